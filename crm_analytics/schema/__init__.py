@@ -1,0 +1,173 @@
+"""What is known of each entity?  Every column, with type, unit and privacy, declared once in TOML.
+
+The warehouse's entity tables, the record store's tables, the plain import layouts and the data
+dictionary are all made from these files. An entity is either *state* (versions of a thing, cut by
+``valid_from``) or *event* (something that happened, cut by ``occurred_on``); neither is overwritten.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from crm_analytics.errors import UsageError
+from crm_analytics.vocabulary import WORDS
+
+SQL_TYPES = {
+    "TEXT": "VARCHAR",
+    "CURRENCY": "VARCHAR",
+    "BIGINT": "BIGINT",
+    "BOOLEAN": "BOOLEAN",
+    "DATE": "DATE",
+    "TIMESTAMP": "TIMESTAMPTZ",
+    "MONEY": "DECIMAL(18,4)",
+    "AMOUNT": "DECIMAL(38,4)",
+    "QUANTITY": "DECIMAL(18,4)",
+    "DECIMAL(9,4)": "DECIMAL(9,4)",
+    "DECIMAL(9,6)": "DECIMAL(9,6)",
+    "DECIMAL(18,8)": "DECIMAL(18,8)",
+}
+
+# Columns that the loader adds to every row of every entity: name -> (SQL type, meaning).
+SYSTEM_COLUMNS = {
+    "source_system": ("VARCHAR", "system the row came from; source ids are unique within it"),
+    "row_id": ("UHUGEINT", "identity of the thing or event (128-bit digest of system and key)"),
+    "content_id": ("UHUGEINT", "digest of all other columns: equal = nothing new"),
+    "recorded_at": ("TIMESTAMPTZ", "when we learned it (received_at of the load)"),
+    "load_id": ("BIGINT", "load that brought it (ops.loads)"),
+    "record_number": ("BIGINT", "number of the data record in its file; the first is 1"),
+    "is_revision": ("BOOLEAN", "some version of the row was known before"),
+    "is_deleted": ("BOOLEAN", "this version says that the row is gone"),
+}
+EVENT_COLUMNS = {"occurred_on": ("DATE", "business day of occurred_at, in the warehouse's time zone")}
+STATE_COLUMNS = {"valid_from": ("TIMESTAMPTZ", "since when the state holds")}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One declared column of an entity.
+
+    Attributes
+    ----------
+    name, type, doc : str
+        Name, declared type (a key of ``SQL_TYPES``) and meaning.
+    privacy : {"pii", "quasi", "none"}
+        pii identifies a person, quasi helps to; none does neither.
+    required : bool
+        A record without it is quarantined.
+    unit, refers, words : str | None
+        Unit; entity that the id points to; word list of `crm_analytics.vocabulary`.
+    has_history : bool
+        False: sources do not give past values, so as-of reads must not use it as it stands.
+    """
+
+    name: str
+    type: str
+    doc: str
+    privacy: Literal["pii", "quasi", "none"]
+    required: bool = False
+    unit: str | None = None
+    refers: str | None = None
+    words: str | None = None
+    has_history: bool = True
+
+    @property
+    def sql_type(self) -> str:
+        """DuckDB type of the column."""
+        return SQL_TYPES[self.type]
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One entity: what a row is, what identifies it, and its columns in order."""
+
+    name: str
+    kind: Literal["state", "event"]
+    row: str
+    key: tuple[str, ...]
+    repeat_key: tuple[str, ...]
+    in_record_store: bool
+    columns: tuple[Column, ...]
+
+    def column(self, name: str) -> Column:
+        """Return the column of that name; UsageError when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise UsageError(f"{self.name} has no column {name!r}. It has: {', '.join(self.column_names)}.")
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the declared columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def system_columns(self) -> dict[str, tuple[str, str]]:
+        """Columns that the loader adds: name -> (SQL type, meaning)."""
+        return SYSTEM_COLUMNS | (EVENT_COLUMNS if self.kind == "event" else STATE_COLUMNS)
+
+
+@cache
+def entities() -> dict[str, Entity]:
+    """Return every declared entity by name, in alphabetical order.
+
+    Examples
+    --------
+    >>> entities()["customers"].column("email").privacy
+    'pii'
+    """
+    found = {path.stem: _read(path) for path in sorted(Path(__file__).parent.glob("*.toml"))}
+    for entity in found.values():
+        for column in entity.columns:
+            if column.refers is not None and column.refers not in found:
+                raise UsageError(f"{entity.name}.{column.name} refers to unknown entity {column.refers!r}.")
+    return found
+
+
+def entity(name: str) -> Entity:
+    """Return one entity; UsageError with the nearest names when there is none.
+
+    Examples
+    --------
+    >>> entity("orders").kind
+    'event'
+    """
+    known = entities()
+    if name not in known:
+        raise UsageError(f"{name!r} is no entity. Entities: {', '.join(known)}.")
+    return known[name]
+
+
+def _read(path: Path) -> Entity:
+    declared = tomllib.loads(path.read_text(encoding="utf-8"))
+    columns = tuple(
+        Column(
+            name=name,
+            type=given["type"],
+            doc=given["doc"],
+            privacy=given["privacy"],
+            required=given.get("required", False),
+            unit=given.get("unit"),
+            refers=given.get("refers"),
+            words=given.get("words"),
+            has_history=given.get("history") != "none",
+        )
+        for name, given in declared["columns"].items()
+    )
+    for column in columns:
+        if column.type not in SQL_TYPES or column.privacy not in ("pii", "quasi", "none"):
+            raise UsageError(f"{path.name}: column {column.name!r} has an unknown type or privacy tag.")
+        if column.words is not None and column.words not in WORDS:
+            raise UsageError(f"{path.name}: column {column.name!r} names unknown words {column.words!r}.")
+    return Entity(
+        name=declared["entity"],
+        kind=declared["kind"],
+        row=declared["row"],
+        key=tuple(declared["key"]),
+        repeat_key=tuple(declared.get("repeat_key", ())),
+        in_record_store=declared.get("in_record_store", False),
+        columns=columns,
+    )

@@ -1,0 +1,402 @@
+"""Where are the data?  `Warehouse`: the only door to DuckDB, for every other file of the package.
+
+DuckDB results stream and own their connection until they are read to the end, so every method here
+reads its result to the end. Each thread gets its own cursor. Times are TIMESTAMPTZ; the session's
+time zone is the business time zone of the warehouse, so that ``as_of`` means midnight there.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import duckdb
+
+from crm_analytics import errors
+from crm_analytics.warehouse.identifiers import quote_table
+from crm_analytics.warehouse.locking import FileLock
+from crm_analytics.warehouse.sql_file import SqlFile
+from crm_analytics.warehouse.tables import definitions, fingerprint
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DEFAULTS = {"timezone": "UTC", "week_start": "monday"}
+
+
+@dataclass(frozen=True)
+class BusinessSettings:
+    """What every cut and sum of a warehouse goes by; stored in it.
+
+    Attributes
+    ----------
+    timezone : str
+        IANA name; days begin at midnight there. Default "UTC".
+    reporting_currency : str | None
+        ISO 4217 code in which amounts are added; None until it is set or settled (see
+        `crm_analytics.facts.settle_currency`).
+    week_start : str
+        First day of the week, in lower-case English. Default "monday".
+    """
+
+    timezone: str
+    reporting_currency: str | None
+    week_start: str
+
+
+class Warehouse:
+    """A DuckDB database that holds what all sources delivered and everything computed from it.
+
+    Open it with `Warehouse.open`; use it as a context manager or `close` it.
+
+    Examples
+    --------
+    >>> with Warehouse.open(":memory:", timezone="Europe/Berlin") as wh:
+    ...     wh.value("select count(*) from entities.customers"), wh.settings.timezone
+    (0, 'Europe/Berlin')
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: str, lock: FileLock | None) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+        self._process = os.getpid()
+        self._local = threading.local()
+        self._settings: BusinessSettings | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str] = ":memory:",
+        *,
+        timezone: str | None = None,
+        reporting_currency: str | None = None,
+        week_start: str | None = None,
+        read_only: bool = False,
+        wait_seconds: float = 0.0,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+    ) -> Warehouse:
+        """Open (and on first use create) a warehouse.
+
+        Parameters
+        ----------
+        path : path, default ":memory:"
+            The database file; ":memory:" keeps everything in memory.
+        timezone, reporting_currency, week_start : str, optional
+            Business settings. Given: stored (a time zone cannot change once data are in). Not
+            given: as stored, else "UTC", none, "monday".
+        read_only : bool, default False
+            Open a published copy for reading; creates and locks nothing.
+        wait_seconds : float, default 0
+            How long to wait while another process holds the warehouse.
+        memory_limit : str, optional
+            For example "4GB"; default is DuckDB's (80 % of memory).
+        threads : int, optional
+            Worker threads; default is the number of cores. Results do not depend on it.
+
+        Raises
+        ------
+        StoreBusy
+            Another process (named) holds the warehouse.
+        SettingsError
+            A business setting is impossible or contradicts what is stored.
+        """
+        name = os.fspath(path)
+        in_memory = name == ":memory:"
+        if not in_memory:
+            _check_path(Path(name), read_only)
+        lock = None if in_memory or read_only else FileLock(Path(name), wait_seconds=wait_seconds)
+        try:
+            with _translated():
+                config: dict[str, Any] = {
+                    "autoinstall_known_extensions": False,
+                    "autoload_known_extensions": False,
+                    "python_enable_replacements": False,
+                }
+                if memory_limit is not None:
+                    config["memory_limit"] = memory_limit
+                if threads is not None:
+                    config["threads"] = threads
+                connection = duckdb.connect(name, read_only=read_only, config=config)
+            if not in_memory and not read_only:
+                os.chmod(name, 0o600)
+            warehouse = cls(connection, name, lock)
+            try:
+                warehouse._prepare(read_only, timezone, reporting_currency, week_start)
+            except BaseException:
+                connection.close()
+                raise
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        return warehouse
+
+    def close(self) -> None:
+        """Write everything to the file and let go of it; closing twice does no harm."""
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Warehouse({self.path!r})"
+
+    @property
+    def settings(self) -> BusinessSettings:
+        """The business settings stored in this warehouse."""
+        if self._settings is None:
+            stored = dict(self.rows("select name, value from ops.settings order by name"))
+            self._settings = BusinessSettings(
+                timezone=stored.get("timezone", _DEFAULTS["timezone"]),
+                reporting_currency=stored.get("reporting_currency"),
+                week_start=stored.get("week_start", _DEFAULTS["week_start"]),
+            )
+        return self._settings
+
+    def set_reporting_currency(self, currency: str) -> None:
+        """Choose the currency in which amounts are added (an ISO 4217 code such as "EUR")."""
+        if len(currency) != 3 or not currency.isascii() or not currency.isalpha():
+            raise errors.SettingsError(
+                f"reporting_currency={currency!r} is not an ISO 4217 code. Use three letters, such as 'EUR'."
+            )
+        self._store("reporting_currency", currency.upper())
+
+    def execute(self, sql: str, **parameters: Any) -> int:
+        """Run one statement that returns no rows of interest; return the number of rows it changed."""
+        with _translated():
+            changed = self._run(sql, parameters).fetchall()
+        first = changed[0][0] if changed and changed[0] else 0
+        return first if isinstance(first, int) else 0
+
+    def rows(self, sql: str | SqlFile, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Return all rows of a query as tuples (DECIMAL as Decimal, so sums are exact)."""
+        with _translated():
+            return self._run(sql, parameters).fetchall()
+
+    def value(self, sql: str | SqlFile, **parameters: Any) -> Any:
+        """Return the first column of the first row, or None when there is no row."""
+        rows = self.rows(sql, **parameters)
+        return rows[0][0] if rows else None
+
+    def frame(self, sql: str | SqlFile, **parameters: Any) -> pd.DataFrame:
+        """Return a query's result as a DataFrame; a `SqlFile` is held to its header.
+
+        DECIMAL becomes float64: for exact money use `rows` or `arrow`.
+        """
+        with _translated():
+            frame = self._run(sql, parameters).df()
+        if isinstance(sql, SqlFile):
+            sql.check(frame)
+        return frame
+
+    def arrow(self, sql: str | SqlFile, **parameters: Any) -> pa.Table:
+        """Return a query's result as an Arrow table (DECIMAL stays exact)."""
+        with _translated():
+            return self._run(sql, parameters).to_arrow_table()
+
+    def append(self, table: str, data: pd.DataFrame | pa.Table) -> int:
+        """Insert rows by column name; columns that are missing become NULL. Returns their number.
+
+        Parameters
+        ----------
+        table : str
+            ``schema.table``.
+        data : DataFrame or pyarrow.Table
+            A column that the table lacks is a StoreError.
+        """
+        target = quote_table(table)
+        with self.registered(appended_rows=data):
+            return self.execute(f"insert into {target} by name select * from appended_rows")
+
+    def replace_as_of(self, table: str, data: pd.DataFrame | pa.Table, *, as_of: date) -> int:
+        """Replace the rows of one ``as_of`` in a table that has that column, in one transaction."""
+        with self.transaction():
+            self.execute(f"delete from {quote_table(table)} where as_of = $as_of", as_of=as_of)
+            return self.append(table, data)
+
+    @contextmanager
+    def registered(self, **tables: pd.DataFrame | pa.Table) -> Iterator[None]:
+        """Make frames or Arrow tables readable in SQL by name while the block runs."""
+        cursor = self._cursor()
+        for name, table in tables.items():
+            cursor.register(name, _as_arrow(table))
+        try:
+            yield
+        finally:
+            for name in tables:
+                cursor.unregister(name)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Run the block as one transaction: all of it is kept, or nothing. A nested one joins the outer."""
+        depth = getattr(self._local, "depth", 0)
+        if depth:
+            self._local.depth = depth + 1
+            try:
+                yield
+            finally:
+                self._local.depth = depth
+            return
+        self.execute("begin transaction")
+        self._local.depth = 1
+        try:
+            yield
+            self.execute("commit")
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            self._local.depth = 0
+
+    def _roll_back(self) -> None:
+        try:
+            self._cursor().execute("rollback")
+        except duckdb.Error:
+            # A fatal error has closed the transaction already; the caller gets the first error.
+            return
+
+    def _run(self, sql: str | SqlFile, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+        text = sql
+        if isinstance(sql, SqlFile):
+            text = sql.text
+            _check_parameters(sql, parameters)
+        return self._cursor().execute(text, dict(parameters) or None)
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        if os.getpid() != self._process:
+            raise errors.StoreError(
+                f"{self.path}: opened in another process. Open the warehouse after the fork, in the child."
+            )
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        if cursor is None:
+            cursor = self._connection.cursor()
+            cursor.execute("set enable_progress_bar = false").fetchall()
+            timezone = self._settings.timezone if self._settings else _DEFAULTS["timezone"]
+            cursor.execute(f"set timezone = '{timezone}'").fetchall()
+            self._local.cursor = cursor
+        return cursor
+
+    def _prepare(
+        self, read_only: bool, timezone: str | None, reporting_currency: str | None, week_start: str | None
+    ) -> None:
+        if not read_only:
+            self._create_tables()
+        stored = self.settings.timezone
+        if timezone is not None and timezone != stored:
+            self._change_timezone(timezone)
+        if reporting_currency is not None:
+            self.set_reporting_currency(reporting_currency)
+        if week_start is not None:
+            if week_start.lower() not in WEEKDAYS:
+                raise errors.SettingsError(f"week_start={week_start!r} is no weekday. Use one of {WEEKDAYS}.")
+            self._store("week_start", week_start.lower())
+        self._local = threading.local()  # cursors opened from here on know the time zone
+
+    def _create_tables(self) -> None:
+        wanted = fingerprint()
+        exists = self.value(
+            "select count(*) from duckdb_tables() where schema_name = 'ops' and table_name = 'settings'"
+        )
+        if exists and self.value("select value from ops.settings where name = 'definitions'") == wanted:
+            return
+        with self.transaction():
+            for statement in definitions():
+                self.execute(statement)
+            self._store("definitions", wanted)
+
+    def _change_timezone(self, timezone: str) -> None:
+        if timezone not in available_timezones():
+            raise errors.SettingsError(
+                f"timezone={timezone!r} is not an IANA time zone. Use a name such as 'Europe/Berlin'."
+            )
+        ZoneInfo(timezone)
+        if self.value("select count(*) from ops.loads"):
+            raise errors.SettingsError(
+                f"timezone={timezone!r}: this warehouse already holds data cut into days of "
+                f"{self.settings.timezone!r}. Load the files into a new warehouse to change it."
+            )
+        self._store("timezone", timezone)
+
+    def _store(self, name: str, value: str) -> None:
+        with self.transaction():
+            self.execute("delete from ops.settings where name = $name", name=name)
+            self.execute(
+                "insert into ops.settings (name, value) values ($name, $value)", name=name, value=value
+            )
+        self._settings = None
+
+
+def _check_path(path: Path, read_only: bool) -> None:
+    if read_only and not path.is_file():
+        raise errors.UsageError(f"{path}: no such file to open for reading.")
+    if not path.parent.is_dir():
+        raise errors.UsageError(f"{path}: the folder {path.parent} does not exist. Create it first.")
+
+
+def _check_parameters(sql: SqlFile, given: Mapping[str, Any]) -> None:
+    missing = set(sql.parameters) - set(given)
+    unused = set(given) - set(sql.parameters)
+    if missing or unused:
+        raise errors.StoreError(
+            f"{sql.path.name}: parameters missing {sorted(missing)}, not used {sorted(unused)}."
+        )
+
+
+def _as_arrow(data: pd.DataFrame | pa.Table) -> pa.Table:
+    """Hand pandas over as Arrow: DuckDB types object columns from a sample and may round money."""
+    import pyarrow as pa
+
+    if isinstance(data, pa.Table):
+        return data
+    return pa.Table.from_pandas(data, preserve_index=False)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn DuckDB's errors into ours, and its interrupt into the KeyboardInterrupt it was."""
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
+    except RuntimeError as error:
+        if "Query interrupted" in str(error):
+            raise KeyboardInterrupt from error
+        raise
+    except duckdb.OutOfMemoryException as error:
+        raise errors.OutOfMemoryError(
+            f"The memory limit is too small for this query: {error}. Open the warehouse with a larger memory_limit."
+        ) from error
+    except (duckdb.IOException, duckdb.FatalException) as error:
+        raise _io_error(str(error)) from error
+    except duckdb.Error as error:
+        raise errors.StoreError(str(error)) from error
+
+
+def _io_error(text: str) -> errors.StoreError:
+    if "No space left" in text:
+        return errors.DiskFullError(f"The disk is full: {text}. Free some space and run the same call again.")
+    if "orrupt" in text or "checksum" in text or "not a valid DuckDB" in text:
+        return errors.StoreCorrupt(f"The warehouse file is damaged: {text}. Restore a backup.")
+    if "Conflicting lock" in text or "already open" in text:
+        return errors.StoreBusy(f"Another process holds the file: {text}.")
+    return errors.StoreIOError(f"Reading or writing failed: {text}")

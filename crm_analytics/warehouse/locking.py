@@ -1,0 +1,74 @@
+"""Who may write the warehouse?  One process at a time, by our own lock file.
+
+DuckDB's own lock is lost as soon as the owning process opens and closes the database file for any
+reason, and a second writer then overwrites acknowledged rows. ``flock`` on a separate file
+(``<warehouse>.lock``) is not dropped that way. It holds who has it, so that a refused caller can
+be told. The lock file itself is never deleted: deleting it would let two processes lock two files.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crm_analytics.errors import StoreBusy
+
+_RETRY_SECONDS = 0.05
+
+
+class FileLock:
+    """An exclusive lock on ``<path>.lock``, held from construction until `release`.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The warehouse file that is to be protected (resolved: a symlink shares the lock).
+    wait_seconds : float, default 0
+        How long to wait for another holder before StoreBusy.
+    """
+
+    def __init__(self, path: Path, *, wait_seconds: float = 0.0) -> None:
+        self.path = path.resolve()
+        self._file = Path(f"{self.path}.lock")
+        self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + wait_seconds
+        while not self._try():
+            if time.monotonic() >= deadline:
+                holder = self._holder()
+                os.close(self._descriptor)
+                raise StoreBusy(
+                    f"{path}: in use by {holder}. Close it there, or wait (wait_seconds=...). "
+                    "To read while the night runs, open the published copy: crm.open_published(...)."
+                )
+            time.sleep(_RETRY_SECONDS)
+        self._sign()
+
+    def release(self) -> None:
+        """Give the lock back."""
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+    def _try(self) -> bool:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _sign(self) -> None:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        signature = {"process": os.getpid(), "user": getpass.getuser(), "since": since}
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps(signature).encode(), 0)
+
+    def _holder(self) -> str:
+        try:
+            found = json.loads(os.pread(self._descriptor, 4096, 0))
+            return f"process {found['process']} of user {found['user']} since {found['since']}"
+        except (ValueError, KeyError, TypeError):
+            return "another process"

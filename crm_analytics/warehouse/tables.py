@@ -1,0 +1,112 @@
+"""Which tables and macros does a warehouse hold?  All whose definition lies in the package.
+
+Three sources: ``schema/*.toml`` (entities: a table of versions, a view of the current ones and a
+macro that looks back in time), SQL files of kind ``table``, and SQL files of kind ``facts`` (macros).
+Nothing above this floor is imported: only files are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+
+from crm_analytics.schema import Entity, entities
+from crm_analytics.warehouse.identifiers import quote_ident
+from crm_analytics.warehouse.sql_file import SqlFile, all_sql_files
+
+SCHEMAS = ("raw", "entities", "facts", "features", "scores", "ops")
+
+# Current version of an event. Only rows with a later version need ordering, and they are few.
+_EVENTS = """
+    with revised as (
+        select distinct row_id from {versions} where is_revision and {known}
+    )
+    select {columns} from {versions} anti join revised using (row_id)
+    where not is_deleted and {known}
+    union all by name
+    select {columns} from (
+        select * from {versions} semi join revised using (row_id)
+        where {known}
+        qualify row_number() over (
+            partition by row_id
+            order by recorded_at desc, record_number desc, content_id desc
+        ) = 1
+    )
+    where not is_deleted"""
+
+# State of a thing: its last version that held before as_of.
+_STATES = """
+    select {columns} from (
+        select * from {versions}
+        where {known} and {held}
+        qualify row_number() over (
+            partition by row_id
+            order by valid_from desc, recorded_at desc, record_number desc, content_id desc
+        ) = 1
+    )
+    where not is_deleted"""
+
+_KNOWN = "(_known_at is null or recorded_at <= cast(_known_at as timestamptz))"
+_HELD = "(_as_of is null or valid_from < cast(cast(_as_of as date) as timestamptz))"
+
+
+def definitions() -> Iterator[str]:
+    """Yield every statement that a warehouse needs before its first use; each may be repeated."""
+    for schema in SCHEMAS:
+        yield f"create schema if not exists {quote_ident(schema)}"
+    for entity in entities().values():
+        yield from _entity_definitions(entity)
+    yield from (file.text for file in all_sql_files() if file.kind == "table")
+    yield from (_macro(file) for file in _in_reading_order(_facts()))
+
+
+def fingerprint() -> str:
+    """Return a digest of all definitions: equal = the warehouse needs no change."""
+    return hashlib.sha256("\n".join(definitions()).encode()).hexdigest()
+
+
+def _entity_definitions(entity: Entity) -> Iterator[str]:
+    versions = f"entities.{quote_ident(entity.name + '_versions')}"
+    declared = [f"{quote_ident(c.name)} {c.sql_type}" for c in entity.columns]
+    system = [f"{quote_ident(name)} {sql_type}" for name, (sql_type, _) in entity.system_columns.items()]
+    yield f"create table if not exists {versions} ({', '.join(system + declared)})"
+    names = ", ".join(quote_ident(name) for name in (*entity.system_columns, *entity.column_names))
+    if entity.kind == "event":
+        template, macro, arguments = _EVENTS, f"{entity.name}_known", "_known_at := null"
+    else:
+        template, macro, arguments = _STATES, f"{entity.name}_at", "_as_of := null, _known_at := null"
+    current = template.format(versions=versions, columns=names, known="true", held="true")
+    yield f"create or replace view entities.{quote_ident(entity.name)} as {current}"
+    as_known = template.format(versions=versions, columns=names, known=_KNOWN, held=_HELD)
+    yield f"create or replace macro entities.{quote_ident(macro)}({arguments}) as table {as_known}"
+
+
+def _facts() -> dict[str, SqlFile]:
+    return {f"facts.{file.path.stem}": file for file in all_sql_files() if file.kind == "facts"}
+
+
+def _in_reading_order(files: dict[str, SqlFile]) -> list[SqlFile]:
+    """Order macros so that each comes after those it reads (DuckDB looks them up at creation)."""
+    ordered: dict[str, SqlFile] = {}
+
+    def place(name: str) -> None:
+        for read in files[name].reads:
+            if read in files and read not in ordered:
+                place(read)
+        ordered[name] = files[name]
+
+    for name in files:
+        if name not in ordered:
+            place(name)
+    return list(ordered.values())
+
+
+def _macro(file: SqlFile) -> str:
+    """Turn `$as_of` into the macro's argument, since CREATE MACRO refuses `$`; known_at may be left out."""
+    arguments = [f"_{name}" for name in file.parameters if name != "known_at"]
+    if "known_at" in file.parameters:
+        arguments.append("_known_at := null")
+    body = re.sub(r"\$([a-z_]+)", r"_\1", file.text)
+    name = quote_ident(file.path.stem)
+    return f"create or replace macro facts.{name}({', '.join(arguments)}) as table {body}"
