@@ -276,11 +276,10 @@ class Warehouse:
             return
 
     def _run(self, sql: str | SqlFile, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
-        text = sql
         if isinstance(sql, SqlFile):
-            text = sql.text
             _check_parameters(sql, parameters)
-        return self._cursor().execute(text, dict(parameters) or None)
+            sql = sql.text
+        return self._cursor().execute(sql, dict(parameters) or None)
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         if os.getpid() != self._process:
@@ -384,7 +383,8 @@ def _translated() -> Iterator[None]:
         raise
     except duckdb.OutOfMemoryException as error:
         raise errors.OutOfMemoryError(
-            f"The memory limit is too small for this query: {error}. Open the warehouse with a larger memory_limit."
+            f"The memory limit is too small for this query: {error}. "
+            "Open the warehouse with a larger memory_limit."
         ) from error
     except (duckdb.IOException, duckdb.FatalException) as error:
         raise _io_error(str(error)) from error
