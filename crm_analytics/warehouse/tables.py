@@ -35,20 +35,29 @@ _EVENTS = """
     )
     where not is_deleted"""
 
-# State of a thing: its last version that held before as_of.
+# State of a thing: its last version that held before as_of (is_held). Where only later versions are
+# known, the earliest of them stands in with is_held = false: what cannot change (kind, creation day)
+# may be read from it, nothing else.
 _STATES = """
-    select {columns} from (
-        select * from {versions}
-        where {known} and {held}
+    select {columns}, is_held from (
+        select *, {held} as is_held from {versions}
+        where {known}
         qualify row_number() over (
             partition by row_id
-            order by valid_from desc, recorded_at desc, record_number desc, content_id desc
+            order by
+                {held} desc,
+                case when {held} then valid_from end desc nulls last,
+                valid_from asc,
+                recorded_at desc,
+                record_number desc,
+                content_id desc
         ) = 1
     )
     where not is_deleted"""
 
 _KNOWN = "(_known_at is null or recorded_at <= cast(_known_at as timestamptz))"
-_HELD = "(_as_of is null or valid_from < cast(cast(_as_of as date) as timestamptz))"
+_HELD = "(valid_from < cast(cast(_as_of as date) as timestamptz))"
+_ALWAYS = "(valid_from is not null)"
 
 
 def definitions() -> Iterator[str]:
@@ -75,8 +84,8 @@ def _entity_definitions(entity: Entity) -> Iterator[str]:
     if entity.kind == "event":
         template, macro, arguments = _EVENTS, f"{entity.name}_known", "_known_at := null"
     else:
-        template, macro, arguments = _STATES, f"{entity.name}_at", "_as_of := null, _known_at := null"
-    current = template.format(versions=versions, columns=names, known="true", held="true")
+        template, macro, arguments = _STATES, f"{entity.name}_at", "_as_of, _known_at := null"
+    current = template.format(versions=versions, columns=names, known="true", held=_ALWAYS)
     yield f"create or replace view entities.{quote_ident(entity.name)} as {current}"
     as_known = template.format(versions=versions, columns=names, known=_KNOWN, held=_HELD)
     yield f"create or replace macro entities.{quote_ident(macro)}({arguments}) as table {as_known}"

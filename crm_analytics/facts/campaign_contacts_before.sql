@@ -1,0 +1,22 @@
+-- kind:    facts
+-- purpose: Who was addressed by a campaign (or held out from it) before as_of, and who responded by then?
+-- grain:   contact_id
+-- reads:   entities.campaign_members_known
+-- columns:
+--   contact_id      identity of the membership
+--   campaign_id     campaign, as system:id
+--   customer_id     canonical customer; NULL = a lead
+--   contacted_on    business day on which the member was addressed or held out
+--   is_control      held out on purpose
+--   responded_on    business day of the response, when before as_of
+select
+    cast(row_id as varchar) as contact_id,
+    source_system || ':' || campaign_source_id as campaign_id,
+    source_system || ':' || customer_source_id as customer_id,
+    occurred_on as contacted_on,
+    coalesce(is_control, false) as is_control,
+    case
+        when responded_at < cast(cast($as_of as date) as timestamptz) then cast(responded_at as date)
+    end as responded_on
+from entities.campaign_members_known(_known_at := $known_at)
+where occurred_on < cast($as_of as date)

@@ -1,0 +1,45 @@
+-- kind:    facts
+-- purpose: Which contracts had begun before as_of, and did they still run?
+-- grain:   contract_id
+-- reads:   entities.contracts_at, facts.daily_rates_before, ops.settings
+-- columns:
+--   contract_id            contract, as system:number
+--   customer_id            canonical customer
+--   product_id             product, as system:id
+--   started_on             first day
+--   ends_on                last day of the agreed term (agreed in advance, so it may lie after as_of)
+--   cancelled_on           day on which it was cancelled, when before as_of
+--   cancel_kind            voluntary or involuntary, when cancelled before as_of
+--   renews                 renews by itself
+--   is_active              started, not cancelled, and the term not over (or it renews) on the day before as_of
+--   period_amount          price per billing period, reporting currency at the last rate before as_of
+--   billing_period_days    days
+with reporting as (
+    select max(value) as currency from ops.settings where name = 'reporting_currency'
+),
+
+last_rates as (
+    select currency, rate
+    from facts.daily_rates_before($as_of, _known_at := $known_at)
+    where priced_on = cast($as_of as date) - 1
+)
+
+select
+    c.source_system || ':' || c.source_id as contract_id,
+    c.source_system || ':' || c.customer_source_id as customer_id,
+    c.source_system || ':' || c.product_source_id as product_id,
+    c.started_on as started_on,
+    c.ends_on as ends_on,
+    case when c.cancelled_on < cast($as_of as date) then c.cancelled_on end as cancelled_on,
+    case when c.cancelled_on < cast($as_of as date) then c.cancel_kind end as cancel_kind,
+    c.renews as renews,
+    not coalesce(c.cancelled_on < cast($as_of as date), false)
+    and (c.ends_on is null or c.ends_on >= cast($as_of as date) - 1 or coalesce(c.renews, false)) as is_active,
+    cast(
+        c.amount * case when c.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
+    ) as period_amount,
+    c.billing_period_days as billing_period_days
+from entities.contracts_at($as_of, _known_at := $known_at) as c
+cross join reporting
+left join last_rates as r on r.currency = c.currency
+where c.started_on < cast($as_of as date)

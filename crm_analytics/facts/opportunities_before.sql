@@ -1,0 +1,73 @@
+-- kind:    facts
+-- purpose: Which deals were there before as_of, in which stage were they then, and what were they worth?
+-- grain:   opportunity_id
+-- reads:   entities.opportunities_at, entities.opportunity_stages_known, facts.daily_rates_before,
+--          ops.settings
+-- columns:
+--   opportunity_id     deal, as system:id
+--   customer_id        canonical customer
+--   created_on         business day on which it was created
+--   stage              last stage entered before as_of; NULL = no stage history
+--   stage_kind         open, won or lost at as_of: from the stage history, else from the closing day
+--   amount             value at as_of, reporting currency: from the stage history, else from the last
+--                      version that held before as_of; NULL = unknown then, or no rate
+--   closed_on          day of winning or losing, when before as_of
+--   owner_source_id    salesperson in the source
+with reporting as (
+    select max(value) as currency from ops.settings where name = 'reporting_currency'
+),
+
+last_rates as (
+    select currency, rate
+    from facts.daily_rates_before($as_of, _known_at := $known_at)
+    where priced_on = cast($as_of as date) - 1
+),
+
+last_stages as (
+    select
+        source_system,
+        opportunity_source_id,
+        stage,
+        stage_kind,
+        amount,
+        currency
+    from entities.opportunity_stages_known(_known_at := $known_at)
+    where occurred_on < cast($as_of as date)
+    qualify row_number() over (
+        partition by source_system, opportunity_source_id
+        order by occurred_at desc, recorded_at desc, row_id desc
+    ) = 1
+),
+
+cut as (
+    select
+        o.source_system || ':' || o.source_id as opportunity_id,
+        o.source_system || ':' || o.customer_source_id as customer_id,
+        cast(o.created_at as date) as created_on,
+        s.stage as stage,
+        case when o.closed_on < cast($as_of as date) then o.closed_on end as closed_on,
+        case when o.closed_on < cast($as_of as date) then o.stage_kind end as closed_kind,
+        s.stage_kind as last_kind,
+        coalesce(s.amount, case when o.is_held then o.amount end) as amount,
+        coalesce(s.currency, o.currency) as currency,
+        o.owner_source_id as owner_source_id
+    from entities.opportunities_at($as_of, _known_at := $known_at) as o
+    left join last_stages as s
+        on s.source_system = o.source_system and s.opportunity_source_id = o.source_id
+    where o.created_at < cast(cast($as_of as date) as timestamptz)
+)
+
+select
+    cut.opportunity_id as opportunity_id,
+    cut.customer_id as customer_id,
+    cut.created_on as created_on,
+    cut.stage as stage,
+    coalesce(cut.last_kind, cut.closed_kind, 'open') as stage_kind,
+    cast(
+        cut.amount * case when cut.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
+    ) as amount,
+    cut.closed_on as closed_on,
+    cut.owner_source_id as owner_source_id
+from cut
+cross join reporting
+left join last_rates as r on r.currency = cut.currency

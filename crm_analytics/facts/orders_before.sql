@@ -1,0 +1,130 @@
+-- kind:    facts
+-- purpose: Which orders count before as_of, and what are they worth net of returns?
+-- grain:   order_id, customer_id
+-- reads:   facts.order_lines_before, facts.order_heads_before, facts.returns_before,
+--          facts.daily_rates_before, ops.settings
+-- columns:
+--   order_id           order, as system:number
+--   customer_id        canonical customer; NULL for a guest
+--   ordered_on         business day of the order (its first line): returns lower the order, whenever they come
+--   line_count         lines
+--   net_quantity       pieces ordered minus pieces returned before as_of; NULL for a head without lines
+--   gross_amount       sum of the positive lines, reporting currency
+--   returned_amount    negative lines and linked returns, positive, reporting currency
+--   net_amount         gross - returned - discount on the whole order; NULL = a part has no price or rate
+--   cost_amount        cost of the goods of all lines; NULL = a cost is unknown
+--   is_purchase        positive net quantity (price zero counts); a head without lines: total not negative
+with reporting as (
+    select max(value) as currency from ops.settings where name = 'reporting_currency'
+),
+
+heads as (
+    select
+        h.source_system || ':' || h.order_source_id as order_id,
+        h.source_system || ':' || h.customer_source_id as customer_id,
+        h.ordered_on as ordered_on,
+        cast(
+            h.total_amount * case when h.currency = reporting.currency then 1 else r.rate end
+            as decimal(38, 4)
+        ) as total_amount,
+        cast(
+            h.discount_amount * case when h.currency = reporting.currency then 1 else r.rate end
+            as decimal(38, 4)
+        ) as discount_amount,
+        coalesce(h.discount_amount, 0) <> 0 as has_discount
+    from facts.order_heads_before($as_of, _known_at := $known_at) as h
+    cross join reporting
+    left join facts.daily_rates_before($as_of, _known_at := $known_at) as r
+        on r.currency = h.currency and r.priced_on = h.ordered_on
+    where h.counts
+),
+
+lines_by_order as (
+    select
+        order_id,
+        customer_id,
+        min(ordered_on) as ordered_on,
+        count(*) as line_count,
+        sum(quantity) as quantity,
+        sum(case when amount > 0 then amount else cast(0 as decimal(38, 4)) end) as gross_amount,
+        sum(case when amount < 0 then -amount else cast(0 as decimal(38, 4)) end) as returned_amount,
+        case when count(*) = count(cost_amount) then sum(cost_amount) end as cost_amount,
+        count(*) = count(amount) as is_priced
+    from facts.order_lines_before($as_of, _known_at := $known_at)
+    group by order_id, customer_id
+),
+
+returns_by_order as (
+    select
+        order_id,
+        sum(quantity) as quantity,
+        sum(amount) as amount,
+        count(*) = count(amount) as is_priced
+    from facts.returns_before($as_of, _known_at := $known_at)
+    where order_id is not null
+    group by order_id
+),
+
+with_lines as (
+    select
+        l.order_id as order_id,
+        l.customer_id as customer_id,
+        l.ordered_on as ordered_on,
+        l.line_count as line_count,
+        l.quantity - coalesce(r.quantity, 0) as net_quantity,
+        l.gross_amount as gross_amount,
+        l.returned_amount + coalesce(r.amount, 0) as returned_amount,
+        case
+            when l.is_priced and coalesce(r.is_priced, true) and (not coalesce(h.has_discount, false) or h.discount_amount is not null)
+                then l.gross_amount - l.returned_amount - coalesce(r.amount, 0) - coalesce(h.discount_amount, 0)
+        end as net_amount,
+        l.cost_amount as cost_amount,
+        l.quantity - coalesce(r.quantity, 0) > 0 as is_purchase
+    from lines_by_order as l
+    left join returns_by_order as r on r.order_id = l.order_id
+    left join heads as h on h.order_id = l.order_id
+),
+
+without_lines as (
+    select
+        h.order_id as order_id,
+        h.customer_id as customer_id,
+        h.ordered_on as ordered_on,
+        cast(0 as bigint) as line_count,
+        cast(null as decimal(38, 4)) as net_quantity,
+        h.total_amount as gross_amount,
+        coalesce(r.amount, 0) as returned_amount,
+        h.total_amount - coalesce(r.amount, 0) as net_amount,
+        cast(null as decimal(38, 4)) as cost_amount,
+        h.total_amount >= 0 as is_purchase
+    from heads as h
+    anti join lines_by_order as l on l.order_id = h.order_id
+    left join returns_by_order as r on r.order_id = h.order_id
+    where h.total_amount is not null
+)
+
+select
+    order_id as order_id,
+    customer_id as customer_id,
+    ordered_on as ordered_on,
+    line_count as line_count,
+    net_quantity as net_quantity,
+    gross_amount as gross_amount,
+    returned_amount as returned_amount,
+    net_amount as net_amount,
+    cost_amount as cost_amount,
+    is_purchase as is_purchase
+from with_lines
+union all
+select
+    order_id,
+    customer_id,
+    ordered_on,
+    line_count,
+    net_quantity,
+    gross_amount,
+    returned_amount,
+    net_amount,
+    cost_amount,
+    is_purchase
+from without_lines

@@ -1,0 +1,39 @@
+-- kind:    facts
+-- purpose: Which requests and complaints were opened before as_of, and how far had they come?
+-- grain:   ticket_id
+-- reads:   entities.tickets_at
+-- columns:
+--   ticket_id               ticket, as system:id
+--   customer_id             canonical customer
+--   opened_on               business day on which it was opened
+--   kind                    question, problem, complaint, request
+--   category                category in the source's words
+--   resolved_on             business day of resolution, when before as_of; NULL = still open then
+--   days_to_resolve         days from opening to resolution, or to as_of while open
+--   is_resolved             resolved before as_of
+--   first_response_hours    hours to the first answer, when given before as_of
+with cut as (
+    select
+        *,
+        cast(cast($as_of as date) as timestamptz) as cut_at,
+        cast(created_at as date) as created_on
+    from entities.tickets_at($as_of, _known_at := $known_at)
+)
+
+select
+    source_system || ':' || source_id as ticket_id,
+    source_system || ':' || customer_source_id as customer_id,
+    created_on as opened_on,
+    kind as kind,
+    category as category,
+    case when resolved_at < cut_at then cast(resolved_at as date) end as resolved_on,
+    date_diff(
+        'day', created_on, case when resolved_at < cut_at then cast(resolved_at as date) else cast($as_of as date) end
+    ) as days_to_resolve,
+    coalesce(resolved_at < cut_at, false) as is_resolved,
+    case
+        when first_response_at < cut_at
+            then cast(date_diff('minute', created_at, first_response_at) as double) / cast(60 as double)
+    end as first_response_hours
+from cut
+where created_at < cut_at
