@@ -1,0 +1,302 @@
+"""What does this company want of its night?  crm.toml, read into frozen `Settings`.
+
+Every setting is declared once, below: its default, its meaning and what is allowed. `init_toml`
+writes them as a commented crm.toml; a key that is not declared is an error that names the nearest
+one. Only `nightly` and the command line read settings; all else takes plain arguments.
+
+Units: rates are fractions per year (``annual_discount_rate``) or of an amount (``margin_rate``),
+horizons are days. Relative paths are relative to the folder of crm.toml.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from crm_analytics.errors import SettingsError
+
+FILE_NAME = "crm.toml"
+
+
+def _setting(
+    default: Any,
+    doc: str,
+    *,
+    example: Any = None,
+    check: Callable[[Any], bool] | None = None,
+    allowed: str = "",
+) -> Any:
+    shown = default if example is None else example
+    return field(default=default, metadata={"doc": doc, "example": shown, "check": check, "allowed": allowed})
+
+
+def _between(low: float, high: float) -> dict[str, Any]:
+    return {"check": lambda value: low <= value <= high, "allowed": f"{low:g} to {high:g}"}
+
+
+@dataclass(frozen=True)
+class WarehouseSettings:
+    """Where the data are kept, and by what they are cut and summed."""
+
+    path: Path = _setting(  # noqa: RUF009 (a Path does not change)
+        Path("crm.duckdb"), "the warehouse: one DuckDB file, created on first use"
+    )
+    timezone: str | None = _setting(
+        None, "days begin at midnight there (an IANA name); cannot change later", example="Europe/Berlin"
+    )
+    reporting_currency: str | None = _setting(
+        None, "currency in which amounts are added (ISO 4217)", example="EUR"
+    )
+    week_start: str | None = _setting(None, "first day of the week", example="monday")
+    memory_limit: str | None = _setting(None, "memory DuckDB may use", example="4GB")
+
+
+@dataclass(frozen=True)
+class PathSettings:
+    """Where files come from and go to."""
+
+    inbox: Path = _setting(Path("inbox"), "folder whose export files are loaded each night")  # noqa: RUF009
+    published: Path = _setting(Path("published"), "folder that other applications read scores from")  # noqa: RUF009
+    models: Path = _setting(Path("models"), "folder of the trained models")  # noqa: RUF009
+    records: str | None = _setting(
+        None,
+        "record store that people and apps write to: a SQLite file, or env:NAME (a variable with its URL)",
+        example="crm.records.db",
+    )
+
+
+@dataclass(frozen=True)
+class IngestSettings:
+    """How the inbox is read."""
+
+    profile: str | None = _setting(
+        None, "import profile of every file; left out, it is detected per file", example="transactions"
+    )
+    source_system: str | None = _setting(
+        None, "name the ids are scoped by; left out, the profile's", example="shop"
+    )
+
+
+@dataclass(frozen=True)
+class ValueSettings:
+    """Customer lifetime value."""
+
+    horizon_days: int = _setting(365, "how far ahead value is counted, in days", **_between(1, 3660))
+    annual_discount_rate: float = _setting(0.1, "discount rate per year", **_between(0, 10))
+    margin_rate: float | None = _setting(
+        None, "margin as a fraction of the net amount where costs are unknown", example=0.4, **_between(0, 1)
+    )
+
+
+@dataclass(frozen=True)
+class ChurnSettings:
+    """Churn risk."""
+
+    horizon_days: int = _setting(
+        90, "a customer without an order in so many days has left", **_between(1, 3660)
+    )
+    active_days: int | None = _setting(
+        None,
+        "only customers who ordered in so many days before are at risk",
+        example=365,
+        **_between(1, 3660),
+    )
+    model_max_age_days: int = _setting(
+        90, "the night warns when the model was trained longer ago than this", **_between(1, 3660)
+    )
+
+
+@dataclass(frozen=True)
+class OfferSettings:
+    """Next best offers."""
+
+    k: int = _setting(5, "offers per customer", **_between(1, 100))
+    new_only: bool = _setting(False, "offer only what the customer has never bought")
+    rank_by: Literal["expected_value", "probability"] = _setting(
+        "expected_value", "what the first offer is best in"
+    )
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """When is a night's result not published?"""
+
+    max_customer_drop_rate: float = _setting(
+        0.3, "blocked when more than this share of the last published customers is gone", **_between(0, 1)
+    )
+    max_change_factor: float = _setting(
+        3.0, "blocked when the mean of a score moved by more than this factor", **_between(1, 1000)
+    )
+
+
+@dataclass(frozen=True)
+class PublishSettings:
+    """What other applications see."""
+
+    keep_runs: int = _setting(3, "published runs that are kept, the live one included", **_between(2, 1000))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a company; see the sections for the single ones.
+
+    Examples
+    --------
+    >>> settings = Settings.default("work")
+    >>> settings.churn.horizon_days, settings.warehouse.path.name
+    (90, 'crm.duckdb')
+    """
+
+    warehouse: WarehouseSettings = field(default_factory=WarehouseSettings)
+    paths: PathSettings = field(default_factory=PathSettings)
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+    value: ValueSettings = field(default_factory=ValueSettings)
+    churn: ChurnSettings = field(default_factory=ChurnSettings)
+    offers: OfferSettings = field(default_factory=OfferSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
+    publish: PublishSettings = field(default_factory=PublishSettings)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Settings:
+        """Read a crm.toml.
+
+        Parameters
+        ----------
+        path : path
+            The file, or the folder that holds a ``crm.toml``.
+
+        Raises
+        ------
+        SettingsError
+            No such file, not TOML, an unknown section or key (the nearest is named), a value of
+            another type, or one out of range. All problems of a file are told at once.
+        """
+        file = Path(path)
+        if file.is_dir():
+            file = file / FILE_NAME
+        try:
+            given = tomllib.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise SettingsError(f"{file}: no such file. `crm-analytics init` writes one.") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{file.name}: not a TOML file: {error}.") from error
+        return cls.from_mapping(given, folder=file.parent, source=file.name)
+
+    @classmethod
+    def default(cls, folder: str | os.PathLike[str] = ".") -> Settings:
+        """Return the defaults, with paths inside `folder` (default: the current one)."""
+        return cls.from_mapping({}, folder=folder)
+
+    @classmethod
+    def from_mapping(
+        cls, given: Mapping[str, Any], *, folder: str | os.PathLike[str] = ".", source: str = "settings"
+    ) -> Settings:
+        """Check sections that are given as nested dicts, as TOML gives them.
+
+        Parameters
+        ----------
+        given : mapping
+            Section -> key -> value.
+        folder : path, default "."
+            What relative paths are relative to.
+        source : str
+            What error messages call the origin.
+        """
+        problems: list[str] = []
+        sections = get_type_hints(cls)
+        for name in given:
+            if name not in sections:
+                problems.append(f"unknown section [{name}]{_nearest(name, sections)}")
+            elif not isinstance(given[name], dict):
+                problems.append(f"{name!r} must be a section: write [{name}] and its keys below it")
+        if not problems:
+            built = {
+                name: _section(kind, name, given.get(name, {}), Path(folder), problems)
+                for name, kind in sections.items()
+            }
+        if problems:
+            raise SettingsError(f"{source}: {'; '.join(problems)}.")
+        return cls(**built)
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Return section -> key -> value without paths: what a run's record keeps."""
+        return {
+            section.name: {
+                key.name: getattr(getattr(self, section.name), key.name)
+                for key in fields(getattr(self, section.name))
+            }
+            for section in fields(self)
+            if section.name not in ("warehouse", "paths")
+        }
+
+
+def init_toml() -> str:
+    """Return a crm.toml with every setting, its meaning and its default (else an example), commented out.
+
+    Examples
+    --------
+    >>> Settings.from_mapping(tomllib.loads(init_toml())) == Settings.default()
+    True
+    """
+    lines = ["# Settings of crm_analytics. To change one, take away the '#' before its name.", ""]
+    for name, kind in get_type_hints(Settings).items():
+        lines += [f"# {(kind.__doc__ or '').strip()}", f"[{name}]"]
+        for key in fields(kind):
+            allowed = f" ({key.metadata['allowed']})" if key.metadata["allowed"] else ""
+            lines += [f"# {key.metadata['doc']}{allowed}", f"#{key.name} = {_toml(key)}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _section(kind: Any, section: str, given: Mapping[str, Any], folder: Path, problems: list[str]) -> Any:
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    problems += [
+        f"unknown key {name!r} in [{section}]{_nearest(name, hints)}" for name in given if name not in hints
+    ]
+    for key in fields(kind):
+        value = given.get(key.name, key.default)
+        problem = _problem(key, hints[key.name], value) if key.name in given else None
+        if problem:
+            problems.append(f"[{section}] {key.name} = {value!r} {problem}")
+        elif hints[key.name] is Path:
+            value = folder / value
+        elif float in (hints[key.name], *get_args(hints[key.name])) and value is not None:
+            value = float(value)
+        values[key.name] = value
+    return kind(**values) if not problems else None
+
+
+def _problem(key: Field[Any], hint: Any, value: Any) -> str | None:
+    """Say what is wrong with a value, or None."""
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        return None if value in choices else f"must be one of {', '.join(map(repr, choices))}"
+    accepted = next(part for part in (get_args(hint) or (hint,)) if part is not type(None))
+    types = {Path: (str,), float: (int, float), int: (int,), bool: (bool,), str: (str,)}[accepted]
+    if not isinstance(value, types) or (accepted is not bool and isinstance(value, bool)):
+        words = {Path: "text (a path)", float: "a number", int: "a whole number", bool: "true or false"}
+        return f"must be {words.get(accepted, 'text')}"
+    if isinstance(value, str) and not value.strip():
+        return "is empty: write a value, or leave the key out"
+    check = key.metadata["check"]
+    if check is not None and not check(value):
+        return f"is out of range: use {key.metadata['allowed']}"
+    return None
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+
+
+def _toml(key: Field[Any]) -> str:
+    value = key.metadata["example"]
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str | Path) else f"{value:g}"

@@ -1,0 +1,71 @@
+"""Does crm.toml say what is wrong with it, and does it mean what it says?"""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from crm_analytics.errors import SettingsError
+from crm_analytics.settings import Settings, init_toml
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "crm.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_an_unknown_key_names_the_nearest_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"'horizon_day' in \[churn\]; did you mean 'horizon_days'\?"):
+        Settings.load(write(tmp_path, "[churn]\nhorizon_day = 60\n"))
+
+
+def test_an_unknown_section_names_the_nearest_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"unknown section \[warehose\]; did you mean 'warehouse'\?"):
+        Settings.load(write(tmp_path, "[warehose]\npath = 'x.duckdb'\n"))
+
+
+def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    text = "[churn]\nhorizon_days = '90'\nactive = 3\n[value]\nmargin_rate = 40\n"
+    with pytest.raises(SettingsError, match=r"margin_rate = 40.*0 to 1.*'active' in.*whole number"):
+        Settings.load(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[churn]\nhorizon_days = true", "must be a whole number"),
+        ("[churn]\nhorizon_days = 0", "out of range: use 1 to 3660"),
+        ("[offers]\nnew_only = 1", "must be true or false"),
+        ("[offers]\nrank_by = 'profit'", "must be one of 'expected_value', 'probability'"),
+        ("[warehouse]\npath = 3", "must be text"),
+        ("[warehouse]\ntimezone = ' '", "is empty"),
+        ("[value]\nannual_discount_rate = nan", "out of range"),
+        ("churn = 3", r"must be a section: write \[churn\]"),
+        ("[churn", "not a TOML file"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_allowed(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Settings.load(write(tmp_path, text))
+
+
+def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"crm\.toml: no such file.*crm-analytics init"):
+        Settings.load(tmp_path)
+
+
+def test_relative_paths_are_relative_to_the_crm_toml(tmp_path: Path) -> None:
+    settings = Settings.load(write(tmp_path, "[warehouse]\npath = 'data/a.duckdb'\n[paths]\ninbox = '/in'\n"))
+    assert settings.warehouse.path == tmp_path / "data" / "a.duckdb"
+    assert settings.paths.inbox == Path("/in")
+    assert settings.paths.published == tmp_path / "published"
+
+
+def test_the_commented_file_of_init_changes_nothing_and_can_be_uncommented(tmp_path: Path) -> None:
+    assert Settings.load(write(tmp_path, init_toml())) == Settings.default(tmp_path)
+    uncommented = re.sub(r"(?m)^#(\w+ = )", r"\1", init_toml())
+    given = tomllib.loads(uncommented)
+    assert len(given["paths"]) == 4
+    Settings.from_mapping(given, folder=tmp_path)
