@@ -10,7 +10,7 @@
 --   is_control      held out on purpose
 --   responded_on    business day of the response, when before as_of
 select
-    cast(row_id as varchar) as contact_id,
+    hex(row_id) as contact_id,
     source_system || ':' || campaign_source_id as campaign_id,
     source_system || ':' || customer_source_id as customer_id,
     occurred_on as contacted_on,

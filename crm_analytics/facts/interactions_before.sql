@@ -14,7 +14,7 @@
 --   campaign_id         campaign, as system:id
 --   page                page or asset of a web event
 select
-    cast(row_id as varchar) as interaction_id,
+    hex(row_id) as interaction_id,
     source_system || ':' || customer_source_id as customer_id,
     occurred_on as occurred_on,
     kind as kind,

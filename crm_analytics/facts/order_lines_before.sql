@@ -15,7 +15,7 @@
 --   cost_amount     quantity x unit cost of the product, reporting currency; NULL = cost unknown
 with lines as (
     select
-        cast(l.row_id as varchar) as line_id,
+        hex(l.row_id) as line_id,
         l.source_system as source_system,
         l.order_source_id as order_source_id,
         coalesce(l.customer_source_id, h.customer_source_id) as customer_source_id,

@@ -14,7 +14,7 @@ with reporting as (
 )
 
 select
-    cast(e.row_id as varchar) as return_id,
+    hex(e.row_id) as return_id,
     e.source_system || ':' || e.order_source_id as order_id,
     e.source_system || ':' || e.customer_source_id as customer_id,
     e.occurred_on as returned_on,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -244,7 +244,9 @@ class Warehouse:
             yield
         finally:
             for name in tables:
-                cursor.unregister(name)
+                # In a failed transaction nothing can be unregistered; the rollback does it.
+                with suppress(duckdb.TransactionException):
+                    cursor.unregister(name)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
