@@ -211,8 +211,11 @@ class Warehouse:
 
     def arrow(self, sql: str | SqlFile, **parameters: Any) -> pa.Table:
         """Return a query's result as an Arrow table (DECIMAL stays exact)."""
+        if isinstance(sql, SqlFile):
+            _check_parameters(sql, parameters)
+            sql = sql.text
         with _translated():
-            return self._run(sql, parameters).to_arrow_table()
+            return self._cursor().sql(sql, params=dict(parameters) or None).to_arrow_table()
 
     def append(self, table: str, data: pd.DataFrame | pa.Table) -> int:
         """Insert rows by column name; columns that are missing become NULL. Returns their number.
