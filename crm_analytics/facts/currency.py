@@ -30,9 +30,10 @@ def settle_currency(wh: Warehouse) -> str | None:
     >>> settle_currency(wh)
     'EUR'
     """
-    if wh.settings.reporting_currency is not None:
-        return wh.settings.reporting_currency
-    found = [row[0] for row in wh.rows(_CURRENCIES)]
+    chosen: str | None = wh.settings.reporting_currency
+    if chosen is not None:
+        return chosen
+    found: list[str] = [row[0] for row in wh.rows(_CURRENCIES)]
     if len(found) > 1:
         raise CurrencyError(
             f"Orders are in {', '.join(found)}, and no reporting currency is set. Choose one with "

@@ -1,0 +1,84 @@
+"""What if everything after as_of were garbage?  Rewrites the future of a warehouse, for the no-future tests."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from crm_analytics.schema import Column, Entity, entities
+from crm_analytics.warehouse import Warehouse, quote_ident
+
+# Agreed in advance, so a day after as_of may be known before it.
+AGREED = {"ends_on", "due_on", "expected_close_on"}
+# Words of the present whose past is unknown: no fact may depend on them.
+PRESENT = {("tickets", "status"), ("tickets", "priority"), ("tickets", "reopen_count"), ("leads", "status")}
+PRESENT |= {("leads", "is_converted"), ("campaign_members", "status"), ("payments", "status")}
+PRESENT |= {("products", "is_active"), ("campaigns", "cost_amount"), ("opportunities", "stage")}
+
+
+def poison_the_future(wh: Warehouse, as_of: date) -> None:
+    """Change and add versions of every entity at or after `as_of`; nothing before it is touched."""
+    with wh.transaction():
+        for entity in entities().values():
+            versions = f"entities.{quote_ident(entity.name + '_versions')}"
+            for column in entity.columns:
+                _poison_column(wh, entity, column, versions, as_of)
+            _add_versions(wh, entity, versions, as_of)
+
+
+def _poison_column(wh: Warehouse, entity: Entity, column: Column, versions: str, as_of: date) -> None:
+    name = quote_ident(column.name)
+    if column.type in ("DATE", "TIMESTAMP") and column.name not in AGREED:
+        # still in the future, but another day
+        later = f"{name} + interval 17 days"
+        wh.execute(
+            f"update {versions} set {name} = {later} where cast({name} as date) >= $as_of", as_of=as_of
+        )
+    if (entity.name, column.name) in PRESENT:
+        wh.execute(f"update {versions} set {name} = {_garbage(column)}")
+
+
+def _add_versions(wh: Warehouse, entity: Entity, versions: str, as_of: date) -> None:
+    """Copy rows into the future: as new events of known customers, and as new states of known things."""
+    if entity.kind == "event":
+        keep = {*entity.key, "customer_source_id", "currency", "to_currency", "kind"}
+        system = "md5_number('poison' || record_number || load_id) as row_id, false as is_revision"
+        time = "occurred_on"
+        moved = "cast($as_of as date) + cast(record_number % 50 as integer) as occurred_on"
+    else:
+        keep = {*entity.key}
+        system = "row_id as row_id, true as is_revision"
+        time = "valid_from"
+        moved = "greatest(valid_from, cast(cast($as_of as date) as timestamptz)) + interval 400 days as valid_from"
+    columns = []
+    for column in entity.columns:
+        name = quote_ident(column.name)
+        if column.name == "occurred_at":
+            columns.append(
+                f"cast(cast($as_of as date) + cast(record_number % 50 as integer) as timestamptz) as {name}"
+            )
+        elif column.name in keep:
+            columns.append(f"{name} as {name}")
+        else:
+            columns.append(f"{_garbage(column)} as {name}")
+    skipped = {"row_id", "is_revision", time, "record_number", "content_id"}
+    others = ", ".join(quote_ident(n) for n in entity.system_columns if n not in skipped)
+    wh.execute(
+        f"insert into {versions} by name select {others}, {system}, {moved}, "
+        f"record_number + 1000000 as record_number, content_id + 1 as content_id, {', '.join(columns)} "
+        f"from {versions}",
+        as_of=as_of,
+    )
+
+
+def _garbage(column: Column) -> str:
+    if column.type == "TEXT":
+        return "'POISON'"
+    if column.type == "CURRENCY":
+        return "'EUR'"
+    if column.type == "BOOLEAN":
+        return "true"
+    if column.type in ("DATE", "TIMESTAMP"):
+        return f"cast(date '2031-01-01' as {column.sql_type})"
+    return (
+        f"cast(97531 as {column.sql_type})" if column.type not in ("DECIMAL(9,4)", "DECIMAL(9,6)") else "0.5"
+    )

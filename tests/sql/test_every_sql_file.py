@@ -1,0 +1,156 @@
+"""Does every SQL file keep the promises of its header?  One test per promise, over all files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from crm_analytics.warehouse import SqlFile, Warehouse, all_sql_files
+
+FILES = [file for file in all_sql_files() if file.kind != "table"]
+TABLES = [file for file in all_sql_files() if file.kind == "table"]
+SCHEMAS = {"raw", "entities", "facts", "features", "scores", "ops"}
+LOW_FLOORS = {"facts", "warehouse", "entities", "ingest", "records"}
+CLOCK = re.compile(r"\b(current_date|current_timestamp|current_time|now|today|localtimestamp)\b", re.I)
+
+
+def name_of(file: SqlFile) -> str:
+    return "/".join(file.path.parts[-2:])
+
+
+def test_there_are_sql_files_to_test() -> None:
+    assert len(FILES) > 15
+    assert len(TABLES) > 5
+
+
+@pytest.mark.parametrize("file", all_sql_files(), ids=name_of)
+def test_a_sql_file_says_what_it_answers_and_has_no_clock(file: SqlFile) -> None:
+    assert file.purpose.endswith(("?", ".")), f"{file.path.name}: the purpose is a question"
+    assert "?" in file.purpose
+    assert all(file.columns.values()), f"{file.path.name}: every column has a meaning"
+    code = re.sub(r"--[^\n]*", "", file.text)
+    assert not CLOCK.search(code), f"{file.path.name} asks the clock; take as_of as a parameter"
+    assert file.text == file.text.rstrip() + "\n"
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_reads_equals_the_tables_of_the_parse_tree(file: SqlFile) -> None:
+    assert set(file.reads) == set(_tables_read(file)), file.path.name
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_sql_of_the_upper_floors_reads_only_facts_features_and_scores(file: SqlFile) -> None:
+    folder = file.path.relative_to(_package_root(file)).parts[0]
+    if folder in LOW_FLOORS:
+        return
+    for read in file.reads:
+        assert read.partition(".")[0] in {"facts", "features", "scores"}, f"{file.path.name} reads {read}"
+
+
+@pytest.mark.parametrize("file", TABLES, ids=name_of)
+def test_a_table_has_exactly_the_columns_its_header_describes(file: SqlFile) -> None:
+    created = re.search(r"create table if not exists (\w+)\.(\w+)", file.text)
+    assert created, file.path.name
+    with Warehouse.open() as wh:
+        found = wh.rows(
+            "select column_name from duckdb_columns() where schema_name = $s and table_name = $t "
+            "order by column_index",
+            s=created[1],
+            t=created[2],
+        )
+    assert [row[0] for row in found] == list(file.columns)
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_a_file_ends_in_explicit_columns(file: SqlFile) -> None:
+    code = re.sub(r"--[^\n]*", "", file.text)
+    last_select = code.lower().rsplit("select", 1)[1]
+    assert not re.match(r"\s*\*", last_select), f"{file.path.name} ends in select *"
+
+
+def _package_root(file: SqlFile) -> Any:
+    return next(parent for parent in file.path.parents if parent.name == "crm_analytics")
+
+
+def _tables_read(file: SqlFile) -> Iterator[str]:
+    with Warehouse.open() as wh:
+        tree = json.loads(wh.value("select json_serialize_sql($text)", text=file.text))
+    assert not tree["error"], f"{file.path.name}: {tree.get('error_message')}"
+    yield from _walk(tree)
+
+
+def _walk(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if node.get("type") == "BASE_TABLE" and node["schema_name"] in SCHEMAS:
+            yield f"{node['schema_name']}.{node['table_name']}"
+        if node.get("type") == "TABLE_FUNCTION" and node["function"]["schema"] in SCHEMAS:
+            yield f"{node['function']['schema']}.{node['function']['function_name']}"
+        for value in node.values():
+            yield from _walk(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _walk(value)
+
+
+# The tests below run every query over the sample company (fixture `company` of tests/conftest.py).
+
+AS_OF = date(2025, 1, 1)
+
+
+def _arguments(file: SqlFile) -> dict[str, Any]:
+    """Plausible values for every parameter name used anywhere in the package."""
+    known = {
+        "as_of": AS_OF,
+        "until_on": AS_OF,
+        "from_on": date(2024, 7, 1),
+        "known_at": None,
+        "horizon_days": 90,
+        "active_days": 365,
+        "window_days": 36500,
+        "new_only": False,
+        "k": 5,
+    }
+    return {name: known[name] for name in file.parameters}
+
+
+def _run(wh: Warehouse, file: SqlFile) -> Any:
+    arguments = _arguments(file)
+    if file.kind == "facts":
+        given = {name: value for name, value in arguments.items() if name != "known_at"}
+        places = ", ".join(f"${name}" for name in given)
+        return wh.arrow(f"select * from facts.{file.path.stem}({places})", **given)
+    return wh.arrow(file, **arguments)
+
+
+RUNNABLE = [f for f in FILES if f.kind in {"facts", "features", "label", "score", "check", "quality", "kpi"}]
+
+
+@pytest.mark.parametrize("file", RUNNABLE, ids=name_of)
+def test_the_header_names_the_columns_returned_and_the_grain_is_unique(
+    file: SqlFile, company: Warehouse
+) -> None:
+    table = _run(company, file)
+    assert table.column_names == list(file.columns)
+    if file.grain and table.num_rows:
+        keys = table.select(list(file.grain)).group_by(list(file.grain)).aggregate([])
+        assert keys.num_rows == table.num_rows, f"{file.path.name}: rows repeat by {file.grain}"
+
+
+@pytest.mark.parametrize("file", RUNNABLE, ids=name_of)
+def test_later_events_do_not_change_the_result(
+    file: SqlFile, company: Warehouse, company_with_a_poisoned_future: Warehouse
+) -> None:
+    if file.kind in {"label", "check", "quality"}:
+        return  # labels look ahead on purpose; checks and quality look at everything there is
+    before = _sorted_rows(_run(company, file))
+    after = _sorted_rows(_run(company_with_a_poisoned_future, file))
+    assert before == after, f"{file.path.name} sees the future"
+
+
+def _sorted_rows(table: Any) -> list[str]:
+    return sorted(repr(tuple(row.values())) for row in table.to_pylist())

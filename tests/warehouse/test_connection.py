@@ -1,0 +1,219 @@
+"""The door to DuckDB: transactions, threads, forks, settings, exact money, errors in our own words."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from crm_analytics import errors
+from crm_analytics.warehouse import SqlFile, Warehouse
+
+
+def test_a_failed_transaction_leaves_nothing() -> None:
+    with Warehouse.open() as wh:
+        wh.execute("create table t (a integer)")
+        with pytest.raises(errors.StoreError, match="missing_table"), wh.transaction():
+            wh.execute("insert into t values (1)")
+            wh.execute("insert into missing_table values (1)")
+        assert wh.value("select count(*) from t") == 0
+        wh.execute("insert into t values (2)")
+        assert wh.value("select count(*) from t") == 1
+
+
+def test_a_nested_transaction_joins_the_outer_one() -> None:
+    with Warehouse.open() as wh:
+        wh.execute("create table t (a integer)")
+        with pytest.raises(RuntimeError, match="stop"), wh.transaction():
+            with wh.transaction():
+                wh.execute("insert into t values (1)")
+            raise RuntimeError("stop")
+        assert wh.value("select count(*) from t") == 0
+
+
+def test_money_from_pandas_is_not_rounded() -> None:
+    """DuckDB types an object column from a sample: 100,000 whole numbers would round the one that is not."""
+    amounts = [Decimal(100)] * 100_000
+    amounts[777] = Decimal("19.99")
+    with Warehouse.open() as wh:
+        wh.execute("create table ops.t (amount decimal(18, 4))")
+        wh.append("ops.t", pd.DataFrame({"amount": pd.Series(amounts, dtype=object)}))
+        assert wh.value("select sum(amount) from ops.t") == Decimal("9999919.9900")
+
+
+def test_appending_an_unknown_column_is_refused() -> None:
+    with Warehouse.open() as wh:
+        wh.execute("create table ops.t (a integer)")
+        with pytest.raises(errors.StoreError, match="nonsense"):
+            wh.append("ops.t", pa.table({"a": [1], "nonsense": [2]}))
+
+
+def test_replacing_one_as_of_keeps_the_others() -> None:
+    from datetime import date
+
+    with Warehouse.open() as wh:
+        wh.execute("create table scores.t (as_of date, customer_id varchar)")
+        for day in (date(2024, 1, 1), date(2024, 1, 2)):
+            frame = pd.DataFrame({"as_of": [day], "customer_id": ["a"]})
+            wh.replace_as_of("scores.t", frame, as_of=day)
+            wh.replace_as_of("scores.t", frame, as_of=day)
+        assert wh.value("select count(*) from scores.t") == 2
+
+
+def test_every_thread_gets_its_own_rows() -> None:
+    wrong: list[str] = []
+
+    def work(wh: Warehouse, number: int) -> None:
+        for _ in range(100):
+            got = wh.value("select $n", n=number)
+            if got != number:
+                wrong.append(f"{number} got {got}")
+
+    with Warehouse.open() as wh:
+        threads = [threading.Thread(target=work, args=(wh, n)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+
+
+def _use_in_child(wh: Warehouse, answer: multiprocessing.SimpleQueue[str]) -> None:
+    try:
+        wh.value("select 1")
+        answer.put("worked")
+    except errors.StoreError as error:
+        answer.put(str(error))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_is_told_to_open_its_own(tmp_path: Path) -> None:
+    with Warehouse.open(tmp_path / "w.duckdb") as wh:
+        context = multiprocessing.get_context("fork")
+        answer = context.SimpleQueue()
+        child = context.Process(target=_use_in_child, args=(wh, answer))
+        child.start()
+        child.join(20)
+        assert "another process" in answer.get()
+        assert wh.value("select 1") == 1
+
+
+OPEN = "import sys; from crm_analytics import Warehouse; Warehouse.open(sys.argv[1]).close()"
+
+
+def _open_elsewhere(path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", OPEN, str(path)], capture_output=True, text=True, check=False
+    )
+
+
+def test_a_second_writer_is_told_who_holds_the_warehouse(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with Warehouse.open(path):
+        refused = _open_elsewhere(path)
+        assert "StoreBusy" in refused.stderr
+        assert f"process {os.getpid()}" in refused.stderr
+    assert _open_elsewhere(path).returncode == 0
+
+
+def test_reading_the_file_does_not_let_a_second_writer_in(tmp_path: Path) -> None:
+    """DuckDB's own lock is lost when the owner opens and closes the file; ours is not."""
+    path = tmp_path / "w.duckdb"
+    with Warehouse.open(path):
+        path.open("rb").close()
+        assert "StoreBusy" in _open_elsewhere(path).stderr
+
+
+def test_a_symlink_shares_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    (tmp_path / "alias.duckdb").symlink_to(path)
+    with Warehouse.open(path), pytest.raises(errors.StoreBusy, match="in use by process"):
+        Warehouse.open(tmp_path / "alias.duckdb")
+
+
+def test_settings_are_kept_and_the_file_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    Warehouse.open(path, timezone="Asia/Tehran", reporting_currency="irr", week_start="Saturday").close()
+    with Warehouse.open(path) as wh:
+        assert wh.settings.timezone == "Asia/Tehran"
+        assert wh.settings.reporting_currency == "IRR"
+        assert wh.settings.week_start == "saturday"
+        assert wh.value(
+            "select cast(date '2024-03-20' as timestamptz) = timestamptz '2024-03-19 20:30:00+00'"
+        )
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_time_zone_cannot_change_under_loaded_data(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with Warehouse.open(path, timezone="Europe/Berlin") as wh:
+        wh.execute(
+            "insert into ops.loads values (1, 'f', null, null, null, null, null, 'loaded', 0, 0, 0, 0, null, "
+            "timestamptz '2024-01-01', timestamptz '2024-01-01', timestamptz '2024-01-01')"
+        )
+    with pytest.raises(errors.SettingsError, match="already holds data"):
+        Warehouse.open(path, timezone="UTC")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"timezone": "Berlin"}, "not an IANA"),
+        ({"reporting_currency": "euro"}, "ISO 4217"),
+        ({"week_start": "someday"}, "no weekday"),
+    ],
+)
+def test_an_impossible_setting_is_refused(setting: dict[str, str], words: str) -> None:
+    with pytest.raises(errors.SettingsError, match=words):
+        Warehouse.open(**setting)  # type: ignore[arg-type]
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(errors.UsageError, match="does not exist"):
+        Warehouse.open(tmp_path / "no" / "w.duckdb")
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    path.write_bytes(b"customer_id,order_id\n" * 1000)
+    with pytest.raises(errors.StoreCorrupt, match="damaged"):
+        Warehouse.open(path)
+
+
+def test_too_little_memory_is_our_own_error_and_the_session_goes_on() -> None:
+    with Warehouse.open(memory_limit="60MB", threads=1) as wh:
+        wh.execute("set max_temp_directory_size = '1MB'")
+        with pytest.raises(errors.OutOfMemoryError, match="memory_limit"):
+            wh.rows("select * from range(3000000) t(i) order by hash(i)")
+        assert wh.value("select 1") == 1
+
+
+def test_a_frame_is_held_to_its_header(tmp_path: Path) -> None:
+    text = (
+        "-- kind:    statement\n-- purpose: What?\n-- grain:   a\n-- reads:   none\n-- columns:\n"
+        "--   a    number\nselect {} as {} from range(2)\n"
+    )
+    wrong_name, repeated = tmp_path / "wrong_name.sql", tmp_path / "repeated.sql"
+    wrong_name.write_text(text.format("range", "b"))
+    repeated.write_text(text.format("1", "a"))
+    with Warehouse.open() as wh:
+        with pytest.raises(errors.StoreError, match="declares"):
+            wh.frame(SqlFile.load(wrong_name))
+        with pytest.raises(errors.StoreError, match="not unique by a"):
+            wh.frame(SqlFile.load(repeated))
+
+
+def test_python_variables_cannot_be_read_from_sql() -> None:
+    secret = pd.DataFrame({"a": [1]})
+    with Warehouse.open() as wh, pytest.raises(errors.StoreError, match="secret"):
+        wh.rows("select * from secret")
+    assert len(secret) == 1
