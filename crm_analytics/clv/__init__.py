@@ -1,0 +1,16 @@
+"""What is each customer worth from now on?  Purchase histories, models of purchasing and spending, discounted
+value.
+
+The order of the work: summary.sql (what is known) -> models/ -> lifetime_value.py (what is written,
+table.sql) and holdout.py (how good it was).
+"""
+
+from crm_analytics import lazy
+
+__getattr__, __dir__ = lazy.exports(
+    __name__,
+    {
+        "BetaGeoModel": ".models.bg_nbd",
+        "ModifiedBetaGeoModel": ".models.mbg_nbd",
+    },
+)
