@@ -45,7 +45,7 @@ def add(
     """Write rows as first versions of an entity (or as revisions, where the key is known already)."""
     declared = entity(entity_name)
     zone = ZoneInfo(wh.settings.timezone)
-    known = {row[0] for row in wh.rows(f"select row_id from entities.{entity_name}_versions")}
+    known = {str(row[0]) for row in wh.rows(f"select row_id from entities.{entity_name}_versions")}
     start = wh.value(f"select count(*) from entities.{entity_name}_versions")
     records = []
     for number, given in enumerate(rows, start=start + 1):

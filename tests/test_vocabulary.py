@@ -25,7 +25,7 @@ def test_parameters_carry_their_unit_and_the_fields_own_word(path: Path) -> None
     outside_clv = path.relative_to(PACKAGE).parts[0] != "clv"
     forbidden = FORBIDDEN_PARAMETERS | ({"frequency", "recency", "monetary_value"} if outside_clv else set())
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             names = {a.arg for a in (*node.args.args, *node.args.kwonlyargs)}
             assert not names & forbidden, f"{path.name}: {node.name}({', '.join(names & forbidden)})"
 
