@@ -1,0 +1,91 @@
+"""Which pages are made from the code?  The data dictionary and the command line reference (`make docs`).
+
+`tests/test_docs.py` fails when a page differs from what this script would write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import typer
+
+from crm_analytics.cli import app
+from crm_analytics.schema import entities
+from crm_analytics.vocabulary import WORDS
+from crm_analytics.warehouse import all_sql_files
+
+DOCS = Path(__file__).parent
+PAGES = ("data-dictionary.md", "cli.md")
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every generated page by file name."""
+    return {
+        "data-dictionary.md": "\n".join(_data_dictionary()) + "\n",
+        "cli.md": "\n".join(_command_line()) + "\n",
+    }
+
+
+def _data_dictionary() -> Iterator[str]:
+    yield "# Data dictionary"
+    yield ""
+    yield "Made by `make docs` from `crm_analytics/schema/*.toml` and the headers of the score tables."
+    yield "Privacy: **pii** identifies a person, **quasi** helps to, none does neither. \\* = required."
+    yield ""
+    yield "## Entities"
+    for entity in entities().values():
+        yield ""
+        yield f"### {entity.name}"
+        yield ""
+        kept = "state, kept as versions" if entity.kind == "state" else "event"
+        yield f"A row is {entity.row} ({kept}; key: {', '.join(entity.key)})."
+        yield ""
+        yield "| column | type | unit | privacy | meaning |"
+        yield "|---|---|---|---|---|"
+        for column in entity.columns:
+            star = " \\*" if column.required else ""
+            privacy = "" if column.privacy == "none" else column.privacy
+            refers = f" → {column.refers}" if column.refers else ""
+            words = f" ({', '.join(WORDS[column.words])})" if column.words else ""
+            yield (
+                f"| `{column.name}`{star} | {column.type} | {column.unit or ''} | {privacy} "
+                f"| {column.doc}{refers}{words} |"
+            )
+    yield ""
+    yield "## Score tables"
+    for file in all_sql_files():
+        if file.kind == "table" and "scores." in file.text:
+            name = file.text.split("create table if not exists ", 1)[1].split(" ", 1)[0]
+            yield ""
+            yield f"### {name}"
+            yield ""
+            yield f"{file.purpose} One row per {', '.join(file.grain)}."
+            yield ""
+            yield "| column | meaning |"
+            yield "|---|---|"
+            yield from (f"| `{column}` | {meaning} |" for column, meaning in file.columns.items())
+
+
+def _command_line() -> Iterator[str]:
+    group = typer.main.get_command(app)
+    yield "# Command line"
+    yield ""
+    yield "Made by `make docs`. Every command takes `--help`. Exit codes: 0 ok, 1 failed, 2 usage,"
+    yield "3 blocked by the audit, 4 done but some files were refused."
+    assert isinstance(group, click.Group)
+    for name in sorted(group.commands):
+        command = group.commands[name]
+        context = click.Context(command, info_name=f"crm-analytics {name}")
+        yield ""
+        yield f"## {name}"
+        yield ""
+        yield "```"
+        yield command.get_help(context).strip()
+        yield "```"
+
+
+if __name__ == "__main__":
+    for page, text in pages().items():
+        (DOCS / page).write_text(text, encoding="utf-8")
