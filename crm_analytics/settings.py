@@ -63,10 +63,8 @@ class PathSettings:
     inbox: Path = _setting(Path("inbox"), "folder whose export files are loaded each night")  # noqa: RUF009
     published: Path = _setting(Path("published"), "folder that other applications read scores from")  # noqa: RUF009
     models: Path = _setting(Path("models"), "folder of the trained models")  # noqa: RUF009
-    records: str | None = _setting(
-        None,
-        "record store that people and apps write to: a SQLite file, or env:NAME (a variable with its URL)",
-        example="crm.records.db",
+    records: Path | None = _setting(
+        None, "record store that people and apps write to (a SQLite file)", example="crm.records.db"
     )
 
 
@@ -264,7 +262,7 @@ def _section(kind: Any, section: str, given: Mapping[str, Any], folder: Path, pr
         problem = _problem(key, hints[key.name], value) if key.name in given else None
         if problem:
             problems.append(f"[{section}] {key.name} = {value!r} {problem}")
-        elif hints[key.name] is Path:
+        elif Path in (hints[key.name], *get_args(hints[key.name])) and value is not None:
             value = folder / value
         elif float in (hints[key.name], *get_args(hints[key.name])) and value is not None:
             value = float(value)

@@ -15,11 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib import metadata
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import crm_analytics
 from crm_analytics.errors import AuditBlocked, CrmError
 from crm_analytics.warehouse.connection import Warehouse
+from crm_analytics.warehouse.sql_file import SqlFile
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 StepStatus = Literal["done", "skipped", "warned", "failed"]
 RunStatus = Literal["running", "published", "blocked", "failed"]
@@ -213,6 +217,11 @@ def loaded_ids(wh: Warehouse) -> list[int]:
     return [
         row[0] for row in wh.rows("select load_id from ops.loads where status = 'loaded' order by load_id")
     ]
+
+
+def load_accounts(wh: Warehouse) -> pd.DataFrame:
+    """Return every load with its account, in order; columns as in ``ops/load_accounts.sql``."""
+    return wh.frame(SqlFile.beside(__file__, "ops/load_accounts.sql"))
 
 
 def _short(error: BaseException) -> str:

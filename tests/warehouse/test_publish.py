@@ -11,7 +11,7 @@ import textwrap
 from datetime import date
 from pathlib import Path
 
-import build
+from tests import build
 import pandas as pd
 import pytest
 
