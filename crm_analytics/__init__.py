@@ -10,9 +10,11 @@ __version__ = "0.1.0"
 __getattr__, __dir__ = lazy.exports(
     __name__,
     {
+        "RecordStore": ".records",
         "Warehouse": ".warehouse",
         "clv": ".clv:",
         "errors": ".errors:",
         "segmentation": ".segmentation:",
+        "sync": ".ingest.sync",
     },
 )

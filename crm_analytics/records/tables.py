@@ -1,0 +1,235 @@
+"""How are records kept in the database?  Two tables per entity, made from ``schema/*.toml``.
+
+``<entity>_versions`` is append-only: every change is a row of its own with the declared columns, the
+record's key, ``version`` (1, 2, ...), ``recorded_at`` (UTC), ``changed_by``, ``is_deleted`` and
+``change_number``. ``<entity>`` holds one row per key and points at its latest version, which makes
+reading a record two look-ups by primary key, however long its history.
+
+``change_number`` counts all changes of all entities. It is taken from the single row of ``store``
+inside the writing transaction, so numbers appear in the order of commits and without gaps.
+
+Money and quantities are exact: whole numbers of their smallest unit in SQLite, NUMERIC elsewhere.
+Times are stored in UTC to the microsecond, dates as ISO text.
+
+References between records that people enter here (contacts, leads, opportunities, tickets) are
+foreign keys. References to what exports hold as well (customers, products, users, campaigns,
+orders) are plain text: an opt-out of a customer whom only the shop knows must not be refused, and
+a stand-in customer entered to please a foreign key would overwrite the real one at the next sync.
+Tasks reference as plain text throughout: the night writes them about anything in the warehouse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from crm_analytics.schema import Column, Entity, entities
+
+ENTERED_HERE = ("contacts", "leads", "opportunities", "tickets")
+WITHOUT_FOREIGN_KEYS = ("tasks",)
+LOOKED_UP_BY = ("email", "phone")
+VERSION_COLUMNS = ("version", "recorded_at", "changed_by", "is_deleted")
+
+_SMALLEST_UNITS_DIGITS = 18  # whole numbers of this many digits fit a 64-bit integer
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # INTEGER is SQLite's own row number
+
+
+class ExactDecimal(sa.types.TypeDecorator[Decimal]):
+    """A decimal of fixed places that never passes through a float."""
+
+    impl = sa.Numeric
+    cache_ok = True
+
+    def __init__(self, precision: int, scale: int) -> None:
+        super().__init__(precision, scale)
+        self.precision = precision
+        self.scale = scale
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Whole numbers of the smallest unit in SQLite, which has no decimals; NUMERIC elsewhere."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(sa.BigInteger())
+        return dialect.type_descriptor(sa.Numeric(self.precision, self.scale))
+
+    def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> Any:
+        """Turn 19.99 of four places into 199900."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return int(value.scaleb(self.scale))
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:
+        """Turn 199900 of four places into 19.9900."""
+        if value is None or dialect.name != "sqlite":
+            return value  # type: ignore[no-any-return]
+        return Decimal(value).scaleb(-self.scale)
+
+
+class UtcTime(sa.types.TypeDecorator[datetime]):
+    """A moment, stored in UTC and given back in UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Turn any zone into UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Say again that it is UTC, which SQLite does not keep."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class EntityTables:
+    """The two tables of one entity.
+
+    Attributes
+    ----------
+    entity : Entity
+        The declaration they were made from.
+    key : str
+        Column that identifies a record: ``source_id``, or ``record_id`` (the key's values as JSON)
+        for an entity that has none.
+    heads, versions : sqlalchemy.Table
+        One row per record; one row per version of it.
+    """
+
+    entity: Entity
+    key: str
+    heads: sa.Table
+    versions: sa.Table
+
+    @property
+    def record_columns(self) -> list[sa.Column[Any]]:
+        """Columns of a version that make up a record, in the order of `Record`."""
+        return [self.versions.c[name] for name in (*self.entity.column_names, *VERSION_COLUMNS)]
+
+
+metadata = sa.MetaData()
+
+# One row: who this store is (for sync), and the number of its last change.
+store_table = sa.Table(
+    "store",
+    metadata,
+    sa.Column("store_id", sa.Text, primary_key=True),
+    sa.Column("last_change_number", _BIG, nullable=False),
+)
+
+migrations_table = sa.Table(
+    "migrations",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("applied_at", UtcTime, nullable=False),
+)
+
+
+@cache
+def record_tables() -> dict[str, EntityTables]:
+    """Return the tables of every entity that the record store keeps, by entity name.
+
+    Examples
+    --------
+    >>> tables = record_tables()["customers"]
+    >>> tables.key, tables.versions.name, tables.versions.primary_key.columns.keys()
+    ('source_id', 'customers_versions', ['change_number'])
+    """
+    kept = (entity for entity in entities().values() if entity.in_record_store)
+    return {entity.name: _entity_tables(entity) for entity in kept}
+
+
+def fingerprint() -> str:
+    """Return a digest of the declared columns: equal = the tables need no new column."""
+    declared = [
+        f"{name}.{column.name} {column.type}"
+        for name, tables in record_tables().items()
+        for column in tables.entity.columns
+    ]
+    return hashlib.sha256("\n".join(declared).encode()).hexdigest()[:16]
+
+
+def decimal_digits(column: Column) -> tuple[int, int] | None:
+    """Return (precision, scale) of a decimal column, None for any other.
+
+    Examples
+    --------
+    >>> from crm_analytics.schema import entity
+    >>> decimal_digits(entity("products").column("unit_price"))
+    (18, 4)
+    """
+    found = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", column.sql_type)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def is_foreign_key(entity: Entity, column: Column) -> bool:
+    """Say whether a reference must point at a record of this store (see the top of this file)."""
+    return column.refers in ENTERED_HERE and entity.name not in WITHOUT_FOREIGN_KEYS
+
+
+def _entity_tables(entity: Entity) -> EntityTables:
+    key = entity.key[0] if len(entity.key) == 1 else "record_id"
+    heads = sa.Table(
+        entity.name,
+        metadata,
+        sa.Column(key, sa.Text, primary_key=True),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("change_number", _BIG, nullable=False),
+        sa.Column("is_deleted", sa.Boolean, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    declared = [
+        sa.Column(column.name, _sql_type(column), *_foreign_key(entity, column))
+        for column in entity.columns
+        if column.name != key
+    ]
+    versions = sa.Table(
+        f"{entity.name}_versions",
+        metadata,
+        sa.Column("change_number", _BIG, primary_key=True, autoincrement=False),
+        sa.Column(key, sa.Text, sa.ForeignKey(f"{entity.name}.{key}"), nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("recorded_at", UtcTime, nullable=False),
+        sa.Column("changed_by", sa.Text),
+        sa.Column("is_deleted", sa.Boolean, nullable=False),
+        *declared,
+        sa.UniqueConstraint(key, "version"),
+    )
+    for column in entity.columns:
+        if column.refers is not None or column.name in LOOKED_UP_BY:
+            filled = versions.c[column.name].is_not(None)
+            sa.Index(
+                f"{entity.name}_by_{column.name}",
+                versions.c[column.name],
+                sqlite_where=filled,
+                postgresql_where=filled,
+            )
+    return EntityTables(entity=entity, key=key, heads=heads, versions=versions)
+
+
+def _foreign_key(entity: Entity, column: Column) -> list[sa.ForeignKey]:
+    return [sa.ForeignKey(f"{column.refers}.source_id")] if is_foreign_key(entity, column) else []
+
+
+def _sql_type(column: Column) -> sa.types.TypeEngine[Any]:
+    digits = decimal_digits(column)
+    if digits is not None:
+        if digits[0] > _SMALLEST_UNITS_DIGITS:
+            raise ValueError(f"{column.name}: {column.type} does not fit SQLite's 64-bit integers.")
+        return ExactDecimal(*digits)
+    types: dict[str, sa.types.TypeEngine[Any]] = {
+        "TEXT": sa.Text(),
+        "CURRENCY": sa.Text(),
+        "BIGINT": sa.BigInteger(),
+        "BOOLEAN": sa.Boolean(),
+        "DATE": sa.Date(),
+        "TIMESTAMP": UtcTime(),
+    }
+    return types[column.type]
