@@ -68,7 +68,7 @@ def columns(
     values = [0.0 if pd.isna(v) else max(0.0, float(v)) for v in data[value]]
     top = nice_top(max(values, default=0.0))
     step = (WIDTH - left) / max(len(values), 1)
-    parts = _scale(top, bottom=bottom, left=left, tick=tick)
+    parts = _scale(top, bottom=bottom, left=left, right=WIDTH, tick=tick)
     for number, (name, size) in enumerate(zip(data[label], values, strict=True)):
         tall = size / top * (bottom - 12)
         css = "bar faint" if faint_last and number == len(values) - 1 else "bar"
@@ -80,7 +80,7 @@ def columns(
 
 
 def histogram(
-    values: pd.Series, *, tick: Callable[[float], str], title: str, axis: str, bins: int = 24
+    values: pd.Series, *, tick: Callable[[float], str], title: str, axis: str, bins: int = 20
 ) -> Chart:
     """Draw how many customers have which value; the last bin holds everything above the 98 % quantile.
 
@@ -92,7 +92,7 @@ def histogram(
         Turns a value into the words below the axis.
     title, axis : str
         What the chart shows; what the horizontal axis counts.
-    bins : int, default 24
+    bins : int, default 20
         Number of columns.
     """
     known = np.sort(values.dropna().to_numpy(dtype=float))
@@ -103,10 +103,10 @@ def histogram(
     edges = np.linspace(low, high, bins + 1)
     counts, _ = np.histogram(np.clip(known, low, high), bins=edges)
     data = pd.DataFrame({"from_value": edges[:-1], "customer_count": counts})
-    height, bottom, left = 240.0, 190.0, 64.0
+    width, height, bottom, left = 480.0, 240.0, 190.0, 48.0
     top = nice_top(float(counts.max()))
-    step = (WIDTH - left) / bins
-    parts = _scale(top, bottom=bottom, left=left, tick=lambda v: f"{v:,.0f}")
+    step = (width - left) / bins
+    parts = _scale(top, bottom=bottom, left=left, right=width, tick=lambda v: f"{v:,.0f}")
     for number, count in enumerate(counts):
         tall = float(count) / top * (bottom - 12)
         parts.append(_rect(left + number * step + 1, bottom - tall, step - 2, tall, css="bar"))
@@ -114,8 +114,8 @@ def histogram(
         words = tick(float(edges[number])) + ("+" if number == bins else "")
         anchor = "end" if number == bins else "middle"
         parts.append(_text(left + number * step, bottom + 18, words, css="tick", anchor=anchor))
-    parts.append(_text(left + (WIDTH - left) / 2, bottom + 42, axis, css="axis", anchor="middle"))
-    return _svg(parts, height=height, title=title), data
+    parts.append(_text((left + width) / 2, bottom + 42, axis, css="axis", anchor="middle"))
+    return _svg(parts, height=height, width=width, title=title), data
 
 
 def share_curve(values: pd.Series, *, title: str) -> Chart:
@@ -180,12 +180,14 @@ def nice_top(value: float) -> float:
     return next(step * power for step in (1, 2, 2.5, 4, 5, 10) if value <= step * power * (1 + 1e-12))
 
 
-def _scale(top: float, *, bottom: float, left: float, tick: Callable[[float], str]) -> list[Markup]:
+def _scale(
+    top: float, *, bottom: float, left: float, right: float, tick: Callable[[float], str]
+) -> list[Markup]:
     parts = []
     for number in range(_TICKS + 1):
         y = bottom - number / _TICKS * (bottom - 12)
         parts += [
-            Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(left, WIDTH, y, y),
+            Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(left, right, y, y),
             _text(left - 8, y + 4, tick(top * number / _TICKS), css="tick", anchor="end"),
         ]
     return parts

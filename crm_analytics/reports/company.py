@@ -1,0 +1,302 @@
+"""Who are this company's customers, what are they worth, who is leaving, what to offer: one HTML page.
+
+The page is made from a published run, so it holds no personal data. It loads nothing: styles and
+charts are inline, there is no script, and its content security policy forbids both. Money is in the
+reporting currency; sums of value are over the horizon of `scores.clv`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from crm_analytics.reports import charts
+from crm_analytics.segmentation.names import segment_names
+from crm_analytics.warehouse import SqlFile, Warehouse
+from crm_analytics.warehouse.run_log import load_accounts
+
+TEMPLATES = Path(__file__).parent / "templates"
+MONTHS_SHOWN, ROWS_SHOWN, CALLS_SHOWN = 24, 10, 12
+BANDS = ("high", "medium", "low")
+_SHOWN_METRICS = {
+    "auc": "AUC",
+    "log_loss": "log loss",
+    "calibration_in_the_large": "calibration",
+    "lift_at_top_decile": "lift in the top tenth",
+}
+
+
+def company_report(
+    wh: Warehouse, *, as_of: date, models: Mapping[str, Any] | None = None, title: str = "Customers"
+) -> str:
+    """Return the report of one night as a self-contained HTML page.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        A published run (`crm_analytics.open_published`), or a warehouse with the night's scores.
+    as_of : date
+        First day not seen; its scores must be there.
+    models : mapping, optional
+        Model name -> {"card": a ModelCard as a dict}, as run.json keeps it.
+    title : str, default "Customers"
+        Heading of the page.
+    """
+    import jinja2
+
+    customers = _frame(wh, "customers.sql", as_of)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    currency = wh.settings.reporting_currency or ""
+
+    def in_currency(value: Any, digits: int = 0) -> str:
+        return money(value, currency, digits)
+
+    environment.filters |= {
+        "money": in_currency,
+        "number": number,
+        "percent": percent,
+        "day": day,
+        "spark": charts.spark,
+    }
+    css = (TEMPLATES / "company.css").read_text(encoding="utf-8")
+    return environment.get_template("company.html.j2").render(
+        title=title,
+        as_of=as_of,
+        css=Markup(css),  # our own file
+        css_sha256=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+        currency=currency,
+        headline=_headline(wh, customers, as_of),
+        months=_months(wh, as_of, currency),
+        segments=_segments(customers),
+        value=_value(customers, currency),
+        churn=_churn(customers, (models or {}).get("churn", {}).get("card")),
+        offers=_offers(wh, as_of, customers),
+        loads=load_accounts(wh).to_dict("records"),
+    )
+
+
+def _headline(wh: Warehouse, customers: pd.DataFrame, as_of: date) -> dict[str, Any]:
+    row: dict[str, Any] = _frame(wh, "headline.sql", as_of).iloc[0].to_dict()
+    before = float(row["previous_year_net_spend"])
+    at_risk = customers[customers["risk_band"] == "high"]
+    return row | {
+        "customer_count": len(customers),
+        "change_rate": float(row["year_net_spend"]) / before - 1 if before > 0 else None,
+        "value_total": total(customers["lifetime_revenue"]),
+        "at_risk_count": len(at_risk) if customers["churn_probability"].notna().any() else None,
+        "at_risk_value": total(at_risk["lifetime_revenue"]),
+    }
+
+
+def _months(wh: Warehouse, as_of: date, currency: str) -> dict[str, Any]:
+    """Revenue by month, the last ones; a month that as_of cuts is drawn faint."""
+    months = _frame(wh, "months.sql", as_of).tail(MONTHS_SHOWN).reset_index(drop=True)
+    starts = [pd.Timestamp(start) for start in months["month_on"]]
+    labels = [
+        f"{start:%b}" + (f" {start:%Y}" if start.month == 1 or not number_ else "")
+        if number_ % 3 == 0
+        else ""
+        for number_, start in enumerate(starts)
+    ]
+    chart, _ = charts.columns(
+        months.assign(label=labels),
+        label="label",
+        value="net_spend",
+        tick=lambda value: short(value),
+        title=f"Revenue by month in {currency}",
+        faint_last=bool(len(months)) and as_of.day > 1 and starts[-1].date() == as_of.replace(day=1),
+    )
+    return {"chart": chart, "rows": months.to_dict("records")}
+
+
+def _segments(customers: pd.DataFrame) -> dict[str, Any]:
+    spent = total(customers["net_spend"]) or 0.0
+    rows = []
+    for rule in segment_names():
+        members = customers[customers["segment"] == rule.name]
+        if len(members):
+            rows.append(
+                {
+                    "label": rule.label,
+                    "meaning": rule.meaning,
+                    "advice": rule.advice,
+                    "customer_count": len(members),
+                    "customer_share": len(members) / len(customers),
+                    "revenue_share": (total(members["net_spend"]) or 0.0) / spent if spent > 0 else None,
+                    "churn": members["churn_probability"].mean(),
+                    "value": members["lifetime_revenue"].mean(),
+                }
+            )
+    table = pd.DataFrame(rows, columns=["label", "customer_count"])
+    table["text"] = [
+        f"{row['customer_count']:,} · {percent(row['revenue_share'])} of revenue" for row in rows
+    ]
+    chart, _ = charts.bars(
+        table, label="label", value="customer_count", text="text", title="Customers by segment"
+    )
+    return {"rows": rows, "chart": chart}
+
+
+def _value(customers: pd.DataFrame, currency: str) -> dict[str, Any]:
+    values = customers["lifetime_revenue"]
+    known = values.dropna()
+    chart, _ = charts.histogram(
+        values,
+        tick=lambda value: f"{value:,.0f}",
+        title="Customers by expected revenue",
+        axis=f"expected revenue of the next 12 months, {currency} per customer",
+    )
+    curve, shares = charts.share_curve(
+        values, title="Share of expected revenue carried by the best customers"
+    )
+    best = customers.sort_values(["lifetime_revenue", "customer_id"], ascending=[False, True])
+    return {
+        "chart": chart,
+        "curve": curve,
+        "top_tenth_share": float(shares["value_share"].iloc[10]) if len(shares) else None,
+        "mean": known.mean() if len(known) else None,
+        "median": known.median() if len(known) else None,
+        "total": total(values),
+        "limits": _limits_of_total(customers),
+        "known_count": len(known),
+        "margin_total": total(customers["lifetime_value"]),
+        "margin_count": int(customers["lifetime_value"].notna().sum()),
+        "statuses": customers["value_status"].fillna("none").value_counts().sort_index().to_dict(),
+        "best": best.head(ROWS_SHOWN).to_dict("records") if len(known) else [],
+    }
+
+
+def _churn(customers: pd.DataFrame, card: Mapping[str, Any] | None) -> dict[str, Any]:
+    scored = customers[customers["churn_probability"].notna()].copy()
+    scored["at_stake"] = scored["churn_probability"] * scored["lifetime_revenue"].fillna(0.0)
+    bands = [
+        {
+            "band": band,
+            "customer_count": len(members),
+            "share": len(members) / len(scored),
+            "mean_probability": members["churn_probability"].mean(),
+            "expected_leavers": math.fsum(members["churn_probability"]),
+            "value": total(members["lifetime_revenue"]),
+        }
+        for band in BANDS
+        if len(members := scored[scored["risk_band"] == band])
+    ]
+    calls = scored[~scored["has_opted_out"].astype(bool)].sort_values(
+        ["at_stake", "customer_id"], ascending=[False, True]
+    )
+    return {
+        "scored_count": len(scored),
+        "bands": bands,
+        "calls": calls.head(CALLS_SHOWN).to_dict("records"),
+        "card": card,
+        "metric_names": _SHOWN_METRICS,
+    }
+
+
+def _offers(wh: Warehouse, as_of: date, customers: pd.DataFrame) -> dict[str, Any]:
+    offers = _frame(wh, "offers.sql", as_of)
+    open_to = set(customers.loc[~customers["has_opted_out"].astype(bool), "customer_id"])
+    first = offers[(offers["rank"] == 1) & offers["customer_id"].isin(open_to)]
+    products = (
+        first.groupby(["product_id", "product_name"], sort=True)
+        .agg(customer_count=("customer_id", "size"), probability=("probability", "mean"))
+        .reset_index()
+        .sort_values(["customer_count", "product_id"], ascending=[False, True])
+    )
+    worth = first.groupby("product_id")["expected_value"].apply(total).rename("expected_value")
+    products = products.join(worth, on="product_id")
+    single = first.sort_values(["expected_value", "customer_id"], ascending=[False, True])
+    return {
+        "customer_count": first["customer_id"].nunique(),
+        "products": products.head(ROWS_SHOWN).to_dict("records"),
+        "single": single.head(ROWS_SHOWN).to_dict("records"),
+    }
+
+
+def _limits_of_total(customers: pd.DataFrame) -> tuple[float, float] | None:
+    """Return 90 % limits of the sum of what customers really bring, by chance alone.
+
+    Customers are taken as independent and the model as right; a customer's standard deviation is read
+    off its own 90 % limits (2 x 1.645 standard deviations apart). A wrong model errs by more.
+    """
+    known = customers[["lifetime_revenue", "lifetime_revenue_low", "lifetime_revenue_high"]].dropna()
+    if known.empty:
+        return None
+    middle = math.fsum(known["lifetime_revenue"])
+    spread = (known["lifetime_revenue_high"] - known["lifetime_revenue_low"]) / 2
+    by_chance = math.sqrt(math.fsum(spread**2))
+    return max(0.0, middle - by_chance), middle + by_chance
+
+
+def money(value: Any, currency: str, digits: int = 0) -> str:
+    """Format an amount, or an en dash when it is missing."""
+    return "–" if _missing(value) else f"{float(value):,.{digits}f} {currency}".strip()
+
+
+def number(value: Any, digits: int = 0) -> str:
+    """Format a number, or an en dash when it is missing."""
+    return "–" if _missing(value) else f"{float(value):,.{digits}f}"
+
+
+def percent(value: Any, digits: int = 0) -> str:
+    """Format a fraction as per cent, or an en dash when it is missing.
+
+    Examples
+    --------
+    >>> percent(0.256), percent(None), percent(0.0012)
+    ('26 %', '–', '0.1 %')
+    """
+    if _missing(value):
+        return "–"
+    if digits == 0 and 0 < abs(float(value)) < 0.01:
+        digits = 1
+    return f"{float(value) * 100:.{digits}f} %"
+
+
+def short(value: float) -> str:
+    """Format a figure of a scale: 1.2 m, 340 k, 75.
+
+    Examples
+    --------
+    >>> short(1_250_000), short(340_000), short(75)
+    ('1.25 m', '340 k', '75')
+    """
+    if value >= 1e6:
+        return f"{value / 1e6:g} m"
+    return f"{value / 1e3:g} k" if value >= 1e4 else f"{value:,.0f}"
+
+
+def day(value: Any) -> str:
+    """Format a date as 30 June 2025, or an en dash."""
+    if _missing(value):
+        return "–"
+    stamp = pd.Timestamp(value)
+    return f"{stamp.day} {stamp:%B %Y}"
+
+
+def total(values: pd.Series) -> float | None:
+    """Add what is known, exactly and in any order; None when nothing is."""
+    known = values.dropna()
+    return math.fsum(known) if len(known) else None
+
+
+def _missing(value: Any) -> bool:
+    return value is None or bool(pd.isna(value)) or (isinstance(value, float) and math.isinf(value))
+
+
+def _frame(wh: Warehouse, name: str, as_of: date) -> pd.DataFrame:
+    return wh.frame(SqlFile.beside(__file__, name), as_of=as_of)
