@@ -50,6 +50,7 @@ class RecordStore:
         self.path = session.database.path
         self.store_id = store_id
         self.database = session.database
+        self._session = session
         self._entities = {name: EntityRecords(session, tables) for name, tables in record_tables().items()}
 
     @classmethod
@@ -94,6 +95,10 @@ class RecordStore:
             database.close()
             raise
         return cls(Session(database, clock, new_id, changed_by), store_id)
+
+    def now(self) -> datetime:
+        """Return the present moment by the store's clock, in UTC."""
+        return self._session.clock().astimezone(UTC)
 
     def close(self) -> None:
         """Let go of the file; closing twice does no harm."""

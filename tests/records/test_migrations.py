@@ -51,7 +51,7 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     RecordStore.open(path).close()
     run(path, "insert into migrations values ('999_future', '2030-01-01')")
-    with pytest.raises(StoreError, match="newer version of crm_analytics .*999_future.*Upgrade"):
+    with pytest.raises(StoreError, match=r"newer version of crm_analytics .*999_future.*Upgrade"):
         RecordStore.open(path)
 
 

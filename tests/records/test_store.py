@@ -78,7 +78,7 @@ def test_nothing_is_coerced_silently(records: RecordStore, column: str, value: A
 
 @pytest.mark.parametrize("value", ["2024-W01-1", "20240501", datetime(2024, 5, 1, tzinfo=UTC), 20240501])
 def test_only_dates_are_dates(records: RecordStore, value: Any) -> None:
-    with pytest.raises(errors.RecordInvalid, match="due_on: .*(no date|date expected)"):
+    with pytest.raises(errors.RecordInvalid, match=r"due_on: .*(no date|date expected)"):
         records.tasks.add({"due_on": value})
 
 
@@ -274,9 +274,7 @@ def test_changed_by_can_be_told_for_one_change(records: RecordStore) -> None:
 
 
 def test_an_entity_that_does_not_exist_names_the_nearest(records: RecordStore) -> None:
-    with pytest.raises(
-        errors.UsageError, match="'custmers' is no entity of the record store. Did you mean 'cust"
-    ):
+    with pytest.raises(errors.UsageError, match=r"'custmers' is no entity .* Did you mean 'customers'\?"):
         _ = records.custmers
     assert not hasattr(records, "orders")
     assert "customers" in dir(records)
@@ -319,7 +317,7 @@ def test_the_files_are_for_their_owner_only(tmp_path: Path) -> None:
 
 
 def test_wrong_places_are_explained(tmp_path: Path) -> None:
-    with pytest.raises(errors.UsageError, match="does not exist. Create it first"):
+    with pytest.raises(errors.UsageError, match=r"does not exist\. Create it first"):
         RecordStore.open(tmp_path / "no" / "a.db")
     with pytest.raises(errors.UsageError, match="is a folder"):
         RecordStore.open(tmp_path)
