@@ -73,6 +73,7 @@ class Warehouse:
         self._process = os.getpid()
         self._local = threading.local()
         self._settings: BusinessSettings | None = None
+        self._timezone = _DEFAULTS["timezone"]
 
     @classmethod
     def open(
@@ -295,8 +296,7 @@ class Warehouse:
         if cursor is None:
             cursor = self._connection.cursor()
             cursor.execute("set enable_progress_bar = false").fetchall()
-            timezone = self._settings.timezone if self._settings else _DEFAULTS["timezone"]
-            cursor.execute(f"set timezone = '{timezone}'").fetchall()
+            cursor.execute(f"set timezone = '{self._timezone}'").fetchall()
             self._local.cursor = cursor
         return cursor
 
@@ -314,6 +314,7 @@ class Warehouse:
             if week_start.lower() not in WEEKDAYS:
                 raise errors.SettingsError(f"week_start={week_start!r} is no weekday. Use one of {WEEKDAYS}.")
             self._store("week_start", week_start.lower())
+        self._timezone = self.settings.timezone
         self._local = threading.local()  # cursors opened from here on know the time zone
 
     def _create_tables(self) -> None:
