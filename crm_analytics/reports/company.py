@@ -35,7 +35,12 @@ _SHOWN_METRICS = {
 
 
 def company_report(
-    wh: Warehouse, *, as_of: date, models: Mapping[str, Any] | None = None, title: str = "Customers"
+    wh: Warehouse,
+    *,
+    as_of: date,
+    models: Mapping[str, Any] | None = None,
+    horizon_days: int = 365,
+    title: str = "Customers",
 ) -> str:
     """Return the report of one night as a self-contained HTML page.
 
@@ -47,6 +52,8 @@ def company_report(
         First day not seen; its scores must be there.
     models : mapping, optional
         Model name -> {"card": a ModelCard as a dict}, as run.json keeps it.
+    horizon_days : int, default 365
+        Horizon of the values in `scores.clv`.
     title : str, default "Customers"
         Heading of the page.
     """
@@ -82,6 +89,7 @@ def company_report(
         headline=_headline(wh, customers, as_of),
         months=_months(wh, as_of, currency),
         segments=_segments(customers),
+        period="12 months" if horizon_days == 365 else f"{horizon_days} days",
         value=_value(customers, currency),
         churn=_churn(customers, (models or {}).get("churn", {}).get("card")),
         offers=_offers(wh, as_of, customers),
@@ -158,7 +166,7 @@ def _value(customers: pd.DataFrame, currency: str) -> dict[str, Any]:
         values,
         tick=lambda value: f"{value:,.0f}",
         title="Customers by expected revenue",
-        axis=f"expected revenue of the next 12 months, {currency} per customer",
+        axis=f"expected revenue, {currency} per customer",
     )
     curve, shares = charts.share_curve(
         values, title="Share of expected revenue carried by the best customers"
