@@ -86,9 +86,8 @@ def test_all_versions_between_two_syncs_are_kept_with_the_time_they_held_from(
     wh: Warehouse, records: RecordStore
 ) -> None:
     deal = records.opportunities.add({"amount": "100", "stage": "first"})
-    history = [deal]
-    for stage in ("second", "third", "second"):
-        history.append(records.opportunities.update(deal.id, {"stage": stage}))
+    stages = ("second", "third", "second")
+    history = [deal, *(records.opportunities.update(deal.id, {"stage": stage}) for stage in stages)]
     load = sync(wh, records)
     assert (load.rows_in, load.rows_loaded, load.rows_merged) == (4, 1, 3)
     told = wh.rows("select stage, valid_from from entities.opportunities_versions order by record_number")
@@ -110,9 +109,9 @@ def test_a_correction_of_an_event_replaces_it_and_a_return_to_the_old_value_coun
 def test_the_order_of_syncs_does_not_depend_on_a_clock_that_went_back(wh: Warehouse) -> None:
     shown = [START]
     with RecordStore.open(clock=lambda: shown[-1]) as records:
-        answer = records.feedback.add({"score": "1", "occurred_at": START})
+        answer = records.feedback.add({"kind": "nps", "score": "1", "occurred_at": START})
         shown.append(START + timedelta(days=1))
-        records.feedback.add({"score": "5", "occurred_at": START})
+        records.feedback.add({"kind": "nps", "score": "5", "occurred_at": START})
         sync(wh, records)
         shown.append(START + timedelta(hours=1))
         records.feedback.update(answer.id, {"score": "2"})
