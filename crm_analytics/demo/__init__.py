@@ -1,0 +1,8 @@
+"""What can be shown without anybody's own data?  An invented company, and the path of CDNOW."""
+
+from crm_analytics import lazy
+
+__getattr__, __dir__ = lazy.exports(
+    __name__,
+    {"cdnow_path": ".cdnow", "write_sample": ".sample"},
+)
