@@ -10,7 +10,14 @@ from crm_analytics import lazy
 __getattr__, __dir__ = lazy.exports(
     __name__,
     {
+        "MODELS": ".models",
         "BetaGeoModel": ".models.bg_nbd",
+        "GammaGammaModel": ".models.gamma_gamma",
         "ModifiedBetaGeoModel": ".models.mbg_nbd",
+        "compare_predictions": ".holdout",
+        "holdout": ".holdout",
+        "lifetime_value": ".lifetime_value",
+        "score_summary": ".lifetime_value",
+        "summary": ".customer_summary",
     },
 )

@@ -198,37 +198,33 @@ class MaximumLikelihoodModel:
         model._learn(np.array(theta), covariance, 0.0, Verdict("ok"), customers=0.0, purchases=0.0)
         return model
 
-    def describe(self, unit: str = "day") -> pd.DataFrame:
-        """Return the parameters and the log-likelihood with time measured in another unit.
+    def describe(self, unit: str = "day") -> dict[str, float]:
+        """Return the parameters and ``log_likelihood`` with time measured in another unit.
 
         Parameters
         ----------
         unit : str
             day, week, month (365.25 / 12 days) or year; papers mostly use weeks.
-
-        Returns
-        -------
-        DataFrame
-            Index: the parameters, then ``log_likelihood``. Columns: value; standard_error, low and high (95 %
-            on the log scale, so never below zero), which are None for the log-likelihood.
         """
         days = unit_days(unit)
-        rows: dict[str, dict[str, float | None]] = {}
-        for name, value in self._fitted().items():
-            divide = days if name in self.time_parameters else 1.0
-            error, limit = self.standard_errors_[name], self.lower_limits.get(name, 0.0)
-            factor = float(np.exp(np.clip(1.96 * error / (value - limit), 0.0, 2 * BOX)))
-            rows[name] = {
-                "value": value / divide,
-                "standard_error": error / divide,
-                "low": (limit + (value - limit) / factor) / divide,
-                "high": (limit + (value - limit) * factor) / divide,
-            }
-        change = self.purchases_ * np.log(days) if self.time_parameters else 0.0
-        rows["log_likelihood"] = {
-            "value": self.log_likelihood_ + change, "standard_error": None, "low": None, "high": None
-        }  # fmt: skip
-        return pd.DataFrame.from_dict(rows, orient="index", dtype=object)
+        change = self.purchases_ * float(np.log(days)) if self.time_parameters else 0.0
+        values = self._fitted().items()
+        described = {name: value / (days if name in self.time_parameters else 1.0) for name, value in values}
+        return {**described, "log_likelihood": self.log_likelihood_ + change}
+
+    def parameter_table(self, unit: str = "day") -> pd.DataFrame:
+        """Return value, standard_error and a 95 % interval (low, high) per parameter, time in another unit.
+
+        The interval is symmetric in the logarithm, so it never falls below zero.
+        """
+        days = unit_days(unit)
+        table = pd.DataFrame({"value": self._fitted(), "standard_error": self.standard_errors_})
+        limit = np.array([self.lower_limits.get(name, 0.0) for name in self.parameter_names])
+        above = table["value"] - limit
+        factor = np.exp(np.minimum(1.96 * table["standard_error"] / above, 2.0 * BOX))
+        table["low"], table["high"] = limit + above / factor, limit + above * factor
+        divide = [days if name in self.time_parameters else 1.0 for name in self.parameter_names]
+        return table.div(np.array(divide), axis=0)
 
     def to_json(self) -> str:
         """Return the fitted model as JSON text; `from_json` gives an equal model back."""
@@ -262,7 +258,8 @@ class MaximumLikelihoodModel:
             if saved["model"] != cls.name or saved["format_version"] != FORMAT_VERSION:
                 raise ModelFileError(
                     f"This file holds model {saved['model']!r}, format {saved['format_version']}; "
-                    f"{cls.__name__} reads {cls.name!r}, format {FORMAT_VERSION}. Load it with the class that wrote it."
+                    f"{cls.__name__} reads {cls.name!r}, format {FORMAT_VERSION}. Use the class that wrote "
+                    "it."
                 )
             model = cls(**saved["settings"])
             theta = [np.log(saved["params"][n] - cls.lower_limits.get(n, 0.0)) for n in cls.parameter_names]

@@ -35,7 +35,8 @@ class ModifiedBetaGeoModel(BetaGeoModel):
 
     name: ClassVar[str] = "mbg_nbd"
 
-    def _b_alive(self, b: float, frequency: Floats) -> Floats:
+    def b_alive(self, b: float | Floats, frequency: Floats) -> Floats:
+        """Return the second parameter of the beta distribution of p, of a customer alive after x repeats."""
         return b + frequency + 1.0
 
     def _can_leave(self, frequency: Floats) -> NDArray[np.bool_]:

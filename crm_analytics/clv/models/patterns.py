@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -50,15 +51,20 @@ class Patterns:
     weight: Floats
     position: Indices
 
-    @property
+    @cached_property
     def customers(self) -> float:
         """Number of customers (sum of the weights)."""
         return float(self.weight.sum())
 
+    @cached_property
+    def customers_by_frequency(self) -> Floats:
+        """Number of customers of each distinct frequency."""
+        return self.frequency.total(self.weight)
+
     @property
     def purchases(self) -> float:
         """Number of repeat purchase days of all customers together."""
-        return float((self.frequency.total(self.weight) * self.frequency.values).sum())
+        return float((self.customers_by_frequency * self.frequency.values).sum())
 
     def scaled(self, unit: float) -> Patterns:
         """Return the same patterns with recency and T divided by `unit`."""
@@ -108,17 +114,8 @@ def find_patterns(
     UsageError
         A column is missing, or a row cannot be true (see `impossible_rows`).
     """
-    columns = history_columns(summary)
-    weight = np.ones(len(summary)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if weight.shape != (len(summary),) or not np.isfinite(weight).all() or (weight < 0).any():
-        raise UsageError(
-            f"weights must be one finite number >= 0 per row of the summary ({len(summary)} rows), got shape "
-            f"{weight.shape}. Leave weights out to count every row once."
-        )
-    faults = impossible_rows(summary)
-    if (faults != "").any():
-        raise UsageError(describe_faults(faults))
-    (frequency, recency, age), position = distinct_rows(*columns)
+    weight = checked_weights(summary, weights)
+    (frequency, recency, age), position = distinct_rows(*possible_histories(summary))
     order = np.lexsort((weight, position))
     return Patterns(
         frequency=levels(frequency),
@@ -129,10 +126,29 @@ def find_patterns(
     )
 
 
+def checked_weights(summary: pd.DataFrame, weights: Sequence[float] | Floats | pd.Series | None) -> Floats:
+    """Return one weight >= 0 per row of the summary (one each if None)."""
+    weight = np.ones(len(summary)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if weight.shape != (len(summary),) or not np.isfinite(weight).all() or (weight < 0).any():
+        raise UsageError(
+            f"weights must be one finite number >= 0 per row of the summary ({len(summary)} rows), got shape "
+            f"{weight.shape}. Leave weights out to count every row once."
+        )
+    return weight
+
+
 def levels(column: Floats) -> Levels:
     """Return the distinct values of a column and the position of each row among them."""
     values, position = np.unique(column, return_inverse=True)
     return Levels(values, position)
+
+
+def possible_histories(summary: pd.DataFrame) -> list[Floats]:
+    """Return frequency, recency and T as float arrays; a row that cannot be true is a UsageError."""
+    faults = impossible_rows(summary)
+    if (faults != "").any():
+        raise UsageError(describe_faults(faults))
+    return history_columns(summary)
 
 
 def history_columns(summary: pd.DataFrame) -> list[Floats]:
