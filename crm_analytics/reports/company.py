@@ -39,7 +39,6 @@ def company_report(
     *,
     as_of: date,
     models: Mapping[str, Any] | None = None,
-    horizon_days: int = 365,
     title: str = "Customers",
 ) -> str:
     """Return the report of one night as a self-contained HTML page.
@@ -52,8 +51,6 @@ def company_report(
         First day not seen; its scores must be there.
     models : mapping, optional
         Model name -> {"card": a ModelCard as a dict}, as run.json keeps it.
-    horizon_days : int, default 365
-        Horizon of the values in `scores.clv`.
     title : str, default "Customers"
         Heading of the page.
     """
@@ -89,7 +86,7 @@ def company_report(
         headline=_headline(wh, customers, as_of),
         months=_months(wh, as_of, currency),
         segments=_segments(customers),
-        period="12 months" if horizon_days == 365 else f"{horizon_days} days",
+        period=_period(customers["horizon_days"]),
         value=_value(customers, currency),
         churn=_churn(customers, (models or {}).get("churn", {}).get("card")),
         offers=_offers(wh, as_of, customers),
@@ -248,6 +245,11 @@ def _limits_of_total(customers: pd.DataFrame) -> tuple[float, float] | None:
     spread = (known["lifetime_revenue_high"] - known["lifetime_revenue_low"]) / 2
     by_chance = math.sqrt(math.fsum(spread**2))
     return max(0.0, middle - by_chance), middle + by_chance
+
+
+def _period(horizon_days: pd.Series) -> str:
+    days = horizon_days.max()
+    return "12 months" if _missing(days) or days == 365 else f"{days:.0f} days"
 
 
 def money(value: Any, currency: str, digits: int = 0) -> str:

@@ -8,6 +8,7 @@
 --   days_since_last_order    days
 --   order_count              purchases
 --   net_spend                reporting currency, net of returns
+--   horizon_days             days ahead that the values cover
 --   probability_alive        P(still a customer) of the BTYD model; NULL = see value_status
 --   expected_purchases       purchases expected over the horizon
 --   lifetime_revenue         discounted expected revenue over the horizon, reporting currency
@@ -26,6 +27,7 @@ select
     rfm.days_since_last_order as days_since_last_order,
     rfm.order_count as order_count,
     rfm.net_spend as net_spend,
+    clv.horizon_days as horizon_days,
     clv.probability_alive as probability_alive,
     clv.expected_purchases as expected_purchases,
     clv.lifetime_revenue as lifetime_revenue,
