@@ -67,6 +67,18 @@ def awake(at: int) -> int:
     return day * DAY + DAY // 4 + second * 3 // 4
 
 
+def office_hour(at: int) -> int:
+    """Return a moment between 9 and 18 o'clock of the same day.
+
+    Examples
+    --------
+    >>> office_hour(0) // 3_600, office_hour(20 * 3_600) // 3_600
+    (9, 11)
+    """
+    day, second = divmod(at, DAY)
+    return day * DAY + 9 * 3_600 + second % (9 * 3_600)
+
+
 def season(day: int) -> float:
     """Return how much is bought on a day against an average one (1 = average)."""
     return SEASON[_MONTH_OF_DAY[day] - 1]

@@ -187,7 +187,7 @@ def _surveys(
             )
         if draws.chance(0.04):
             score = min(10, max(0, round(8.0 + 2.0 * draws.normal())))
-            _answer(files, draws, purchase.customer_id, at + 1_800, kind="nps", score=score, scale=(0, 10))
+            _answer(files, draws, purchase.customer_id, at, kind="nps", score=score, scale=(0, 10))
 
 
 def _answer(

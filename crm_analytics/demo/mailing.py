@@ -202,7 +202,7 @@ def _member(member: Membership, bought_at: list[int], files: MailingFiles, draws
     opened_at = awake(member.at + int(draws.exponential(0.6 * DAY)) + 60)
     is_opened = not member.is_control and draws.chance(0.75 if after else 0.42 if is_active else 0.15)
     is_clicked = is_opened and draws.chance(0.6 if after else 0.12)
-    clicked_at = opened_at + draws.whole(5, 900)
+    clicked_at = awake(opened_at + draws.whole(5, 900))
     status = (
         "held out" if member.is_control else "clicked" if is_clicked else "opened" if is_opened else "sent"
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crm_analytics.demo.catalogue import PRODUCTS, money
-from crm_analytics.demo.clock import DAY, END, day_text, moment_text
+from crm_analytics.demo.clock import DAY, END, awake, day_text, moment_text
 from crm_analytics.demo.draws import Draws
 from crm_analytics.demo.purchases import Line, Purchase
 
@@ -86,7 +86,7 @@ def _shop_order(purchase: Purchase, files: ShopFiles, deal: str, draws: Draws) -
     files.number_of[purchase.key] = number
     net = sum(line.amount for line in purchase.lines)
     shipping = 0 if net >= FREE_SHIPPING_FROM or customer.is_organisation else SHIPPING
-    cancelled_at = purchase.at + draws.whole(600, 2 * DAY) if draws.chance(CANCELLED_SHARE) else None
+    cancelled_at = awake(purchase.at + draws.whole(600, 2 * DAY)) if draws.chance(CANCELLED_SHARE) else None
     if deal or (cancelled_at is not None and cancelled_at >= END):
         cancelled_at = None
     files.orders.append(
