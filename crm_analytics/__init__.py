@@ -12,8 +12,13 @@ __getattr__, __dir__ = lazy.exports(
     {
         "RecordStore": ".records",
         "Warehouse": ".warehouse",
+        "churn": ".churn:",
         "clv": ".clv:",
         "errors": ".errors:",
+        "nightly": ".nightly:",
+        "read_scores": ".warehouse.publish",
+        "open_published": ".warehouse.publish",
+        "scoring": ".scoring:",
         "segmentation": ".segmentation:",
         "sync": ".ingest.sync",
     },

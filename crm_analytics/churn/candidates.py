@@ -1,0 +1,229 @@
+"""Which models are tried?  A literal list of candidates and baselines, each with the same three answers.
+
+A candidate is fitted on a training table (rows sorted by cutoff and customer), says log-odds of churn per
+row, and splits them into parts per theme (rhythm, value, tickets ...) that, with a constant, add up to the
+log-odds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crm_analytics.churn.boosting import Trees, fit_trees
+from crm_analytics.churn.known import COLUMNS, THEMES_OF_COLUMNS, THEORY
+from crm_analytics.errors import ModelFileError
+from crm_analytics.modelling.baselines import base_rate, log_odds, single_feature
+from crm_analytics.modelling.logistic import LogisticModel, fit_logistic
+
+Floats = NDArray[np.float64]
+Parts = dict[str, Floats]
+# Strength of the ridge: many of the features say nearly the same, and weights of 1 or less drifted apart.
+RIDGE = 30.0
+
+
+class Fitted(Protocol):
+    """What every fitted candidate answers."""
+
+    def log_odds(self, frame: pd.DataFrame) -> Floats:
+        """Return the log-odds of churn per row."""
+        ...
+
+    def parts(self, frame: pd.DataFrame) -> Parts:
+        """Return theme -> its part of the log-odds per row."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain JSON types."""
+        ...
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same log-odds for everybody."""
+
+    value: float
+
+    def log_odds(self, frame: pd.DataFrame) -> Floats:
+        """Return the constant."""
+        return np.full(len(frame), self.value)
+
+    def parts(self, frame: pd.DataFrame) -> Parts:
+        """Return nothing: no customer differs from another."""
+        return {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the constant."""
+        return {"value": self.value}
+
+    @classmethod
+    def fit(cls, table: pd.DataFrame, outcome: Floats, *, seed: int) -> Constant:
+        """Learn the share of churned rows."""
+        return cls(log_odds(base_rate(outcome)))
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Constant:
+        """Rebuild what `to_dict` gave."""
+        return cls(float(stored["value"]))
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """The purchase model's own probability of no purchase; `fallback` where it has none."""
+
+    fallback: float
+
+    def log_odds(self, frame: pd.DataFrame) -> Floats:
+        """Return the closed form's log-odds."""
+        return start_of(frame, self.fallback)
+
+    def parts(self, frame: pd.DataFrame) -> Parts:
+        """Return the log-odds as the part of the purchase rhythm."""
+        return {"rhythm": self.log_odds(frame)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fallback."""
+        return {"fallback": self.fallback}
+
+    @classmethod
+    def fit(cls, table: pd.DataFrame, outcome: Floats, *, seed: int) -> ClosedForm:
+        """Learn the base rate, for customers whom theory does not cover."""
+        return cls(log_odds(base_rate(outcome)))
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> ClosedForm:
+        """Rebuild what `to_dict` gave."""
+        return cls(float(stored["fallback"]))
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Ridge logistic regression on some of the columns."""
+
+    model: LogisticModel
+
+    def log_odds(self, frame: pd.DataFrame) -> Floats:
+        """Return the log-odds."""
+        return self.model.log_odds(frame)
+
+    def parts(self, frame: pd.DataFrame) -> Parts:
+        """Return each theme's sum of weight x value."""
+        return by_theme(self.model.columns, self.model.contributions(frame))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the weights."""
+        return self.model.to_dict()
+
+    @classmethod
+    def fit_all(cls, table: pd.DataFrame, outcome: Floats, *, seed: int) -> Linear:
+        """Fit on every column that varies."""
+        return cls(fit_logistic(table[varying(table)], outcome, l2=RIDGE))
+
+    @classmethod
+    def fit_silence(cls, table: pd.DataFrame, outcome: Floats, *, seed: int) -> Linear:
+        """Fit on the days since the last order alone."""
+        return cls(single_feature(table, outcome, "days_since_last_order"))
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Linear:
+        """Rebuild what `to_dict` gave."""
+        return cls(LogisticModel.from_dict(stored))
+
+
+@dataclass(frozen=True)
+class Boosted:
+    """Trees that correct the closed form."""
+
+    text: str
+    columns: tuple[str, ...]
+    fallback: float
+
+    def log_odds(self, frame: pd.DataFrame) -> Floats:
+        """Return the closed form's log-odds plus the trees' correction."""
+        return start_of(frame, self.fallback) + self._trees().correction(frame)
+
+    def parts(self, frame: pd.DataFrame) -> Parts:
+        """Return exact tree contributions summed by theme; the starting point belongs to the rhythm."""
+        parts = by_theme(self.columns, self._trees().contributions(frame))
+        start = start_of(frame, self.fallback)
+        return {**parts, "rhythm": start + parts.get("rhythm", np.zeros(len(frame)))}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the trees as xgboost's own JSON text."""
+        return {"text": self.text, "columns": list(self.columns), "fallback": self.fallback}
+
+    def _trees(self) -> Trees:
+        return Trees(self.text, self.columns)
+
+    @classmethod
+    def fit(cls, table: pd.DataFrame, outcome: Floats, *, seed: int) -> Boosted:
+        """Fit on every column that varies, starting from the closed form."""
+        columns = varying(table)
+        fallback = log_odds(base_rate(outcome))
+        text = fit_trees(table[columns], outcome, start=start_of(table, fallback), seed=seed)
+        return cls(text, tuple(columns), fallback)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Boosted:
+        """Rebuild what `to_dict` gave."""
+        return cls(str(stored["text"]), tuple(stored["columns"]), float(stored["fallback"]))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One line of the list: how to fit it, how to read it back, and whether it is a baseline."""
+
+    fit: Callable[..., Fitted]
+    from_dict: Callable[[Mapping[str, Any]], Fitted]
+    is_baseline: bool
+    needs_both_outcomes: bool
+
+
+CANDIDATES: dict[str, Candidate] = {
+    "base_rate": Candidate(Constant.fit, Constant.from_dict, is_baseline=True, needs_both_outcomes=False),
+    "days_since_last_order": Candidate(
+        Linear.fit_silence, Linear.from_dict, is_baseline=True, needs_both_outcomes=True
+    ),
+    "closed_form": Candidate(
+        ClosedForm.fit, ClosedForm.from_dict, is_baseline=True, needs_both_outcomes=False
+    ),
+    "logistic": Candidate(Linear.fit_all, Linear.from_dict, is_baseline=False, needs_both_outcomes=True),
+    "boosted": Candidate(Boosted.fit, Boosted.from_dict, is_baseline=False, needs_both_outcomes=True),
+}
+
+
+def read_candidate(name: str, stored: Mapping[str, Any]) -> Fitted:
+    """Rebuild a fitted candidate from what its `to_dict` gave; ModelFileError when that is not possible."""
+    if name not in CANDIDATES:
+        raise ModelFileError(f"The model file holds an unknown kind of churn model, {name!r}. Train again.")
+    try:
+        return CANDIDATES[name].from_dict(stored)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"The {name} model in the file cannot be read ({error!r}). Train again."
+        ) from error
+
+
+def start_of(frame: pd.DataFrame, fallback: float) -> Floats:
+    """Return the closed form's log-odds per row, `fallback` where there is none."""
+    found = frame[THEORY].to_numpy(dtype=np.float64)
+    return np.asarray(np.where(np.isnan(found), fallback, found), dtype=np.float64)
+
+
+def varying(table: pd.DataFrame) -> list[str]:
+    """Return the columns that are known for somebody and not the same for all."""
+    return [name for name in COLUMNS if table[name].nunique(dropna=False) > 1]
+
+
+def by_theme(columns: tuple[str, ...], contributions: Floats) -> Parts:
+    """Add up contributions (rows, columns) by the theme of each column, in the order of the columns."""
+    parts: Parts = {}
+    for number, column in enumerate(columns):
+        theme = THEMES_OF_COLUMNS[column]
+        parts[theme] = parts.get(theme, np.zeros(len(contributions))) + contributions[:, number]
+    return parts

@@ -1,0 +1,80 @@
+"""What was known of each customer at as_of?  One SQL file per theme, joined into one table.
+
+Each file of this folder is a theme: one row per customer of whom the theme knows something. Customers
+without such a row have NaN there: unknown, not zero. The customers of the table are those with a purchase
+before as_of.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crm_analytics.warehouse import SqlFile, Warehouse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# In this order they are computed, joined and shown; `rhythm` comes first because it names the customers.
+THEMES = (
+    "rhythm",
+    "value",
+    "returns",
+    "breadth",
+    "tickets",
+    "engagement",
+    "campaigns",
+    "satisfaction",
+    "seasonality",
+    "payments",
+    "contracts",
+)
+
+
+def theme_file(theme: str) -> SqlFile:
+    """Return the SQL file of a theme."""
+    return SqlFile.load(Path(__file__).parent / f"{theme}.sql")
+
+
+def feature_themes() -> dict[str, str]:
+    """Return every feature column with its theme, in order."""
+    return {
+        column: theme for theme in THEMES for column in theme_file(theme).columns if column != "customer_id"
+    }
+
+
+def features(wh: Warehouse, *, as_of: date, horizon_days: int) -> pd.DataFrame:
+    """Return what was known of every customer who had bought before `as_of`.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        Where the facts are.
+    as_of : date
+        First day not seen.
+    horizon_days : int
+        Length of the window that is to be predicted (the seasonal theme looks at the same days of last
+        year).
+
+    Returns
+    -------
+    DataFrame
+        ``customer_id`` (sorted) and one float64 column per feature; NaN = unknown. Units and meaning are
+        in the header of each theme's SQL file.
+
+    Examples
+    --------
+    >>> features(Warehouse.open(), as_of=date(2024, 1, 1), horizon_days=90).shape[0]
+    0
+    """
+    import pandas as pd
+
+    given = {"as_of": as_of, "horizon_days": horizon_days}
+    parts: list[pd.DataFrame] = []
+    for theme in THEMES:
+        file = theme_file(theme)
+        frame = wh.frame(file, **{name: given[name] for name in file.parameters}).set_index("customer_id")
+        frame = frame.astype("float64")
+        parts.append(frame.reindex(parts[0].index) if parts else frame.sort_index())
+    return pd.concat(parts, axis="columns").reset_index()

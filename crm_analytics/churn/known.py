@@ -1,0 +1,54 @@
+"""What do we know of each customer at a day, theory included?  The features, and what the purchase model
+says.
+
+The closed form is the MBG/NBD's probability of no purchase in the horizon (Batislam, Denizel and
+Filiztekin 2007), as log-odds. It is one feature among others, the starting point of the boosted trees, and
+a baseline of its own.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from crm_analytics import clv
+from crm_analytics.churn.features import feature_themes, features
+from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
+from crm_analytics.errors import AnalysisError
+from crm_analytics.warehouse import Warehouse
+
+THEORY = "closed_form_log_odds"
+# The purchase model knows the rhythm of buying and nothing else, so its word belongs to that theme.
+THEMES_OF_COLUMNS = {**feature_themes(), THEORY: "rhythm"}
+COLUMNS = tuple(THEMES_OF_COLUMNS)
+_FLOOR = 1e-4
+
+
+def fit_theory(wh: Warehouse, *, as_of: date) -> ModifiedBetaGeoModel | None:
+    """Fit the purchase model on everything before `as_of`; None when the data cannot identify it."""
+    try:
+        return ModifiedBetaGeoModel().fit(clv.summary(wh, as_of=as_of))
+    except AnalysisError:
+        return None
+
+
+def known(
+    wh: Warehouse, *, as_of: date, horizon_days: int, theory: ModifiedBetaGeoModel | None
+) -> pd.DataFrame:
+    """Return the features of every customer with a purchase before `as_of`, and the closed form's log-odds.
+
+    Returns
+    -------
+    DataFrame
+        ``customer_id`` (sorted) and ``COLUMNS`` as float64; NaN = unknown.
+    """
+    frame = features(wh, as_of=as_of, horizon_days=horizon_days)
+    frame[THEORY] = np.nan
+    if theory is not None and len(frame):
+        history = clv.summary(wh, as_of=as_of).set_index("customer_id").loc[frame["customer_id"]]
+        silent = theory.probability_no_purchase(history, horizon_days=horizon_days).to_numpy()
+        held = np.clip(silent, _FLOOR, 1.0 - _FLOOR)
+        frame[THEORY] = np.log(held) - np.log1p(-held)
+    return frame

@@ -1,0 +1,121 @@
+"""What does a trained churn model consist of, and how is it kept?  `ChurnModel`, saved as JSON with a
+digest."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crm_analytics.churn.candidates import Fitted, Parts, read_candidate
+from crm_analytics.churn.known import COLUMNS
+from crm_analytics.errors import ModelFileError
+from crm_analytics.modelling.logistic import sigmoid
+from crm_analytics.modelling.model_card import ModelCard
+from crm_analytics.modelling.saved_model import check_features, save_model
+from crm_analytics.modelling.saved_model import load_model as read_model
+
+if TYPE_CHECKING:
+    from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
+
+Floats = NDArray[np.float64]
+KIND = "churn"
+
+
+@dataclass(frozen=True)
+class ChurnModel:
+    """A trained churn model with everything that scoring needs.
+
+    Attributes
+    ----------
+    horizon_days, active_days : int
+        The event it predicts (see the module).
+    as_of : date
+        No label it saw ends after this day: it may score at `as_of` or later.
+    chosen : str
+        Key of ``CANDIDATES``.
+    fitted : Fitted
+        The chosen candidate, fitted on all cutoffs.
+    theory : ModifiedBetaGeoModel | None
+        Purchase model behind the closed form; None where the data could not identify it.
+    calibration : tuple of float
+        Intercept and slope applied to the log-odds; (0, 1) = none.
+    theme_means : dict of str to float
+        Mean part of each theme over the training rows: what reasons are measured against.
+    card : ModelCard
+        What was predicted, how well, and the verdict.
+    """
+
+    horizon_days: int
+    active_days: int
+    as_of: date
+    chosen: str
+    fitted: Fitted
+    theory: ModifiedBetaGeoModel | None
+    calibration: tuple[float, float]
+    theme_means: dict[str, float]
+    card: ModelCard
+
+    def probability(self, frame: pd.DataFrame) -> Floats:
+        """Return the churn probability per row of a frame of `crm_analytics.churn.known.known`."""
+        check_features(COLUMNS, [name for name in frame.columns if name != "customer_id"], model=KIND)
+        intercept, slope = self.calibration
+        return sigmoid(intercept + slope * self.fitted.log_odds(frame))
+
+    def relative_parts(self, frame: pd.DataFrame) -> Parts:
+        """Return per theme how far it moves the log-odds away from the average customer."""
+        slope = self.calibration[1]
+        parts = self.fitted.parts(frame)
+        return {theme: slope * (part - self.theme_means.get(theme, 0.0)) for theme, part in parts.items()}
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the model as one JSON file with its own digest; returns the path."""
+        content = {
+            "horizon_days": self.horizon_days,
+            "active_days": self.active_days,
+            "as_of": self.as_of.isoformat(),
+            "chosen": self.chosen,
+            "fitted": self.fitted.to_dict(),
+            "theory": None if self.theory is None else json.loads(self.theory.to_json()),
+            "calibration": list(self.calibration),
+            "theme_means": self.theme_means,
+            "card": self.card.to_dict(),
+        }
+        return save_model(path, kind=KIND, features=COLUMNS, content=content)
+
+
+def load_model(path: str | os.PathLike[str]) -> ChurnModel:
+    """Read a model that `ChurnModel.save` wrote.
+
+    Raises
+    ------
+    ModelFileError
+        Not our file, changed since it was written, another kind of model, or trained on other features.
+    """
+    from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
+
+    found, content = read_model(path, kind=KIND)
+    check_features(COLUMNS, found, model=KIND)
+    try:
+        theory = content["theory"]
+        intercept, slope = content["calibration"]
+        return ChurnModel(
+            horizon_days=int(content["horizon_days"]),
+            active_days=int(content["active_days"]),
+            as_of=date.fromisoformat(content["as_of"]),
+            chosen=content["chosen"],
+            fitted=read_candidate(content["chosen"], content["fitted"]),
+            theory=None if theory is None else ModifiedBetaGeoModel.from_json(json.dumps(theory)),
+            calibration=(float(intercept), float(slope)),
+            theme_means={theme: float(mean) for theme, mean in content["theme_means"].items()},
+            card=ModelCard.from_dict(content["card"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(f"{Path(path).name}: incomplete ({error!r}). Train the model again.") from error

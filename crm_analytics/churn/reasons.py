@@ -1,0 +1,356 @@
+"""Why does this customer's score stand where it does?  Parts of the log-odds, put into words per theme.
+
+A high risk is explained by what raises it, a low one by what lowers it, and in between the comparison with
+the average customer decides. Only themes that move it in the direction in which it stands
+are given, strongest first. Each theme has wordings for both directions; a wording is used only where what
+it says is true of the customer, and the last one of each direction says no more than the model does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Test = Callable[[pd.DataFrame], "pd.Series[bool]"]
+MAX_REASONS = 3
+# Log-odds that a theme must move a score to be worth a reason: about one percentage point at one half.
+SMALLEST = 0.05
+
+
+@dataclass(frozen=True)
+class Wording:
+    """One way to say it.
+
+    Attributes
+    ----------
+    theme : str
+        Theme it belongs to.
+    raises : bool
+        Said where the theme raises the churn probability (else: where it lowers it).
+    text : str
+        Template; each ``{}`` takes one of `columns`.
+    columns : tuple of str
+        Features shown.
+    when : function of DataFrame to Series of bool
+        Where it may be said (NaN compares as False).
+    """
+
+    theme: str
+    raises: bool
+    text: str
+    columns: tuple[str, ...]
+    when: Test
+
+
+def _always(frame: pd.DataFrame) -> pd.Series:
+    return pd.Series(True, index=frame.index)
+
+
+def _said(theme: str, raises: bool, text: str, *columns: str, when: Test = _always) -> Wording:
+    return Wording(theme, raises, text, columns, when)
+
+
+WORDINGS: tuple[Wording, ...] = (
+    _said(
+        "rhythm",
+        True,
+        "silent {:.0f} days, usually buys every {:.0f}",
+        "days_since_last_order",
+        "mean_gap_days",
+        when=lambda f: f["silence_ratio"] >= 1.2,
+    ),
+    _said(
+        "rhythm",
+        True,
+        "bought on one day only, {:.0f} days ago",
+        "days_since_last_order",
+        when=lambda f: f["order_day_count"] == 1,
+    ),
+    _said(
+        "rhythm",
+        True,
+        "last order {:.0f} days ago, only {:.0f} order days so far",
+        "days_since_last_order",
+        "order_day_count",
+        when=lambda f: f["order_day_count"] <= 3,
+    ),
+    _said(
+        "rhythm",
+        True,
+        "buys in the rhythm of customers who leave, last order {:.0f} days ago",
+        "days_since_last_order",
+    ),
+    _said(
+        "rhythm",
+        False,
+        "last order {:.0f} days ago, usually buys every {:.0f}",
+        "days_since_last_order",
+        "mean_gap_days",
+        when=lambda f: f["silence_ratio"] < 1.0,
+    ),
+    _said(
+        "rhythm",
+        False,
+        "loyal: {:.0f} order days so far",
+        "order_day_count",
+        when=lambda f: f["order_day_count"] >= 4,
+    ),
+    _said(
+        "rhythm",
+        False,
+        "last order only {:.0f} days ago",
+        "days_since_last_order",
+        when=lambda f: f["days_since_last_order"] <= 30,
+    ),
+    _said("rhythm", False, "buys in the rhythm of customers who stay"),
+    _said(
+        "value",
+        True,
+        "spending falls: {:.0%} of the last year's spend fell in its second half",
+        "spend_share_180",
+        when=lambda f: f["spend_share_180"] <= 0.4,
+    ),
+    _said("value", True, "spent nothing in the last 90 days", when=lambda f: f["net_spend_90"] == 0),
+    _said("value", True, "spent {:,.0f} in the last year, as customers who leave do", "net_spend_365"),
+    _said(
+        "value",
+        False,
+        "spending grows: {:.0%} of the last year's spend fell in its second half",
+        "spend_share_180",
+        when=lambda f: (
+            (f["spend_share_180"] >= 0.6) & (f["spend_share_180"] <= 1.0) & (f["tenure_days"] >= 360)
+        ),
+    ),
+    _said("value", False, "spent {:,.0f} in the last year, as customers who stay do", "net_spend_365"),
+    _said(
+        "returns",
+        True,
+        "sent back {:.0%} of what was bought",
+        "returned_rate",
+        when=lambda f: f["returned_rate"] >= 0.1,
+    ),
+    _said("returns", True, "sends back as customers who leave do"),
+    _said("returns", False, "never sent anything back", when=lambda f: f["return_day_count"] == 0),
+    _said("returns", False, "sends back as customers who stay do"),
+    _said(
+        "breadth",
+        True,
+        "has bought only {:.0f} different products",
+        "product_count",
+        when=lambda f: (f["product_count"] >= 2) & (f["product_count"] <= 3),
+    ),
+    _said("breadth", True, "has bought a single product", when=lambda f: f["product_count"] == 1),
+    _said("breadth", True, "buys the range as customers who leave do"),
+    _said(
+        "breadth",
+        False,
+        "buys broadly: {:.0f} different products",
+        "product_count",
+        when=lambda f: f["product_count"] >= 4,
+    ),
+    _said("breadth", False, "buys the range as customers who stay do"),
+    _said(
+        "tickets",
+        True,
+        "waited {:.0f} days for a complaint to be resolved",
+        "slowest_complaint_days",
+        when=lambda f: f["slowest_complaint_days"] > 10,
+    ),
+    _said(
+        "tickets",
+        True,
+        "{:.0f} complaints in the last year",
+        "complaint_count_365",
+        when=lambda f: f["complaint_count_365"] >= 2,
+    ),
+    _said(
+        "tickets",
+        True,
+        "complained {:.0f} days ago",
+        "days_since_complaint",
+        when=lambda f: f["days_since_complaint"] <= 365,
+    ),
+    _said("tickets", True, "a request is still open", when=lambda f: f["open_ticket_count"] >= 1),
+    _said("tickets", True, "service history of customers who leave"),
+    _said("tickets", False, "no complaint so far", when=lambda f: f["days_since_complaint"].isna()),
+    _said(
+        "tickets",
+        False,
+        "complaint resolved within {:.0f} days",
+        "slowest_complaint_days",
+        when=lambda f: (f["slowest_complaint_days"] <= 10) & (f["open_ticket_count"] == 0),
+    ),
+    _said("tickets", False, "service history of customers who stay"),
+    _said(
+        "engagement",
+        True,
+        "mails, visits and calls fell by {:.0%} against the 90 days before",
+        "engagement_drop_rate",
+        when=lambda f: f["engagement_drop_rate"] >= 0.3,
+    ),
+    _said("engagement", True, "unsubscribed from e-mail", when=lambda f: f["has_unsubscribed"] == 1),
+    _said(
+        "engagement",
+        True,
+        "no mail opened, visit or call for {:.0f} days",
+        "days_since_engagement",
+        when=lambda f: f["days_since_engagement"] > 60,
+    ),
+    _said("engagement", True, "as little in touch as customers who leave"),
+    _said(
+        "engagement",
+        False,
+        "in touch {:.0f} times in the last 90 days",
+        "engagement_count_90",
+        when=lambda f: f["engagement_count_90"] >= 2,
+    ),
+    _said("engagement", False, "as much in touch as customers who stay"),
+    _said(
+        "campaigns",
+        True,
+        "answered none of {:.0f} campaigns of the last year",
+        "campaign_contact_count_365",
+        when=lambda f: (f["campaign_response_rate_365"] == 0) & (f["campaign_contact_count_365"] >= 2),
+    ),
+    _said("campaigns", True, "answers campaigns as customers who leave do"),
+    _said(
+        "campaigns",
+        False,
+        "answered {:.0%} of the campaigns of the last year",
+        "campaign_response_rate_365",
+        when=lambda f: f["campaign_response_rate_365"] > 0,
+    ),
+    _said("campaigns", False, "answers campaigns as customers who stay do"),
+    _said(
+        "satisfaction",
+        True,
+        "last rating {:.0%} of the scale",
+        "last_score_rate",
+        when=lambda f: f["last_score_rate"] <= 0.6,
+    ),
+    _said("satisfaction", True, "rates us as customers who leave do"),
+    _said(
+        "satisfaction",
+        False,
+        "last rating {:.0%} of the scale",
+        "last_score_rate",
+        when=lambda f: f["last_score_rate"] >= 0.6,
+    ),
+    _said("satisfaction", False, "rates us as customers who stay do"),
+    _said(
+        "seasonality",
+        True,
+        "did not buy in these weeks of last year",
+        when=lambda f: f["same_window_count"] == 0,
+    ),
+    _said(
+        "seasonality",
+        True,
+        "not yet a customer in these weeks of last year",
+        when=lambda f: f["same_window_count"].isna(),
+    ),
+    _said("seasonality", True, "share of purchases in these weeks of last year as of customers who leave"),
+    _said(
+        "seasonality",
+        False,
+        "bought in these weeks of last year",
+        when=lambda f: f["same_window_count"] >= 1,
+    ),
+    _said(
+        "seasonality",
+        False,
+        "not yet a customer in these weeks of last year",
+        when=lambda f: f["same_window_count"].isna(),
+    ),
+    _said("seasonality", False, "share of purchases in these weeks of last year as of customers who stay"),
+    _said("payments", True, "a payment is overdue", when=lambda f: f["open_overdue_count"] >= 1),
+    _said(
+        "payments",
+        True,
+        "pays late in {:.0%} of cases",
+        "late_payment_rate_365",
+        when=lambda f: f["late_payment_rate_365"] >= 0.1,
+    ),
+    _said("payments", True, "pays as customers who leave do"),
+    _said("payments", False, "pays in time", when=lambda f: f["late_payment_rate_365"] == 0),
+    _said("payments", False, "pays as customers who stay do"),
+    _said(
+        "contracts",
+        True,
+        "contract ends in {:.0f} days",
+        "days_to_contract_end",
+        when=lambda f: f["days_to_contract_end"].between(0, 180),
+    ),
+    _said(
+        "contracts",
+        True,
+        "contract cancelled {:.0f} days ago",
+        "days_since_cancelled",
+        when=lambda f: f["days_since_cancelled"] <= 365,
+    ),
+    _said("contracts", True, "contract situation of customers who leave"),
+    _said("contracts", False, "has a running contract", when=lambda f: f["active_contract_count"] >= 1),
+    _said("contracts", False, "contract situation of customers who stay"),
+)
+
+
+def reasons(frame: pd.DataFrame, parts: dict[str, Floats], raises: Bools) -> tuple[list[str | None], ...]:
+    """Return the first, second and third reason of every row.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Features, with a default index.
+    parts : dict of str to array
+        Theme -> how far it moves the log-odds of each row away from the average customer.
+    raises : array of bool
+        Where to say what raises the probability; elsewhere, what lowers it.
+
+    Returns
+    -------
+    tuple of three lists
+        Texts, or None where no further theme moves the score by at least ``SMALLEST`` in its direction.
+    """
+    empty: tuple[list[str | None], ...] = tuple([None] * len(frame) for _ in range(MAX_REASONS))
+    if not parts or not len(frame):
+        return empty
+    themes = list(parts)
+    moves = np.column_stack([parts[theme] for theme in themes])
+    # A theme that pulls the other way is never a reason for where the score stands.
+    strength = np.where(raises[:, None], moves, -moves)
+    order = np.argsort(-strength, axis=1, kind="stable")[:, :MAX_REASONS]
+    for place in range(min(MAX_REASONS, len(themes))):
+        theme_of = order[:, place]
+        matters = np.take_along_axis(strength, theme_of[:, None], axis=1)[:, 0] >= SMALLEST
+        _say(frame, themes, theme_of, raises, matters, empty[place])
+    return empty
+
+
+def _say(
+    frame: pd.DataFrame,
+    themes: list[str],
+    theme_of: NDArray[np.intp],
+    raises: Bools,
+    matters: Bools,
+    texts: list[str | None],
+) -> None:
+    """Write, for each row that has a reason, the first wording that is true of it."""
+    unsaid = matters.copy()
+    for wording in WORDINGS:
+        if wording.theme not in themes:
+            continue
+        asked = unsaid & (theme_of == themes.index(wording.theme)) & (raises == wording.raises)
+        if not asked.any():
+            continue
+        rows = np.flatnonzero(asked)
+        rows = rows[wording.when(frame.iloc[rows]).to_numpy(dtype=bool, na_value=False)]
+        shown = [frame[column].to_numpy()[rows] for column in wording.columns]
+        for place, row in enumerate(rows):
+            texts[row] = wording.text.format(*(values[place] for values in shown))
+        unsaid[rows] = False

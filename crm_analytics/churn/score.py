@@ -1,0 +1,112 @@
+"""How likely is each customer to leave in the coming window, and why?  Scores of a trained model at a day.
+
+Everybody who has ever bought gets a row. Only active customers get a probability: who has been silent for
+longer than the model's `active_days` has left already.
+
+| status          | meaning                                                                    | probability |
+|-----------------|----------------------------------------------------------------------------|-------------|
+| ok              | bought on two days or more                                                 | yes         |
+| low_information | bought on one day only, more than thirty days ago                          | yes         |
+| new             | bought on one day only, in the last thirty days                            | yes         |
+| inactive        | nothing bought in the last `active_days`: already gone                     | no          |
+| excluded        | test or internal record                                                    | no          |
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crm_analytics.churn.candidates import Parts
+from crm_analytics.churn.known import known
+from crm_analytics.churn.model import ChurnModel
+from crm_analytics.churn.reasons import reasons
+from crm_analytics.errors import UsageError
+from crm_analytics.facts import settle_currency
+from crm_analytics.warehouse import SqlFile, Warehouse
+
+# A probability below the first is low, from the second on high.
+RISK_CUTS = (0.35, 0.65)
+REASONS = ("reason_1", "reason_2", "reason_3")
+_NEW_DAYS = 30
+
+
+def score(wh: Warehouse, model: ChurnModel, *, as_of: date) -> pd.DataFrame:
+    """Score every customer with a purchase before `as_of`.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        Where the facts are.
+    model : ChurnModel
+        As `train` or `load_model` returned it; it must not have seen labels that end after `as_of`.
+    as_of : date
+        First day not seen; the probability is of the ``model.horizon_days`` from it on.
+
+    Returns
+    -------
+    DataFrame
+        Ordered by customer_id: ``customer_id, source_system, source_id, churn_probability`` (0..1, NaN
+        unless active), ``risk_band`` (low below 0.35, high from 0.65), ``reason_1, reason_2, reason_3``
+        (in words, strongest first, always in the direction of the score against the average customer;
+        missing where fewer matter), ``status`` (see the module).
+
+    Raises
+    ------
+    UsageError
+        The model was trained on labels that end after `as_of`.
+    """
+    if model.as_of > as_of:
+        raise UsageError(
+            f"as_of={as_of}: this model was trained on outcomes up to {model.as_of}, so it knows the answer. "
+            f"Score at {model.as_of} or later, or train with as_of={as_of}."
+        )
+    settle_currency(wh)
+    frame = known(wh, as_of=as_of, horizon_days=model.horizon_days, theory=model.theory)
+    result = wh.frame(SqlFile.beside(__file__, "customers.sql"), as_of=as_of)
+    frame = frame.set_index("customer_id").loc[result["customer_id"]].reset_index()
+    status = _status(frame, result.pop("is_excluded").to_numpy(dtype=bool), model.active_days)
+    active = np.isin(status, ("ok", "new", "low_information"))
+    probability = np.full(len(frame), np.nan)
+    probability[active] = model.probability(frame[active])
+    result["churn_probability"] = probability
+    result["risk_band"] = _bands(probability)
+    for name in REASONS:
+        result[name] = pd.Series([None] * len(result), dtype="str")
+    if active.any():
+        parts = model.relative_parts(frame[active])
+        raises = _raises(probability[active], parts)
+        found = reasons(frame[active].reset_index(drop=True), parts, raises)
+        for number, name in enumerate(REASONS):
+            result.loc[active, name] = found[number]
+    result["status"] = pd.Series(status, dtype="str")
+    return result
+
+
+def _status(frame: pd.DataFrame, is_excluded: NDArray[np.bool_], active_days: int) -> NDArray[np.str_]:
+    silent = frame["days_since_last_order"].to_numpy()
+    single = frame["order_day_count"].to_numpy() == 1
+    return np.select(
+        [is_excluded, silent >= active_days, single & (silent < _NEW_DAYS), single],
+        ["excluded", "inactive", "new", "low_information"],
+        default="ok",
+    )
+
+
+def _raises(probability: NDArray[np.float64], parts: Parts) -> NDArray[np.bool_]:
+    """Return whose risk is to be explained as high: by the band, in the middle against the average."""
+    low, high = RISK_CUTS
+    total = np.zeros(len(probability))
+    for part in parts.values():
+        total = total + part
+    return (probability >= high) | ((probability >= low) & (total > 0.0))
+
+
+def _bands(probability: NDArray[np.float64]) -> pd.Series:
+    low, high = RISK_CUTS
+    conditions = [probability >= high, probability >= low, probability < low]
+    names = np.select(conditions, ["high", "medium", "low"], default="")
+    return pd.Series(names, dtype="str").where(names != "", None)

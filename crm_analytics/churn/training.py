@@ -1,0 +1,183 @@
+"""Which model predicts leaving best, and is it good enough to be used?  Training by walking forward in
+time.
+
+Event: a customer who bought in the `active_days` before a day places no order in the `horizon_days` from
+it on. Cutoffs walk back from `as_of` in steps of the horizon, so that every label ended before `as_of`.
+Candidates are fitted on the earlier cutoffs and compared by log-loss on the last one, the hold-out, as
+they would have met it: nothing they learned from ended after its first day. The best is then fitted once
+more on all cutoffs. A learned model that does not beat the baselines there is not used.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import numpy as np
+import pandas as pd
+
+from crm_analytics.churn.candidates import CANDIDATES
+from crm_analytics.churn.choice import choose, outcome_of
+from crm_analytics.churn.known import COLUMNS, fit_theory, known
+from crm_analytics.churn.model import KIND, ChurnModel
+from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.facts import settle_currency
+from crm_analytics.modelling.cutoffs import Cutoff, rolling_cutoffs
+from crm_analytics.modelling.model_card import CutoffUse, ModelCard
+from crm_analytics.modelling.training_table import training_table
+from crm_analytics.warehouse import SqlFile, Warehouse
+
+MAX_CUTOFFS = 6
+# More rows than this teach the small trees nothing new; customers beyond it are left out by a seeded draw.
+MAX_TRAINING_ROWS = 300_000
+_ACTIVE_DAYS_UNKNOWN = 365
+
+
+def train(
+    wh: Warehouse, *, as_of: date, horizon_days: int = 90, active_days: int | None = None, seed: int = 0
+) -> ChurnModel:
+    """Train, compare and choose a churn model whose labels all end at or before `as_of`.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        Where the facts are.
+    as_of : date
+        First day not seen. The model may be used to score at this day.
+    horizon_days : int, default 90
+        Length of the window without an order that is called churn.
+    active_days : int, optional
+        Who has not bought for longer than this has left already. Default: the length that 95 of 100 pauses
+        between a customer's purchase days do not exceed, but not less than the horizon; 365 where nobody
+        came back.
+    seed : int, default 0
+        Seed of the trees' sampling and of the intervals.
+
+    Returns
+    -------
+    ChurnModel
+        ``card.verdict`` says in a sentence whether it may be used.
+
+    Raises
+    ------
+    NotEnoughData
+        No cutoff fits between the first purchase and `as_of`, nobody was active, or all of them (or none)
+        churned.
+    UsageError
+        `horizon_days` or `active_days` is below 1, or `as_of` is no date.
+
+    Examples
+    --------
+    >>> train(Warehouse.open(), as_of=date(2024, 1, 1))
+    Traceback (most recent call last):
+    ...
+    crm_analytics.errors.NotEnoughData: There is no purchase before 2024-01-01...
+    """
+    _check(as_of, horizon_days, active_days)
+    settle_currency(wh)
+    first_on, usual_gap = _history(wh, as_of)
+    active = active_days or max(horizon_days, usual_gap or _ACTIVE_DAYS_UNKNOWN)
+    cutoffs = _cutoffs(first_on, as_of, horizon_days)
+    table = _table(wh, cutoffs, active_days=active)
+    events, rows = int(table["churned"].sum()), len(table)
+    if events in (0, rows):
+        raise NotEnoughData(
+            f"{events} of {rows} active customers churned at the {len(cutoffs)} cutoffs before {as_of}: a "
+            "model needs some who left and some who stayed. Use another horizon_days or active_days, or more "
+            "history."
+        )
+    last = table["as_of"] == pd.Timestamp(cutoffs[-1].as_of)
+    choice = choose(_drawn(table[~last], seed), table[last], seed=seed)
+    everything = _drawn(table, seed)
+    fitted = CANDIDATES[choice.chosen].fit(everything, outcome_of(everything), seed=seed)
+    return ChurnModel(
+        horizon_days=horizon_days,
+        active_days=active,
+        as_of=as_of,
+        chosen=choice.chosen,
+        fitted=fitted,
+        theory=fit_theory(wh, as_of=as_of),
+        calibration=choice.calibration,
+        theme_means={theme: float(np.mean(part)) for theme, part in fitted.parts(everything).items()},
+        card=ModelCard(
+            name=KIND,
+            event=(
+                f"a customer who bought in the {active} days before the day of the score places no order in "
+                f"the {horizon_days} days from it on"
+            ),
+            as_of=as_of,
+            horizon_days=horizon_days,
+            cutoffs=tuple(_use(table, cutoff, cutoff == cutoffs[-1]) for cutoff in cutoffs),
+            features=COLUMNS,
+            metrics=choice.metrics,
+            baselines=tuple(name for name, kind in CANDIDATES.items() if kind.is_baseline),
+            chosen=choice.chosen,
+            verdict=choice.verdict,
+            notes=choice.notes,
+        ),
+    )
+
+
+def _check(as_of: date, horizon_days: int, active_days: int | None) -> None:
+    if not isinstance(as_of, date) or isinstance(as_of, datetime):
+        raise UsageError(f"as_of={as_of!r} is no date. Use datetime.date(2024, 1, 1).")
+    if horizon_days < 1:
+        raise UsageError(f"horizon_days={horizon_days} must be at least 1.")
+    if active_days is not None and active_days < 1:
+        raise UsageError(
+            f"active_days={active_days} must be at least 1; leave it out to take it from the data."
+        )
+
+
+def _history(wh: Warehouse, as_of: date) -> tuple[date, int | None]:
+    """Return the first purchase day and the usual longest pause in days."""
+    found = wh.rows(SqlFile.beside(__file__, "history.sql"), as_of=as_of)
+    first_on, _customers, _gaps, usual_gap = found[0]
+    if first_on is None:
+        raise NotEnoughData(f"There is no purchase before {as_of}, so nobody can be about to leave.")
+    return first_on, usual_gap
+
+
+def _cutoffs(first_on: date, as_of: date, horizon_days: int) -> tuple[Cutoff, ...]:
+    cutoffs = rolling_cutoffs(
+        end_on=as_of, horizon_days=horizon_days, first_on=first_on, max_count=MAX_CUTOFFS
+    )
+    # On the very first days there is no history to learn a rhythm from.
+    later = tuple(cutoff for cutoff in cutoffs if (cutoff.as_of - first_on).days >= horizon_days)
+    if not (later or cutoffs):
+        raise NotEnoughData(
+            f"Purchases begin on {first_on}; a label of {horizon_days} days that ends before {as_of} needs "
+            "an earlier start. Use a shorter horizon_days or a later as_of."
+        )
+    return later or cutoffs[-1:]
+
+
+def _table(wh: Warehouse, cutoffs: tuple[Cutoff, ...], *, active_days: int) -> pd.DataFrame:
+    def label(cutoff: Cutoff) -> pd.DataFrame:
+        return wh.frame(
+            SqlFile.beside(__file__, "label.sql"),
+            as_of=cutoff.as_of,
+            horizon_days=cutoff.horizon_days,
+            active_days=active_days,
+        )
+
+    def features_at(cutoff: Cutoff) -> pd.DataFrame:
+        theory = fit_theory(wh, as_of=cutoff.as_of)
+        return known(wh, as_of=cutoff.as_of, horizon_days=cutoff.horizon_days, theory=theory)
+
+    return training_table(cutoffs, features=features_at, label=label)
+
+
+def _use(table: pd.DataFrame, cutoff: Cutoff, is_last: bool) -> CutoffUse:
+    rows = table.loc[table["as_of"] == pd.Timestamp(cutoff.as_of), "churned"]
+    rate = float(rows.mean()) if len(rows) else float("nan")
+    return CutoffUse(cutoff.as_of, "hold-out" if is_last else "train", len(rows), rate)
+
+
+def _drawn(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return all rows, or those of a seeded draw of customers where they are more than are needed."""
+    if len(table) <= MAX_TRAINING_ROWS:
+        return table
+    customers = np.sort(table["customer_id"].unique())
+    wanted = int(len(customers) * MAX_TRAINING_ROWS / len(table))
+    drawn = np.random.default_rng(seed).choice(len(customers), size=wanted, replace=False)
+    return table[table["customer_id"].isin(customers[np.sort(drawn)])]
