@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,15 @@ class Statement:
         return typed
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """One connection: the thread it serves, SQLAlchemy's face of it, and the driver's."""
+
+    thread: threading.Thread
+    face: sa.Connection
+    driver: sqlite3.Connection
+
+
 class Database:
     """The connections of one record store: one per thread, all of this process.
 
@@ -80,8 +90,8 @@ class Database:
         self._in_memory = path == ":memory:"
         self._turn = threading.RLock()
         self._local = threading.local()
-        self._shared: sqlite3.Connection | None = None
-        self._opened: list[sa.Connection] = []
+        self._listing = threading.Lock()
+        self._opened: list[_Opened] = []
         self._is_closed = False
         if not self._in_memory:
             _create_private_file(Path(path))
@@ -97,16 +107,17 @@ class Database:
         """Close the connections of all threads; closing twice does no harm."""
         if os.getpid() != self._process:
             return  # after a fork the connections belong to the parent
-        for connection in self._opened:
-            connection.close()
-        self._opened.clear()
+        with self._listing:
+            for opened in self._opened:
+                opened.face.close()
+            self._opened.clear()
         self._is_closed = True
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give this thread's connection, for one SELECT."""
         with self._translated(), self._turn if self._in_memory else nullcontext():
-            yield self._connection()
+            yield self._mine().driver
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -115,7 +126,7 @@ class Database:
         A block inside another joins it; when the inner one fails, only its own changes are undone.
         """
         with self._translated(), self._turn:
-            connection = self._connection()
+            connection = self._mine().driver
             depth = getattr(self._local, "depth", 0)
             begin, keep, undo = _BLOCK if depth else _TRANSACTION
             connection.execute(begin)
@@ -135,32 +146,37 @@ class Database:
     def defining(self) -> Iterator[sa.Connection]:
         """Give SQLAlchemy's face of this thread's connection, in one transaction, to define tables."""
         with self.writing():
-            yield self._opened[-1]
+            yield self._mine().face
 
-    def _connection(self) -> sqlite3.Connection:
+    def _mine(self) -> _Opened:
+        """Return the connection of this thread (in memory: of all threads), opened on first use."""
         if os.getpid() != self._process:
             raise errors.StoreError(
                 f"{self.path}: opened in another process. Open the record store after the fork, in the child."
             )
         if self._is_closed:
             raise errors.StoreError(f"{self.path}: this record store was closed. Open it again.")
-        found: sqlite3.Connection | None = self._shared or getattr(self._local, "connection", None)
+        if self._in_memory:
+            return self._opened[0] if self._opened else self._connect()
+        found: _Opened | None = getattr(self._local, "opened", None)
         return found if found is not None else self._connect()
 
-    def _connect(self) -> sqlite3.Connection:
-        opened = self._engine.connect()
-        with self._turn:
+    def _connect(self) -> _Opened:
+        face = self._engine.connect()
+        driver = face.connection.dbapi_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute("pragma foreign_keys = on")
+        if not self._in_memory:
+            self._use_wal(driver)
+            driver.execute("pragma synchronous = full")
+        opened = self._local.opened = _Opened(threading.current_thread(), face, driver)
+        with self._listing:
+            for other in [other for other in self._opened if not other.thread.is_alive()]:
+                if not self._in_memory:
+                    self._opened.remove(other)
+                    other.face.close()
             self._opened.append(opened)
-        connection = opened.connection.dbapi_connection
-        assert isinstance(connection, sqlite3.Connection)
-        connection.execute("pragma foreign_keys = on")
-        if self._in_memory:
-            self._shared = connection
-        else:
-            self._use_wal(connection)
-            connection.execute("pragma synchronous = full")
-            self._local.connection = connection
-        return connection
+        return opened
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         """Switch to WAL; two processes that create the file at once must not trip over each other."""

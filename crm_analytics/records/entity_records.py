@@ -57,7 +57,7 @@ class EntityRecords:
             Lists every problem: unknown columns, wrong types, unknown words, missing values, references
             to records that are not there, an id that is taken.
         """
-        given = dict(values)
+        given = self._columns(values)
         if self._entity.key == ("source_id",) and given.get("source_id") is None:
             given["source_id"] = self._session.new_id()
         with self._session.database.writing():
@@ -104,7 +104,7 @@ class EntityRecords:
         RecordInvalid
             Lists every problem of the changes.
         """
-        good, problems = checked(self._entity, changes)
+        good, problems = checked(self._entity, self._columns(changes))
         with self._session.database.writing():
             last = self._existing(id, expected_version)
             values = {name: last[name] for name in self._entity.column_names}
@@ -265,26 +265,30 @@ class EntityRecords:
                 problems.append(f"{name}: {column.refers} holds no record of that id; add it first")
         return problems
 
+    def _columns(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        if not isinstance(values, Mapping):
+            raise UsageError(f"{self._entity.name}: a dict of columns expected, got {type(values).__name__}.")
+        return dict(values)
+
     # What identifies a record ---------------------------------------------------------------------
 
     def _id_text(self, id: RecordId) -> str:
         """Return the key column's text for what a caller names a record by."""
         key = self._entity.key
-        if len(key) == 1 and isinstance(id, str):
-            return id
         if isinstance(id, Mapping):
             named = {name: id[name] for name in key if name in id}
-        elif isinstance(id, str) or len(id) != len(key):
-            named = {}
+        elif len(key) == 1:
+            named = {key[0]: id}
         else:
-            named = dict(zip(key, id, strict=True))
-        if not named:
-            raise UsageError(
-                f"{self._entity.name}: a record is named by {', '.join(key)}; give a tuple or dict of them."
-            )
+            is_list = isinstance(id, Sequence) and not isinstance(id, str) and len(id) == len(key)
+            named = dict(zip(key, id, strict=True)) if is_list else {}
         good, problems = checked(self._entity, named)
+        if named:
+            problems += [told for told in missing(self._entity, named) if told.partition(":")[0] in key]
+        else:
+            problems.append(f"a record is named by {', '.join(key)}; give a tuple or dict of them")
         if problems:
-            raise UsageError(f"{self._entity.name}: no such id is possible: {'; '.join(problems)}")
+            raise UsageError(f"{self._entity.name}: no record can have that id: {'; '.join(problems)}.")
         return self._key_of(dict.fromkeys(key) | good)
 
     def _key_of(self, values: Mapping[str, Any]) -> str:

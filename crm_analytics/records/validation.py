@@ -21,6 +21,7 @@ from crm_analytics.vocabulary import WORDS
 
 MAX_TEXT_LENGTH = 1_000_000
 _LARGEST_INTEGER = 2**63 - 1
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _DECIMAL_TEXT = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _DATE_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT_TEXT = re.compile(
@@ -125,7 +126,7 @@ def _text(column: Column, value: Any) -> str:
     text = str.__str__(value)
     if len(text) > MAX_TEXT_LENGTH:
         raise _Problem(f"{len(text):,} characters, at most {MAX_TEXT_LENGTH:,} are allowed")
-    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if _NOT_TEXT.search(text):
         raise _Problem("holds a NUL or half a surrogate pair, which no database keeps")
     if column.required and not text.strip():
         raise _Problem("required, but blank")

@@ -115,5 +115,6 @@ def test_an_unknown_id_is_not_found_by_any_verb(records: RecordStore, name: str)
     ):
         with pytest.raises(RecordNotFound, match=rf"{name}: the record store"):
             call()
-    with pytest.raises(UsageError, match="a record is named by"):
-        records.entity(name).get(())
+    for impossible in ((), {}, None, 5, "\ud83d"):
+        with pytest.raises(UsageError, match=f"{name}: no record can have that id: .*{key[0]}"):
+            records.entity(name).get(impossible)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_analytics.errors import StoreBusy, StoreError
+from crm_analytics.errors import DiskFullError, StoreBusy, StoreCorrupt, StoreError
 from crm_analytics.records import RecordStore
 from crm_analytics.records.changes import changes
 
@@ -124,6 +124,33 @@ def test_a_reader_is_not_blocked_by_a_writer_and_a_writer_says_whom_it_waits_for
             with pytest.raises(StoreBusy, match="other writers kept it busy"):
                 second.tasks.add({"status": "open"})
         assert second.tasks.get(task.id)["status"] == "done"
+
+
+def test_a_full_disk_is_an_error_and_loses_nothing(tmp_path: Path) -> None:
+    with RecordStore.open(tmp_path / "a.db") as records:
+        kept = records.tasks.add({"source_id": "T1"})
+        with records.database.reading() as connection:
+            (pages,) = connection.execute("pragma page_count").fetchone()
+            connection.execute(f"pragma max_page_count = {pages}")
+        with pytest.raises(DiskFullError, match="the disk is full; nothing was written"):
+            records.tasks.add({"source_id": "T2", "reason": "x" * 900_000})
+        assert records.tasks.find() == [kept]
+        with records.database.reading() as connection:
+            connection.execute("pragma max_page_count = 100000")
+        assert records.tasks.add({"source_id": "T2", "reason": "x" * 900_000}).version == 1
+        assert records.last_change_number == 2
+
+
+def test_a_damaged_file_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with RecordStore.open(path) as records:
+        for number in range(50):
+            records.tasks.add({"source_id": f"T{number}"})
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(StoreCorrupt, match="the file is damaged; restore a backup"):
+        RecordStore.open(path)
 
 
 def test_a_forked_child_is_told_to_open_its_own(tmp_path: Path) -> None:

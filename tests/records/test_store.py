@@ -309,6 +309,21 @@ def test_threads_share_a_store(tmp_path: Path, path: str) -> None:
         assert len(records.tasks.find()) == records.last_change_number == 40
 
 
+def test_connections_of_threads_that_have_ended_are_closed(tmp_path: Path) -> None:
+    with RecordStore.open(tmp_path / "a.db") as records:
+        for number in range(5):
+            thread = Thread(target=records.tasks.add, args=({"source_id": str(number)},))
+            thread.start()
+            thread.join()
+        assert len(records.tasks.find()) == 5
+        assert len(records.database._opened) == 2
+
+
+def test_what_is_no_dict_is_refused(records: RecordStore) -> None:
+    with pytest.raises(errors.UsageError, match="a dict of columns expected, got list"):
+        records.tasks.add([("status", "open")])  # type: ignore[arg-type]
+
+
 def test_the_files_are_for_their_owner_only(tmp_path: Path) -> None:
     with RecordStore.open(tmp_path / "a.db") as records:
         records.tasks.add({"status": "open"})
