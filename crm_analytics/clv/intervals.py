@@ -37,7 +37,7 @@ _MOST = 1e12
 
 @dataclass(frozen=True)
 class Limits:
-    """Lower and upper limits per pattern: of the number of purchases, and of spend / expected spend per purchase."""
+    """Limits per pattern: of the number of purchases, and of spend / expected spend per purchase."""
 
     purchases_low: Floats
     purchases_high: Floats

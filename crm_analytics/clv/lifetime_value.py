@@ -42,8 +42,8 @@ NUMBERS = (
 )  # fmt: skip
 RESULTS = ("horizon_days", *NUMBERS, "model", "status", "status_reason")
 COLUMNS = (
-    "customer_id", "source_system", "source_id", "horizon_days", "frequency", "recency", "T", "monetary_value", *NUMBERS,
-    "model", "status", "status_reason",
+    "customer_id", "source_system", "source_id", "horizon_days", "frequency", "recency", "T",
+    "monetary_value", *NUMBERS, "model", "status", "status_reason",
 )  # fmt: skip
 
 
@@ -259,7 +259,7 @@ def _mean_rate(frequency: Floats, age: Floats) -> BetaGeoModel:
 
 
 def _mean_spend(summary: pd.DataFrame) -> float:
-    """Return the median over customers of net spend per purchase day (a median: one odd amount must not rule)."""
+    """Return the median customer's net spend per purchase day (one odd amount must not rule)."""
     frequency, each = number_column(summary, "frequency"), number_column(summary, "monetary_value")
     if "net_spend" in summary:
         each = number_column(summary, "net_spend") / (frequency + 1.0)
@@ -341,12 +341,12 @@ def _statuses(known: pd.DataFrame, used: Models) -> tuple[NDArray[np.object_], N
          "a history far from all others' (purchase days, age or influence); not used to fit"),
         ((frequency > 0) & (spend <= 0), "low_information",
          "repeat purchases brought no positive net spend; future spend is taken as 0"),
-        ((frequency > 0) & np.isnan(spend), "low_information",
+        ((frequency > 0) & ~np.isfinite(spend), "low_information",
          "repeat purchases have no price; the mean spend of all customers is used"),
         (odd_spend(known), "low_information", "spend per purchase far from others'; not used to fit spend"),
         (frequency == 0, "low_information",
          "no repeat purchase: the value is that of an average customer of this age"),
-        (unpriced, "low_information", "some orders have no price or exchange rate and are missing from spend"),
+        (unpriced, "low_information", "some orders have no price or exchange rate: missing from spend"),
         (everybody & bool(used.remark), "low_information", used.remark),
     ]  # fmt: skip
     conditions = [rule[0] for rule in rules]

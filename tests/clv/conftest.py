@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from crm_analytics.warehouse import Warehouse
+from tests import build
 
 CALIBRATION_END = pd.Timestamp("1997-09-30")
 OBSERVATION_END = pd.Timestamp("1998-06-30")
@@ -63,3 +67,20 @@ def lifetimes() -> ModuleType:
         module = importlib.import_module("lifetimes")
         importlib.import_module("lifetimes.utils")
     return module
+
+
+@pytest.fixture(scope="session")
+def cdnow_warehouse(cdnow_orders: pd.DataFrame) -> Iterator[Warehouse]:
+    """CDNOW as order lines in a warehouse; customer_id is "default:" and the number of the customer."""
+    lines = [
+        {
+            "order_source_id": str(number),
+            "customer_source_id": row.customer_id,
+            "occurred_at": row.ordered_on.date().isoformat(),
+            "unit_price": f"{row.spend:.2f}",
+            "product_source_id": "CD",
+        }
+        for number, row in enumerate(cdnow_orders.itertuples())
+    ]
+    with build.warehouse(order_lines=lines) as wh:
+        yield wh

@@ -119,9 +119,9 @@ class GammaGammaModel(MaximumLikelihoodModel):
         """
         frequency, spend = number_column(summary, "frequency"), number_column(summary, "monetary_value")
         p, q, v = self._fitted().values()
-        x = np.where((frequency > 0) & _is_positive(spend), frequency, 0.0)
-        total = np.where(x > 0, x * spend, 0.0)
-        return pd.Series(p * (v + total) / (p * x + q - 1.0), index=summary.index, name="expected_spend")
+        usable = (frequency > 0) & _is_positive(spend)
+        x, m = np.where(usable, frequency, 0.0), np.where(usable, spend, 0.0)
+        return pd.Series(p * (v + x * m) / (p * x + q - 1.0), index=summary.index, name="expected_spend")
 
     def _edge_meaning(self, parameter: int, upper: bool) -> str:
         name = self.parameter_names[parameter]

@@ -1,0 +1,379 @@
+"""Is every customer's value finite, explained by a status, and independent of what does not matter?"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_analytics.clv.lifetime_value import NUMBERS, Models, fit_models, lifetime_value, score_summary
+from crm_analytics.clv.models import MODELS
+from crm_analytics.clv.models.bg_nbd import BetaGeoModel
+from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
+from crm_analytics.clv.odd_customers import odd_histories, odd_spend
+from crm_analytics.errors import DegenerateCohortError, UsageError
+from crm_analytics.warehouse import Warehouse
+from tests import build
+
+AS_OF = date(1997, 10, 1)
+STATUSES = {"ok", "low_information", "fallback", "excluded"}
+
+
+def cohort(*rows: tuple[float, float, float, float]) -> pd.DataFrame:
+    """Frequency, recency, T and monetary_value per customer."""
+    table = pd.DataFrame(list(rows), columns=["frequency", "recency", "T", "monetary_value"], dtype=float)
+    return table.assign(customer_id=[f"C{number:05d}" for number in range(len(table))])
+
+
+def with_one_more(cdnow: pd.DataFrame, *row: float) -> pd.DataFrame:
+    odd = cohort(row).assign(customer_id="odd")  # type: ignore[arg-type]
+    return pd.concat([cdnow.drop(columns="actual"), odd], ignore_index=True)
+
+
+def assert_published(scored: pd.DataFrame) -> None:
+    """Promise E1: finite and in range, or a status instead of a number."""
+    assert set(scored["status"]) <= STATUSES
+    assert (scored.loc[scored["status"] != "ok", "status_reason"] != "").all()
+    assert (scored.loc[scored["status"] == "ok", "status_reason"] == "").all()
+    numbers = scored[scored["status"] != "excluded"][list(NUMBERS)].drop(columns="lifetime_value")
+    if (scored["model"] == "mean_rate").any():
+        numbers = numbers.drop(columns="probability_alive")
+    else:
+        assert numbers["probability_alive"].between(0, 1).all()
+    assert np.isfinite(numbers.to_numpy()).all()
+    assert (numbers >= 0).all(axis=None)
+    assert (numbers["expected_purchases_low"] <= numbers["expected_purchases_high"]).all()
+    assert (numbers["lifetime_revenue_low"] <= numbers["lifetime_revenue_high"]).all()
+    assert (numbers["lifetime_revenue"] <= numbers["expected_spend"] * (1 + 1e-12)).all()
+    assert scored.loc[scored["status"] == "excluded", list(NUMBERS)].isna().all(axis=None)
+
+
+def test_cdnow_gets_the_expected_purchases_of_the_model(cdnow: pd.DataFrame) -> None:
+    scored = score_summary(cdnow, horizon_days=39 * 7)
+    assert scored["expected_purchases"].sum() == pytest.approx(1653.41, abs=5e-3)
+    spend = GammaGammaModel().fit(cdnow).expected_spend(cdnow)
+    np.testing.assert_allclose(scored["expected_spend"], scored["expected_purchases"] * spend, rtol=1e-12)
+    assert scored["lifetime_value"].isna().all()
+    assert scored["status"].value_counts().to_dict() == {"low_information": 1411, "ok": 946}
+    assert_published(scored)
+
+
+def test_revenue_is_discounted_with_the_rate_of_purchases(cdnow: pd.DataFrame) -> None:
+    """Against a sum over a thousand small steps of the horizon."""
+    some = cdnow.iloc[[0, 3, 5, 100]]
+    models = fit_models(cdnow)
+    scored = score_summary(some, horizon_days=730, annual_discount_rate=0.15, models=models)
+    edges = np.linspace(0, 730, 1001)
+    cumulated = np.array([models.purchases.expected_purchases(some, horizon_days=edge) for edge in edges])
+    middle = (edges[1:] + edges[:-1]) / 2
+    discounted = (np.diff(cumulated, axis=0) * 1.15 ** (-middle[:, None] / 365)).sum(axis=0)
+    np.testing.assert_allclose(
+        scored["lifetime_revenue"], discounted * models.spend.expected_spend(some), rtol=1e-6
+    )
+    undiscounted = score_summary(some, horizon_days=730, annual_discount_rate=0, models=models)
+    np.testing.assert_allclose(undiscounted["lifetime_revenue"], undiscounted["expected_spend"], rtol=1e-12)
+
+
+def test_value_is_revenue_times_margin_and_missing_where_margin_is_unknown(cdnow: pd.DataFrame) -> None:
+    ids = cdnow["customer_id"]
+    one_rate = score_summary(cdnow, margin_rate=0.3)
+    np.testing.assert_allclose(one_rate["lifetime_value"], 0.3 * one_rate["lifetime_revenue"])
+    some = score_summary(cdnow, margin_rate=pd.Series([0.5, 0.2], index=[ids[7], ids[2]]))
+    assert some["lifetime_value"].notna().sum() == 2
+    assert some.loc[7, "lifetime_value"] == 0.5 * some.loc[7, "lifetime_revenue"]
+    own = score_summary(cdnow.assign(net_spend=100.0, net_margin=np.where(ids == ids[7], 25.0, np.nan)))
+    assert own.loc[7, "lifetime_value"] == 0.25 * own.loc[7, "lifetime_revenue"]
+    assert own["lifetime_value"].notna().sum() == 1
+
+
+def test_limits_cover_the_actual_purchases_of_cdnow(cdnow: pd.DataFrame) -> None:
+    scored = score_summary(cdnow, horizon_days=39 * 7)
+    actual = cdnow["actual"]
+    inside = actual.between(scored["expected_purchases_low"], scored["expected_purchases_high"]).mean()
+    assert 0.87 <= inside <= 0.98
+
+
+def simulated(size: int, seed: int, horizon: float) -> pd.DataFrame:
+    """Customers of a known BG/NBD and Gamma-Gamma, with purchases and discounted revenue of the horizon."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(size):
+        rate, leave = rng.gamma(0.8, 1 / 50), rng.beta(0.9, 3.0)
+        own, age = rng.gamma(4.0, 1 / 20), float(rng.integers(60, 700))
+        now, seen, spend, later, revenue = 0.0, [0.0], [], 0, 0.0
+        while True:
+            now += rng.exponential(1 / rate) if rate > 1e-12 else np.inf
+            if now > age + horizon:
+                break
+            amount = rng.gamma(5.0, 1 / own)
+            if now <= age:
+                seen.append(now)
+                spend.append(amount)
+            else:
+                later += 1
+                revenue += amount * 1.1 ** (-(now - age) / 365)
+            if rng.random() < leave:
+                break
+        mean = float(np.mean(spend)) if spend else 0.0
+        rows.append((f"C{number:05d}", len(spend), seen[-1], age, mean, later, revenue))
+    names = ["customer_id", "frequency", "recency", "T", "monetary_value", "later", "revenue"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_limits_cover_simulated_purchases_and_revenue() -> None:
+    customers = simulated(2500, seed=8, horizon=365)
+    scored = score_summary(customers, horizon_days=365, level=0.9)
+    for actual, name in (("later", "expected_purchases"), ("revenue", "lifetime_revenue")):
+        low, high = scored[f"{name}_low"], scored[f"{name}_high"]
+        inside = customers[actual].between(low * (1 - 1e-12), high * (1 + 1e-12))
+        assert inside.mean() >= 0.87, name
+        assert inside[customers["frequency"] >= 5].mean() >= 0.85, name
+        assert (customers[actual] > high).mean() <= 0.07, name
+    assert scored["lifetime_revenue"].sum() == pytest.approx(customers["revenue"].sum(), rel=0.08)
+
+
+def test_wider_level_gives_wider_limits_and_equal_seeds_equal_limits(cdnow: pd.DataFrame) -> None:
+    models = fit_models(cdnow)
+    narrow, wide = (score_summary(cdnow, models=models, level=level) for level in (0.5, 0.95))
+    for name in ("expected_purchases", "lifetime_revenue"):
+        assert (narrow[f"{name}_low"] >= wide[f"{name}_low"]).all()
+        assert (narrow[f"{name}_high"] <= wide[f"{name}_high"]).all()
+    pd.testing.assert_frame_equal(narrow, score_summary(cdnow, models=models, level=0.5), check_exact=True)
+    other = score_summary(cdnow, models=models, level=0.5, seed=1)
+    assert not narrow["lifetime_revenue_high"].equals(other["lifetime_revenue_high"])
+
+
+def test_order_of_the_rows_changes_no_bit(cdnow: pd.DataFrame) -> None:
+    order = np.random.default_rng(2).permutation(len(cdnow))
+    shuffled = score_summary(cdnow.iloc[order], margin_rate=0.3).sort_index()
+    pd.testing.assert_frame_equal(score_summary(cdnow, margin_rate=0.3), shuffled, check_exact=True)
+
+
+def test_a_customer_alone_gets_the_row_of_the_batch(cdnow: pd.DataFrame) -> None:
+    models = fit_models(cdnow)
+    batch = score_summary(cdnow, models=models)
+    for row in (0, 5, 900):
+        alone = score_summary(cdnow.iloc[[row]], models=models)
+        numbers = ["probability_alive", "expected_purchases", "expected_purchases_high", "lifetime_revenue"]
+        assert alone[numbers].iloc[0].to_dict() == batch.loc[row, numbers].to_dict()
+
+
+def test_weeks_and_days_cents_and_euros_give_the_same_value(cdnow: pd.DataFrame) -> None:
+    days = score_summary(cdnow, horizon_days=364, annual_discount_rate=0)
+    in_weeks = cdnow.assign(
+        recency=cdnow["recency"] / 7, T=cdnow["T"] / 7, monetary_value=cdnow["monetary_value"] * 100
+    )
+    weeks = score_summary(in_weeks, horizon_days=52, annual_discount_rate=0)
+    np.testing.assert_allclose(weeks["lifetime_revenue"], days["lifetime_revenue"] * 100, rtol=1e-9)
+    np.testing.assert_allclose(weeks["lifetime_revenue_high"], days["lifetime_revenue_high"] * 100, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        (1_000_000, 999_999, 1_000_000, 20),
+        (270, 271, 272, 20),
+        (60, 60, 200, 20),
+        (3, 100, 200, 1e12),
+        (3, 100, 200, 1e-9),
+        (1, 9_000, 20_000, 20),
+        (0, 0, 20_000, 0),
+    ],
+    ids=["a million orders", "every day", "a burst", "a trillion", "a billionth", "typed 1943", "born 1943"],
+)
+def test_one_odd_customer_moves_the_others_by_less_than_one_percent(
+    cdnow: pd.DataFrame, row: tuple[float, ...]
+) -> None:
+    before = score_summary(cdnow)
+    after = score_summary(with_one_more(cdnow, *row))
+    odd = after.iloc[-1]
+    for name in ("expected_purchases", "lifetime_revenue"):
+        change = np.abs(after[name].to_numpy()[:-1] / before[name].to_numpy() - 1)
+        assert np.median(change) < 0.01, name
+        assert change.max() < 0.03, name
+    assert odd["status"] == "low_information"
+    assert_published(after)
+
+
+@pytest.mark.parametrize("frequency", [10, 30, 43])
+def test_a_history_that_passes_the_rules_moves_the_median_by_at_most_three_percent(
+    cdnow: pd.DataFrame, frequency: int
+) -> None:
+    before = score_summary(cdnow)["expected_purchases"].to_numpy()
+    for recency in (frequency, 150, 271):
+        after = score_summary(with_one_more(cdnow, frequency, recency, 272, 20.0))
+        change = np.abs(after["expected_purchases"].to_numpy()[:-1] / before - 1)
+        assert np.median(change) < 0.03, recency
+
+
+def test_nobody_in_cdnow_is_odd(cdnow: pd.DataFrame) -> None:
+    assert not odd_histories(cdnow).any()
+    assert not odd_spend(cdnow).any()
+    assert not fit_models(cdnow).odd_customers
+
+
+MATRIX = {
+    "one customer": cohort((3, 40, 60, 20)),
+    "two alike": cohort((3, 40, 60, 20), (3, 40, 60, 20)),
+    "one buyer of one day": cohort((0, 0, 60, 0)),
+    "all one-time": cohort(*[(0, 0, 20 + n, 0) for n in range(60)]),
+    "nobody leaves": cohort(*[(1 + n % 9, 300, 300, 20 + n) for n in range(60)]),
+    "all alike": cohort(*[(10, 200, 210, 20)] * 60),
+    "constant amounts": cohort(*[(n % 7, 30 * (n % 7), 250, 10 * (n % 7 > 0)) for n in range(90)]),
+    "only returns": cohort(*[(n % 7, 30 * (n % 7), 250, -5.0 * (n % 7 > 0)) for n in range(90)]),
+    "free": cohort(*[(n % 7, 30 * (n % 7), 250, 0.0) for n in range(90)]),
+    "heavy tail": cohort(*[(n % 7, 30 * (n % 7), 250, 10.0 ** (n % 7)) for n in range(90)]),
+    "T in seconds": cohort(*[(n % 7, 2e6 * (n % 7), 2e7 + n, 10.0 + n) for n in range(90)]),
+    "rial": cohort(*[(n % 7, 30 * (n % 7), 250, 1e7 * (10.0 + n)) for n in range(90)]),
+    "whale": cohort((200, 240, 250, 1e6), *[(n % 3, 30 * (n % 3), 250, 10.0 + n) for n in range(90)]),
+    "nobody old": cohort(*[(0, 0, n % 2, 0) for n in range(60)]),
+    "unpriced": cohort(*[(n % 7, 30 * (n % 7), 250, np.nan) for n in range(90)]),
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("name", MATRIX)
+def test_degenerate_cohorts_give_finite_values_and_a_status(name: str, model: str) -> None:
+    scored = score_summary(MATRIX[name], model=model, margin_rate=0.4)
+    assert len(scored) == len(MATRIX[name])
+    assert_published(scored)
+    if MATRIX[name]["frequency"].gt(0).sum() < 10:
+        assert set(scored["status"]) == {"fallback"}
+        assert scored["probability_alive"].isna().all(), "certainty nobody found must not be published"
+
+
+def test_one_time_buyers_are_not_expected_to_return_often() -> None:
+    scored = score_summary(MATRIX["all one-time"].assign(net_spend=40.0))
+    assert scored["expected_purchases"].between(0, 0.5).all()
+    assert scored["lifetime_revenue"].between(1e-6, 20.0).all()
+    assert scored["status_reason"].iloc[0].startswith("only 0 customers bought on a second day")
+
+
+def test_no_time_passed_is_one_teaching_error() -> None:
+    with pytest.raises(DegenerateCohortError, match="no time has passed in which anybody could buy again"):
+        score_summary(cohort((0, 0, 0, 0), (0, 0, 0, 0)))
+
+
+def test_rows_that_cannot_be_true_are_excluded_and_change_nobody_else(cdnow: pd.DataFrame) -> None:
+    wrong = [
+        (np.nan, 1, 2, 3), (2, 50, 40, 9), (-1, 0, 5, 0), (1, 0, 5, 9), (2, 3, np.inf, 9),
+        (0, 3, 9, 0), (1.5, 3, 9, 9),
+    ]  # fmt: skip
+    bad = cohort(*wrong)
+    both = pd.concat([cdnow.drop(columns="actual"), bad], ignore_index=True)
+    scored = score_summary(both, margin_rate=0.3)
+    assert_published(scored)
+    assert (scored["status"].iloc[-len(wrong) :] == "excluded").all()
+    plain = score_summary(cdnow, margin_rate=0.3)[list(NUMBERS)]
+    pd.testing.assert_frame_equal(scored[list(NUMBERS)].iloc[: -len(wrong)], plain, check_exact=True)
+    assert set(score_summary(bad)["status"]) == {"excluded"}
+
+
+def test_spend_that_says_nothing_gets_a_status(cdnow: pd.DataFrame) -> None:
+    summary = cdnow.assign(unpriced_order_count=0).astype({"monetary_value": float})
+    summary.loc[[0, 1, 5, 6, 8], "monetary_value"] = [0.0, -4.0, np.nan, np.inf, 22.0]
+    summary.loc[8, "unpriced_order_count"] = 2
+    scored = score_summary(summary)
+    assert_published(scored)
+    assert (scored.loc[[0, 1], "lifetime_revenue"] == 0).all()
+    assert (scored.loc[[5, 6], "lifetime_revenue"] > 0).all()
+    reasons = scored["status_reason"]
+    assert "no positive net spend" in reasons[0]
+    assert "no price" in reasons[5]
+    assert "no price or exchange rate" in reasons[8]
+
+
+def test_failed_models_are_replaced_and_named(cdnow: pd.DataFrame) -> None:
+    stand_in = Models(
+        BetaGeoModel().fit(cdnow),
+        GammaGammaModel().fit(cdnow),
+        spend_fallback="the spend model found no optimum",
+    )
+    scored = score_summary(cdnow, models=stand_in)
+    assert set(scored["status"]) == {"fallback"}
+    assert set(scored["status_reason"]) == {"the spend model found no optimum"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"horizon_days": 0}, "horizon_days=0"),
+        ({"horizon_days": np.inf}, "horizon_days=inf"),
+        ({"annual_discount_rate": -0.1}, "fraction per year"),
+        ({"annual_discount_rate": 10}, "write 0.1 for 10 %"),
+        ({"level": 1.0}, "level=1.0"),
+        ({"model": "bgnbd"}, "no purchase model 'bgnbd'"),
+        ({"margin_rate": 30}, "write 0.3 for 30 %"),
+        ({"margin_rate": float("nan")}, "must be a fraction"),
+        ({"margin_rate": pd.Series([0.1, 0.2], index=["a", "a"])}, "names a customer_id twice"),
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_refused(
+    cdnow: pd.DataFrame, wrong: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        score_summary(cdnow, **wrong)  # type: ignore[arg-type]
+
+
+def test_summary_without_names_or_spend_is_refused(cdnow: pd.DataFrame) -> None:
+    with pytest.raises(UsageError, match="needs customer_id and monetary_value"):
+        score_summary(cdnow.drop(columns="customer_id"))
+
+
+def test_the_callers_table_is_not_changed(cdnow: pd.DataFrame) -> None:
+    before = cdnow.copy()
+    score_summary(cdnow)
+    pd.testing.assert_frame_equal(cdnow, before)
+
+
+def test_scores_of_the_warehouse_fit_the_table(cdnow_warehouse: Warehouse, cdnow: pd.DataFrame) -> None:
+    scored = lifetime_value(cdnow_warehouse, as_of=AS_OF, horizon_days=273)
+    assert scored["customer_id"].is_monotonic_increasing
+    assert scored["expected_purchases"].sum() == pytest.approx(1653.41, abs=5e-3)
+    assert set(scored["source_id"]) == set(cdnow["customer_id"])
+    rows = scored.drop(columns=["source_system", "source_id"]).assign(as_of=AS_OF)
+    for _ in range(2):
+        assert cdnow_warehouse.replace_as_of("scores.clv", rows, as_of=AS_OF) == len(scored)
+    assert cdnow_warehouse.value("select count(*) from scores.clv") == len(scored)
+    assert cdnow_warehouse.value("select count(*) from scores.clv where lifetime_value is not null") == 0
+
+
+def test_nobody_bought_is_an_empty_table_with_the_same_columns() -> None:
+    with Warehouse.open() as wh:
+        empty = lifetime_value(wh, as_of=AS_OF)
+    assert empty.empty
+    assert {"customer_id", "status", *NUMBERS} <= set(empty.columns)
+
+
+def test_margin_comes_from_product_costs_where_all_are_known() -> None:
+    days = {f"C{n:02d}": build.daily("2024-01-01", 10 + n, 5) for n in range(12)}
+    lines = build.order_lines_of(days)
+    with build.warehouse(order_lines=lines) as wh:
+        assert lifetime_value(wh, as_of=date(2024, 9, 1))["lifetime_value"].isna().all()
+
+
+@pytest.mark.parametrize("file", ["cohort_all_one_time.csv", "cohort_same_day.csv"])
+def test_cohorts_of_the_dirty_inputs(shared_data: Path, file: str) -> None:
+    lines = pd.read_csv(shared_data / "dirty-inputs" / file, dtype=str)
+    rows = [
+        {
+            "order_source_id": line.order_id,
+            "customer_source_id": line.customer_id,
+            "occurred_at": line.order_date,
+            "product_source_id": line.product_id,
+            "quantity": line.quantity,
+            "unit_price": line.unit_price,
+        }
+        for line in lines.itertuples()
+    ]
+    last = date.fromisoformat(lines["order_date"].max())
+    with build.warehouse(order_lines=rows) as wh:
+        scored = lifetime_value(wh, as_of=date(last.year + 1, 1, 1))
+        assert set(scored["status"]) == {"fallback"}
+        assert_published(scored)
+        if file == "cohort_same_day.csv":
+            with pytest.raises(DegenerateCohortError, match="no time has passed"):
+                lifetime_value(wh, as_of=date(last.year, last.month, last.day + 1))
