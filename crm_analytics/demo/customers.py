@@ -119,7 +119,7 @@ def _habits(draws: Draws, is_organisation: bool) -> tuple[float, float, dict[str
 
 
 def _arrival(draws: Draws) -> int:
-    """Return the moment of a registration: more of them in the busy months, a few in the early morning."""
+    """Return the moment of a registration, between 8 and 22 o'clock; more of them in the busy months."""
     while True:
         day = int(DAY_COUNT * draws.uniform() ** 1.15)
         if draws.chance(season(day) / 1.8):

@@ -27,26 +27,9 @@ def test_the_same_seed_writes_the_same_bytes_and_another_one_does_not(tmp_path: 
 
 def test_headers_are_those_of_the_flat_layouts(tmp_path: Path) -> None:
     transactions, customers = generate(tmp_path, 50)
-    assert pd.read_csv(transactions).columns.tolist() == (
-        [
-            "customer_id",
-            "order_id",
-            "order_date",
-            "product_id",
-            "product",
-            "quantity",
-            "unit_price",
-            "currency",
-        ]
-    )
-    assert pd.read_csv(customers).columns.tolist() == [
-        "customer_id",
-        "name",
-        "email",
-        "phone",
-        "country",
-        "created_at",
-    ]
+    flat = "customer_id,order_id,order_date,product_id,product,quantity,unit_price,currency"
+    assert ",".join(pd.read_csv(transactions).columns) == flat
+    assert ",".join(pd.read_csv(customers).columns) == "customer_id,name,email,phone,country,created_at"
 
 
 def test_every_customer_buys_and_there_are_about_ten_lines_each(lines: pd.DataFrame) -> None:
