@@ -11,6 +11,8 @@ __getattr__, __dir__ = lazy.exports(
     __name__,
     {
         "MODELS": ".models",
+        "Models": ".cohort_models",
+        "fit_models": ".cohort_models",
         "BetaGeoModel": ".models.bg_nbd",
         "GammaGammaModel": ".models.gamma_gamma",
         "ModifiedBetaGeoModel": ".models.mbg_nbd",

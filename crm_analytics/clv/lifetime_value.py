@@ -14,28 +14,24 @@ Every customer gets a status:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics.clv.cohort_models import Models, fit_models
 from crm_analytics.clv.customer_summary import summary as summarise
 from crm_analytics.clv.intervals import future_limits
 from crm_analytics.clv.models import MODELS
-from crm_analytics.clv.models.bg_nbd import BetaGeoModel
-from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.patterns import distinct_rows, impossible_rows, number_column
-from crm_analytics.clv.odd_customers import odd_histories, odd_spend
-from crm_analytics.errors import DegenerateCohortError, UsageError
+from crm_analytics.clv.odd_customers import odd_spend
+from crm_analytics.errors import UsageError
 from crm_analytics.warehouse import Warehouse
 
 Floats = NDArray[np.float64]
 
 DAYS_PER_YEAR = 365.0
-LEAST_REPEATERS = 10
-INFLUENCE_LIMIT = 1.0
 NUMBERS = (
     "probability_alive", "expected_purchases", "expected_purchases_low", "expected_purchases_high",
     "expected_spend", "lifetime_revenue", "lifetime_revenue_low", "lifetime_revenue_high", "lifetime_value",
@@ -45,22 +41,6 @@ COLUMNS = (
     "customer_id", "source_system", "source_id", "horizon_days", "frequency", "recency", "T",
     "monetary_value", *NUMBERS, "model", "status", "status_reason",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Models:
-    """The models that score a cohort, and what their readers must be told (empty = nothing).
-
-    ``purchase_fallback`` and ``spend_fallback`` are reasons why a cautious mean stands in for a fitted model;
-    ``remark`` says what a fitted model's verdict found; ``odd_customers`` are those not used to fit.
-    """
-
-    purchases: BetaGeoModel
-    spend: GammaGammaModel
-    purchase_fallback: str = ""
-    spend_fallback: str = ""
-    remark: str = ""
-    odd_customers: frozenset[str] = frozenset()
 
 
 def lifetime_value(
@@ -193,78 +173,6 @@ def score_summary(
             result.loc[valid, name] = values
         result.loc[valid, "model"] = "mean_rate" if used.purchase_fallback else used.purchases.name
     return result[[name for name in COLUMNS if name in result]]
-
-
-def fit_models(summary: pd.DataFrame, *, model: str = "bg_nbd") -> Models:
-    """Fit a purchase and a spend model to a summary without impossible rows, leaving odd customers out.
-
-    With fewer than 10 repeat customers, or where no optimum is found, a stated stand-in is used: for
-    purchases a Gamma-Poisson with r = 0.5 and the mean rate of the cohort (half a purchase added), nobody
-    leaving; for spend a Gamma-Gamma with p = 2, q = 3 and the mean spend per purchase day of the cohort.
-
-    Raises
-    ------
-    DegenerateCohortError
-        All customers were first seen on the last day of observation.
-    """
-    odd = odd_histories(summary)
-    usual = summary[~odd]
-    frequency, age = number_column(usual, "frequency"), number_column(usual, "T")
-    if not age.max() > 0:
-        raise DegenerateCohortError(
-            f"All {len(usual)} customers were first seen on the last day before as_of (T = 0): no time has "
-            "passed in which anybody could buy again. Use a later as_of, or load earlier orders."
-        )
-    repeaters = int((frequency > 0).sum())
-    few = f"only {repeaters} customers bought on a second day (a model needs {LEAST_REPEATERS})"
-    purchase_fallback = few if repeaters < LEAST_REPEATERS else ""
-    remark = ""
-    if not purchase_fallback:
-        purchases = MODELS[model]().fit(usual)
-        if purchases.verdict_.status == "ok":
-            dominant = (purchases.influence(usual) > INFLUENCE_LIMIT).to_numpy()
-            if dominant.any() and (frequency[~dominant] > 0).sum() >= LEAST_REPEATERS:
-                purchases = MODELS[model]().fit(usual[~dominant])
-                odd[np.flatnonzero(~odd)[dominant]] = True
-        verdict = "; ".join(purchases.verdict_.reasons)
-        if purchases.verdict_.status == "failed":
-            purchase_fallback = f"the purchase model found no optimum: {verdict}"
-        elif purchases.verdict_.status == "boundary":
-            remark = f"the purchase model lies at its edge: {verdict}"
-    if purchase_fallback:
-        purchases = _mean_rate(frequency, age)
-    spend, spend_fallback = _fit_spend(summary, odd)
-    odd_customers = frozenset(summary["customer_id"][odd])
-    return Models(purchases, spend, purchase_fallback, spend_fallback, remark, odd_customers)
-
-
-def _fit_spend(summary: pd.DataFrame, odd: NDArray[np.bool_]) -> tuple[GammaGammaModel, str]:
-    usual = summary[~(odd | odd_spend(summary))]
-    spend = number_column(usual, "monetary_value")
-    repeaters = int(((number_column(usual, "frequency") > 0) & (spend > 0)).sum())
-    if repeaters >= LEAST_REPEATERS:
-        model = GammaGammaModel().fit(usual)
-        if model.verdict_.status != "failed":
-            return model, ""
-        reason = "the spend model found no optimum: " + "; ".join(model.verdict_.reasons)
-    else:
-        reason = f"only {repeaters} repeat customers have positive spend (a model needs {LEAST_REPEATERS})"
-    return GammaGammaModel.from_parameters({"p": 2.0, "q": 3.0, "v": max(_mean_spend(summary), 1e-9)}), reason
-
-
-def _mean_rate(frequency: Floats, age: Floats) -> BetaGeoModel:
-    """Return a Gamma-Poisson with r = 0.5 around the cohort's rate, as a BG/NBD that nobody leaves."""
-    rate = (frequency.sum() + 0.5) / age.sum()
-    return BetaGeoModel.from_parameters({"r": 0.5, "alpha": 0.5 / rate, "a": 1e-9, "b": 1.0})
-
-
-def _mean_spend(summary: pd.DataFrame) -> float:
-    """Return the median customer's net spend per purchase day (one odd amount must not rule)."""
-    frequency, each = number_column(summary, "frequency"), number_column(summary, "monetary_value")
-    if "net_spend" in summary:
-        each = number_column(summary, "net_spend") / (frequency + 1.0)
-    positive = each[np.isfinite(each) & (each > 0)]
-    return float(np.median(positive)) if len(positive) else 0.0
 
 
 def _numbers(

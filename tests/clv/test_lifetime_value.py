@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analytics.clv.lifetime_value import NUMBERS, Models, fit_models, lifetime_value, score_summary
+from crm_analytics.clv.cohort_models import Models, fit_models
+from crm_analytics.clv.lifetime_value import NUMBERS, lifetime_value, score_summary
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from scipy.special import betaln, expit, gammaln, psi
 from scipy.stats import nbinom
 
-from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel, maximise
+from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
+from crm_analytics.clv.models.optimiser import maximise
 from crm_analytics.clv.models.patterns import Patterns, distinct_rows, find_patterns, possible_histories
 from crm_analytics.clv.models.quadrature import DropoutNodes, dropout_nodes, legendre
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError

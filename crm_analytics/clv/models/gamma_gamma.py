@@ -21,7 +21,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammaln, psi
 
-from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel, maximise
+from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
+from crm_analytics.clv.models.optimiser import maximise
 from crm_analytics.clv.models.patterns import (
     Levels,
     checked_weights,
