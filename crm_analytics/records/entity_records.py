@@ -71,6 +71,8 @@ class EntityRecords:
             last = self._last(self._key_of(values))
             if last is not None and not last.is_deleted:
                 refuse(self._entity, [f"{', '.join(self._entity.key)}: such a record exists; use update"])
+            if last is not None:
+                refuse(self._entity, self._backdated(good, last))
             return self._append(values, last, now, changed_by, is_deleted=False)
 
     def update(
@@ -115,6 +117,7 @@ class EntityRecords:
             ]
             changed = {name: value for name, value in good.items() if value != values[name]}
             problems += [*missing(self._entity, values | changed), *self._dangling(changed)]
+            problems += self._backdated(changed, last)
             refuse(self._entity, problems)
             if not changed:
                 return last
@@ -220,9 +223,8 @@ class EntityRecords:
         if last is not None:
             version = last.version + 1
             now = max(now, last.recorded_at)
-            if "modified_at" in values and (is_deleted or values["modified_at"] == last["modified_at"]):
-                since = last["modified_at"] or last["created_at"] or now
-                values["modified_at"] = max(now, since)
+            if "modified_at" in values and values["modified_at"] in (None, last["modified_at"]):
+                values["modified_at"] = max(now, _since(last) or now)
         row = values | {
             "version": version,
             "recorded_at": now,
@@ -264,6 +266,16 @@ class EntityRecords:
             if not found or found[0][0]:
                 problems.append(f"{name}: {column.refers} holds no record of that id; add it first")
         return problems
+
+    def _backdated(self, values: Mapping[str, Any], last: Record) -> list[str]:
+        """Return a problem when a version would hold since a time before the version it follows."""
+        given = values.get("modified_at")
+        if given is None:
+            return []
+        since = _since(last)
+        if since is None or given >= since:
+            return []
+        return [f"modified_at: {given.isoformat()} is before the version it follows ({since.isoformat()})"]
 
     def _columns(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(values, Mapping):
@@ -324,3 +336,9 @@ class EntityRecords:
 
     def _now(self) -> datetime:
         return self._session.clock().astimezone(UTC)
+
+
+def _since(version: Record) -> datetime | None:
+    """Return since when a version of a state holds, as the warehouse will see it."""
+    since: datetime | None = version["modified_at"] or version["created_at"]
+    return since

@@ -18,7 +18,10 @@ from crm_analytics.records import RecordStore
 from crm_analytics.schema import entity
 from crm_analytics.warehouse import Warehouse
 from tests.records.conftest import START, ticking
-from tests.records.samples import KEPT, full
+from tests.records.samples import KEPT, full, least
+
+MODIFIED_AT = {name: [c for c in entity(name).column_names if c == "modified_at"] for name in KEPT}
+SOURCE_ID = {name: [c for c in entity(name).key if c == "source_id"] for name in KEPT}
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def test_every_column_of_every_entity_arrives_exactly(wh: Warehouse, records: Re
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_deletions_travel(wh: Warehouse, records: RecordStore, name: str) -> None:
+def test_deletions_and_returns_travel(wh: Warehouse, records: RecordStore, name: str) -> None:
     added = records.entity(name).add(full(entity(name)))
     sync(wh, records)
     records.entity(name).delete(added.id)
@@ -60,6 +63,23 @@ def test_deletions_travel(wh: Warehouse, records: RecordStore, name: str) -> Non
     assert (load.rows_in, load.rows_loaded) == (1, 1)
     assert wh.value(f"select count(*) from entities.{name}") == 0
     assert wh.value(f"select count(*) from entities.{name}_versions") == 2
+    records.entity(name).add(full(entity(name)) | dict.fromkeys(MODIFIED_AT[name]))
+    assert sync(wh, records).rows_loaded == 1
+    assert wh.value(f"select count(*) from entities.{name}") == 1
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_came_and_went_between_two_syncs_ends_as_it_is_in_the_store(
+    wh: Warehouse, records: RecordStore, name: str
+) -> None:
+    for variant in (0, 1):
+        added = records.entity(name).add(least(entity(name), variant) | dict.fromkeys(SOURCE_ID[name], "X"))
+        records.entity(name).delete(added.id)
+    sync(wh, records)
+    assert wh.value(f"select count(*) from entities.{name}") == 0
+    records.entity(name).add(least(entity(name)) | dict.fromkeys(SOURCE_ID[name], "X"))
+    sync(wh, records)
+    assert wh.value(f"select count(*) from entities.{name}") == 1
 
 
 def test_a_second_sync_brings_only_what_is_new(wh: Warehouse, records: RecordStore) -> None:

@@ -40,7 +40,7 @@ def _value(column: Column, variant: int) -> Any:
         "BIGINT": 2**53 + 1 + variant,
         "BOOLEAN": variant % 2 == 0,
         "DATE": date(2024, 2, 29 - variant),
-        "TIMESTAMP": datetime(2024, 3, 31, 1, 59, 59, 999999 - variant, tzinfo=UTC),
+        "TIMESTAMP": datetime(2024, 3, 31, 1, 59, 59, 999998 + variant, tzinfo=UTC),
         "MONEY": Decimal("99999999999999.9999") - variant,
         "DECIMAL(9,4)": Decimal("0.1000") + variant,
         "DECIMAL(9,6)": Decimal("0.100001") + variant,

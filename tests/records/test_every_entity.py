@@ -83,7 +83,7 @@ def test_a_deleted_record_is_gone_but_its_history_stays(records: RecordStore, na
     assert records.entity(name).find() == []
     assert records.entity(name).history(added.id) == [added, gone]
     assert records.entity(name).get(added.id, as_of=gone.recorded_at) == added
-    again = records.entity(name).add(full(entity(name)))
+    again = records.entity(name).add(least(entity(name)) | {c: added[c] for c in entity(name).key})
     assert (again.id, again.version, again.is_deleted) == (added.id, 3, False)
 
 

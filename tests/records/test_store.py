@@ -154,6 +154,15 @@ def test_created_and_modified_are_kept_where_the_caller_does_not_say() -> None:
         assert records.tasks.delete(task.id)["modified_at"] == given
 
 
+def test_a_change_cannot_be_dated_before_the_version_it_follows(records: RecordStore) -> None:
+    task = records.tasks.add({"status": "open", "modified_at": START})
+    with pytest.raises(errors.RecordInvalid, match=r"modified_at: .* is before the version it follows"):
+        records.tasks.update(task.id, {"status": "done", "modified_at": START - timedelta(days=1)})
+    records.tasks.delete(task.id)
+    with pytest.raises(errors.RecordInvalid, match=r"modified_at: .* is before the version it follows"):
+        records.tasks.add({"source_id": task.id, "modified_at": START})
+
+
 def test_a_clock_that_goes_back_never_reorders_a_history() -> None:
     shown = [START]
     with RecordStore.open(clock=lambda: shown[-1]) as records:
