@@ -26,6 +26,10 @@ ENOUGH_CUSTOMERS = 50
 _WAS_FILLED, _NOW_LOST = 0.5, 0.3
 
 
+# What a row of status "ok" must have.
+_PROMISED = {"scores.clv": "lifetime_revenue", "scores.churn": "churn_probability"}
+
+
 @dataclass(frozen=True)
 class Finding:
     """One reason not to publish.
@@ -84,6 +88,7 @@ def audit(
     for name, table in tonight.items():
         findings += _keys(name, table, tables[name])
         findings += _values(name, table)
+        findings += _promised(name, table)
     findings += _coverage(tonight)
     if previous is not None:
         main = tonight[MAIN_TABLE]
@@ -126,6 +131,18 @@ def _values(name: str, table: pa.Table) -> Iterator[Finding]:
         if _is_score(column) and len(values) >= ENOUGH_CUSTOMERS and len(pc.unique(values)) == 1:
             text = f"{name}.{column}: all {len(values)} values are {values[0].as_py():g}"
             yield Finding("all_equal", name, column, text)
+
+
+def _promised(name: str, table: pa.Table) -> Iterator[Finding]:
+    import pyarrow.compute as pc
+
+    column = _PROMISED.get(name)
+    if column is not None and "status" in table.column_names:
+        broken = pc.and_(pc.equal(table["status"], "ok"), pc.is_null(table[column]))
+        missing = pc.sum(broken).as_py() or 0
+        if missing:
+            text = f"{name}.{column}: missing in {missing} rows whose status is ok"
+            yield Finding("promised_missing", name, column, text)
 
 
 def _coverage(tonight: Mapping[str, pa.Table]) -> Iterator[Finding]:

@@ -112,3 +112,16 @@ def test_nan_is_a_fault_though_null_is_not() -> None:
 def test_a_score_that_most_customers_lost_is_a_fault() -> None:
     lost = scores().assign(lifetime_revenue=[1.0, 2.0, *[None] * 198])
     assert ("column_lost", "lifetime_revenue") in findings(lost, previous=scores(seed=1))
+
+
+def test_a_missing_score_needs_a_status_that_says_so() -> None:
+    with Warehouse.open() as wh:
+        for name in TABLES:
+            with wh.registered(given=scores().assign(status="ok")):
+                wh.execute(f"create or replace table {name} as select * from given")
+        wh.execute("update scores.churn set churn_probability = null, status = 'inactive' where r_score = 1")
+        assert audit(wh, as_of=AS_OF, tables=TABLES) == []
+        wh.execute("update scores.churn set churn_probability = null where customer_id = 'shop:0100'")
+        wh.execute("update scores.churn set status = 'ok' where customer_id = 'shop:0100'")
+        [finding] = audit(wh, as_of=AS_OF, tables=TABLES)
+    assert (finding.check, finding.column) == ("promised_missing", "churn_probability")

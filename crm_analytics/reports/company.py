@@ -90,7 +90,7 @@ def company_report(
         value=_value(customers, currency),
         churn=_churn(customers, (models or {}).get("churn", {}).get("card")),
         offers=_offers(wh, as_of, customers),
-        loads=load_accounts(wh).to_dict("records"),
+        loads=_records(load_accounts(wh)),
     )
 
 
@@ -125,7 +125,7 @@ def _months(wh: Warehouse, as_of: date, currency: str) -> dict[str, Any]:
         title=f"Revenue by month in {currency}",
         faint_last=bool(len(months)) and as_of.day > 1 and starts[-1].date() == as_of.replace(day=1),
     )
-    return {"chart": chart, "rows": months.to_dict("records")}
+    return {"chart": chart, "rows": _records(months)}
 
 
 def _segments(customers: pd.DataFrame) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _value(customers: pd.DataFrame, currency: str) -> dict[str, Any]:
         "margin_total": total(customers["lifetime_value"]),
         "margin_count": int(customers["lifetime_value"].notna().sum()),
         "statuses": customers["value_status"].fillna("none").value_counts().sort_index().to_dict(),
-        "best": best.head(ROWS_SHOWN).to_dict("records") if len(known) else [],
+        "best": _records(best.head(ROWS_SHOWN)) if len(known) else [],
     }
 
 
@@ -206,7 +206,7 @@ def _churn(customers: pd.DataFrame, card: Mapping[str, Any] | None) -> dict[str,
     return {
         "scored_count": len(scored),
         "bands": bands,
-        "calls": calls.head(CALLS_SHOWN).to_dict("records"),
+        "calls": _records(calls.head(CALLS_SHOWN)),
         "card": card,
         "metric_names": _SHOWN_METRICS,
     }
@@ -227,8 +227,8 @@ def _offers(wh: Warehouse, as_of: date, customers: pd.DataFrame) -> dict[str, An
     single = first.sort_values(["expected_value", "customer_id"], ascending=[False, True])
     return {
         "customer_count": first["customer_id"].nunique(),
-        "products": products.head(ROWS_SHOWN).to_dict("records"),
-        "single": single.head(ROWS_SHOWN).to_dict("records"),
+        "products": _records(products.head(ROWS_SHOWN)),
+        "single": _records(single.head(ROWS_SHOWN)),
     }
 
 
@@ -306,6 +306,12 @@ def total(values: pd.Series) -> float | None:
 
 def _missing(value: Any) -> bool:
     return value is None or bool(pd.isna(value)) or (isinstance(value, float) and math.isinf(value))
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as dicts, with None for what is missing: templates know no NaN."""
+    plain = frame.astype(object)
+    return list(plain.where(frame.notna(), None).to_dict("records"))
 
 
 def _frame(wh: Warehouse, name: str, as_of: date) -> pd.DataFrame:

@@ -1,0 +1,146 @@
+"""Is the report one self-contained page that says what the scores say, whatever the data contain?"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from datetime import date
+from html.parser import HTMLParser
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from crm_analytics.reports.company import TEMPLATES, company_report
+from crm_analytics.warehouse import Warehouse
+from tests import build
+
+AS_OF = date(2025, 7, 1)
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'{{ 7*7 }}&"
+
+
+class Page(HTMLParser):
+    """Collects what a browser would see: elements, attributes and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.attributes: dict[str, list[str]] = {}
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        for name, value in attrs:
+            self.attributes.setdefault(name, []).append(value or "")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def company(*, customer: str = "C1", product: str = "Tea", reason: str = "silent for long") -> Warehouse:
+    """A warehouse with one published-looking night: 30 customers, the first with the given words."""
+    ids = [customer] + [f"C{i}" for i in range(2, 31)]
+    lines = [
+        {
+            "customer_source_id": source_id,
+            "order_source_id": f"o{number}-{source_id}",
+            "product_source_id": "P1",
+            "occurred_at": f"2025-0{number}-10",
+            "unit_price": "10",
+        }
+        for source_id in ids
+        for number in (1, 4, 6)
+    ]
+    wh = build.warehouse(order_lines=lines, products=[{"source_id": "P1", "name": product}])
+    customers = pd.DataFrame({"customer_id": [f"default:{source_id}" for source_id in ids]})
+    fill(
+        wh, "scores.rfm", customers, days_since_last_order=20, order_count=3, net_spend=30.0,
+        r_score=5, f_score=5, m_score=5, segment="champions",
+    )  # fmt: skip
+    fill(
+        wh, "scores.clv", customers, horizon_days=365.0, frequency=2, recency=150, T=170,
+        monetary_value=10.0, probability_alive=0.9, expected_purchases=4.0, expected_spend=40.0,
+        lifetime_revenue=[100.0 + i for i in range(30)][::-1], lifetime_revenue_low=50.0,
+        lifetime_revenue_high=150.0, lifetime_value=None, model="bg_nbd", status="ok", status_reason="",
+    )  # fmt: skip
+    fill(
+        wh, "scores.churn", customers, churn_probability=0.7, risk_band="high", reason_1=reason,
+        status="ok",
+    )  # fmt: skip
+    fill(
+        wh, "scores.next_best_offers", customers, rank=1, product_id="default:P1", probability=0.2,
+        expected_value=2.0, reason=reason, status="ok",
+    )  # fmt: skip
+    return wh
+
+
+def fill(wh: Warehouse, table: str, customers: pd.DataFrame, **values: Any) -> None:
+    columns = wh.frame(f"select * from {table} limit 0").columns
+    rows = customers.assign(as_of=AS_OF, **values)
+    wh.replace_as_of(table, rows[[name for name in columns if name in rows]], as_of=AS_OF)
+
+
+def test_the_page_is_self_contained_and_forbids_what_it_does_not_need() -> None:
+    with company() as wh:
+        html = company_report(wh, as_of=AS_OF)
+    page = Page(html)
+    assert "script" not in page.elements
+    assert not {"src", "style", "onerror", "onclick"} & set(page.attributes)
+    assert all(link.startswith("#") for link in page.attributes["href"])
+    assert not re.search(r"https?://(?!www\.w3\.org)|@import|url\(", html)
+    [policy] = [text for text in page.attributes["content"] if "default-src" in text]
+    digest = hashlib.sha256((TEMPLATES / "company.css").read_bytes()).digest()
+    assert f"style-src 'sha256-{base64.b64encode(digest).decode()}'" in policy
+    assert "default-src 'none'" in policy
+
+
+def test_words_from_the_data_stay_words() -> None:
+    with company() as wh:
+        clean = Page(company_report(wh, as_of=AS_OF))
+    with company(customer=EVIL, product=EVIL, reason=EVIL) as wh:
+        hurt = Page(company_report(wh, as_of=AS_OF, title=EVIL))
+    assert hurt.elements == clean.elements
+    assert hurt.attributes.keys() == clean.attributes.keys()
+    assert hurt.text.count(EVIL) >= 4
+
+
+def test_the_figures_are_those_of_the_scores() -> None:
+    with company() as wh:
+        text = Page(company_report(wh, as_of=AS_OF)).text
+    assert "Customers on 1 July 2025" in text
+    assert "90 purchases between 10 January 2025 and 10 June 2025" in text
+    assert "3,435 EUR" in text  # 30 customers worth 100 ... 129
+    assert "At high risk of leaving30" in text
+
+
+def test_the_model_card_is_quoted() -> None:
+    card = {
+        "event": "no purchase in the 90 days after",
+        "verdict": "Use it to rank.",
+        "metrics": {"xgboost": {"auc": [0.8, 0.75, 0.85]}, "recency": {"auc": [0.7, None, None]}},
+        "chosen": "xgboost",
+        "baselines": ["recency"],
+        "cutoffs": [1, 2],
+        "horizon_days": 90,
+        "notes": ["Small."],
+    }
+    with company() as wh:
+        text = Page(company_report(wh, as_of=AS_OF, models={"churn": {"card": card}})).text
+    assert "Use it to rank." in text
+    assert "0.8000.750 to 0.850" in text
+
+
+def test_a_company_without_customers_still_has_a_page() -> None:
+    with Warehouse.open() as wh:
+        text = Page(company_report(wh, as_of=AS_OF)).text
+    for words in ("No purchase is known", "Nobody has bought yet", "No churn model", "no offer to make"):
+        assert words in text
+
+
+@pytest.mark.parametrize("missing", ["scores.clv", "scores.churn", "scores.next_best_offers"])
+def test_a_step_that_was_skipped_leaves_a_sentence_not_a_crash(missing: str) -> None:
+    with company() as wh:
+        wh.execute(f"delete from {missing}")
+        assert "nan" not in Page(company_report(wh, as_of=AS_OF)).text.lower().replace("finance", "")
