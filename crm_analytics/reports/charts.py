@@ -167,17 +167,17 @@ def spark(share: float | None) -> Markup:
 
 
 def nice_top(value: float) -> float:
-    """Return the end of a scale that holds `value`: 1, 2, 2.5, 4, 5 or 10 times a power of ten.
+    """Return the end of a scale that holds `value`: 1, 2, 4, 6, 8 or 10 times a power of ten.
 
     Examples
     --------
     >>> nice_top(0), nice_top(7.3), nice_top(230)
-    (1.0, 10.0, 250.0)
+    (1.0, 8.0, 400.0)
     """
     if value <= 0 or not math.isfinite(value):
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 2.5, 4, 5, 10) if value <= step * power * (1 + 1e-12))
+    return next(step * power for step in (1, 2, 4, 6, 8, 10) if value <= step * power * (1 + 1e-12))
 
 
 def _scale(

@@ -200,9 +200,8 @@ def _churn(customers: pd.DataFrame, card: Mapping[str, Any] | None) -> dict[str,
         for band in BANDS
         if len(members := scored[scored["risk_band"] == band])
     ]
-    calls = scored[~scored["has_opted_out"].astype(bool)].sort_values(
-        ["at_stake", "customer_id"], ascending=[False, True]
-    )
+    to_call = scored["risk_band"].isin(BANDS[:2]) & ~scored["has_opted_out"].astype(bool)
+    calls = scored[to_call].sort_values(["at_stake", "customer_id"], ascending=[False, True])
     return {
         "scored_count": len(scored),
         "bands": bands,
