@@ -16,10 +16,9 @@ __getattr__, __dir__ = lazy.exports(
         "BetaGeoModel": ".models.bg_nbd",
         "GammaGammaModel": ".models.gamma_gamma",
         "ModifiedBetaGeoModel": ".models.mbg_nbd",
-        "compare_predictions": ".holdout",
         "holdout": ".holdout",
         "lifetime_value": ".lifetime_value",
-        "score_summary": ".lifetime_value",
+        "score_summary": ".customer_value",
         "summary": ".customer_summary",
     },
 )

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analytics.clv.holdout import compare_predictions, holdout
+from crm_analytics.clv import holdout
+from crm_analytics.clv.holdout import compare_predictions
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
 from crm_analytics.warehouse import Warehouse
 from tests import build

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crm_analytics.clv import lifetime_value, score_summary
 from crm_analytics.clv.cohort_models import Models, fit_models
-from crm_analytics.clv.lifetime_value import NUMBERS, lifetime_value, score_summary
+from crm_analytics.clv.customer_value import NUMBERS
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
@@ -85,9 +86,13 @@ def test_value_is_revenue_times_margin_and_missing_where_margin_is_unknown(cdnow
     some = score_summary(cdnow, margin_rate=pd.Series([0.5, 0.2], index=[ids[7], ids[2]]))
     assert some["lifetime_value"].notna().sum() == 2
     assert some.loc[7, "lifetime_value"] == 0.5 * some.loc[7, "lifetime_revenue"]
-    own = score_summary(cdnow.assign(net_spend=100.0, net_margin=np.where(ids == ids[7], 25.0, np.nan)))
+    known = cdnow.assign(net_spend=100.0, net_margin=np.where(ids == ids[7], 25.0, np.nan))
+    own = score_summary(known)
     assert own.loc[7, "lifetime_value"] == 0.25 * own.loc[7, "lifetime_revenue"]
     assert own["lifetime_value"].notna().sum() == 1
+    filled = score_summary(known, margin_rate=0.3)
+    assert filled.loc[7, "lifetime_value"] == own.loc[7, "lifetime_value"]
+    assert filled.loc[2, "lifetime_value"] == 0.3 * filled.loc[2, "lifetime_revenue"]
 
 
 def test_limits_cover_the_actual_purchases_of_cdnow(cdnow: pd.DataFrame) -> None:
@@ -308,7 +313,7 @@ def test_failed_models_are_replaced_and_named(cdnow: pd.DataFrame) -> None:
         ({"level": 1.0}, "level=1.0"),
         ({"model": "bgnbd"}, "no purchase model 'bgnbd'"),
         ({"margin_rate": 30}, "write 0.3 for 30 %"),
-        ({"margin_rate": float("nan")}, "must be a fraction"),
+        ({"margin_rate": float("nan")}, "is not a number"),
         ({"margin_rate": pd.Series([0.1, 0.2], index=["a", "a"])}, "names a customer_id twice"),
     ],
 )
@@ -349,11 +354,15 @@ def test_nobody_bought_is_an_empty_table_with_the_same_columns() -> None:
     assert {"customer_id", "status", *NUMBERS} <= set(empty.columns)
 
 
-def test_margin_comes_from_product_costs_where_all_are_known() -> None:
+def test_margin_comes_from_product_costs_where_they_are_known() -> None:
     days = {f"C{n:02d}": build.daily("2024-01-01", 10 + n, 5) for n in range(12)}
     lines = build.order_lines_of(days)
+    products = [{"source_id": "P1", "unit_cost": "6", "currency": "EUR", "created_at": "2023-01-01"}]
     with build.warehouse(order_lines=lines) as wh:
         assert lifetime_value(wh, as_of=date(2024, 9, 1))["lifetime_value"].isna().all()
+    with build.warehouse(order_lines=lines, products=products) as wh:
+        scored = lifetime_value(wh, as_of=date(2024, 9, 1))
+    np.testing.assert_allclose(scored["lifetime_value"], 0.4 * scored["lifetime_revenue"])
 
 
 @pytest.mark.parametrize("file", ["cohort_all_one_time.csv", "cohort_same_day.csv"])

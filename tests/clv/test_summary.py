@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analytics.clv.customer_summary import summary
+from crm_analytics.clv import summary
 from crm_analytics.errors import CurrencyError
 from crm_analytics.warehouse import Warehouse
 from tests import build
