@@ -29,8 +29,10 @@ _SETTINGS = {
     "subsample": 0.8,
     "colsample_bytree": 0.5,
     "base_score": 0.5,
-    "nthread": 2,
 }
+# The trees are the same for any number of threads; for few rows waiting for each other costs more than it
+# gains.
+_ROWS_FOR_TWO_THREADS = 50_000
 
 
 def fit_trees(frame: pd.DataFrame, outcome: Floats, *, start: Floats, seed: int) -> str:
@@ -50,8 +52,10 @@ def fit_trees(frame: pd.DataFrame, outcome: Floats, *, start: Floats, seed: int)
     """
     import xgboost
 
-    data = xgboost.DMatrix(frame, label=outcome, base_margin=start, nthread=2)
-    booster = xgboost.train({**_SETTINGS, "seed": seed}, data, num_boost_round=ROUNDS)
+    threads = _threads(len(frame))
+    data = xgboost.DMatrix(frame, label=outcome, base_margin=start, nthread=threads)
+    settings = {**_SETTINGS, "seed": seed, "nthread": threads}
+    booster = xgboost.train(settings, data, num_boost_round=ROUNDS)
     return bytes(booster.save_raw("json")).decode("utf-8")
 
 
@@ -70,7 +74,7 @@ class Trees:
         import xgboost
 
         self.columns = tuple(columns)
-        self._booster = xgboost.Booster({"nthread": 2})
+        self._booster = xgboost.Booster({"nthread": 1})
         try:
             self._booster.load_model(bytearray(text, "utf-8"))
         except xgboost.core.XGBoostError as error:
@@ -91,7 +95,13 @@ class Trees:
 
         if not len(frame):
             return np.zeros((0, len(self.columns) + 1), dtype=np.float32)
-        data = xgboost.DMatrix(frame[list(self.columns)], base_margin=np.zeros(len(frame)), nthread=2)
+        threads = _threads(len(frame))
+        self._booster.set_param({"nthread": threads})
+        data = xgboost.DMatrix(frame[list(self.columns)], base_margin=np.zeros(len(frame)), nthread=threads)
         if kind == "margin":
             return np.asarray(self._booster.predict(data, output_margin=True)).reshape(-1, 1)
         return np.asarray(self._booster.predict(data, pred_contribs=True))
+
+
+def _threads(row_count: int) -> int:
+    return 2 if row_count >= _ROWS_FOR_TWO_THREADS else 1

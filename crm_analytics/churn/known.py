@@ -13,7 +13,6 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from crm_analytics import clv
 from crm_analytics.churn.features import feature_themes, features
 from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
 from crm_analytics.errors import AnalysisError
@@ -26,18 +25,36 @@ COLUMNS = tuple(THEMES_OF_COLUMNS)
 _FLOOR = 1e-4
 
 
-def fit_theory(wh: Warehouse, *, as_of: date) -> ModifiedBetaGeoModel | None:
-    """Fit the purchase model on everything before `as_of`; None when the data cannot identify it."""
+def fit_theory(history: pd.DataFrame) -> ModifiedBetaGeoModel | None:
+    """Fit the purchase model on a summary of `crm_analytics.clv`; None when it cannot identify the model."""
     try:
-        return ModifiedBetaGeoModel().fit(clv.summary(wh, as_of=as_of))
+        return ModifiedBetaGeoModel().fit(history)
     except AnalysisError:
         return None
 
 
 def known(
-    wh: Warehouse, *, as_of: date, horizon_days: int, theory: ModifiedBetaGeoModel | None
+    wh: Warehouse,
+    *,
+    as_of: date,
+    horizon_days: int,
+    history: pd.DataFrame,
+    theory: ModifiedBetaGeoModel | None,
 ) -> pd.DataFrame:
     """Return the features of every customer with a purchase before `as_of`, and the closed form's log-odds.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        Where the facts are.
+    as_of : date
+        First day not seen.
+    horizon_days : int
+        Window that is to be predicted.
+    history : DataFrame
+        ``clv.summary`` at `as_of`.
+    theory : ModifiedBetaGeoModel, optional
+        Fitted purchase model; None = no closed form.
 
     Returns
     -------
@@ -46,9 +63,10 @@ def known(
     """
     frame = features(wh, as_of=as_of, horizon_days=horizon_days)
     frame[THEORY] = np.nan
-    if theory is not None and len(frame):
-        history = clv.summary(wh, as_of=as_of).set_index("customer_id").loc[frame["customer_id"]]
+    if theory is not None:
+        # test and internal customers are not in the history, and get no score here
         silent = theory.probability_no_purchase(history, horizon_days=horizon_days).to_numpy()
-        held = np.clip(silent, _FLOOR, 1.0 - _FLOOR)
+        held = pd.Series(np.clip(silent, _FLOOR, 1.0 - _FLOOR), index=history["customer_id"])
+        held = held.reindex(frame["customer_id"]).to_numpy()
         frame[THEORY] = np.log(held) - np.log1p(-held)
     return frame

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics import clv
 from crm_analytics.churn.candidates import Parts
 from crm_analytics.churn.known import known
 from crm_analytics.churn.model import ChurnModel
@@ -65,7 +66,13 @@ def score(wh: Warehouse, model: ChurnModel, *, as_of: date) -> pd.DataFrame:
             f"Score at {model.as_of} or later, or train with as_of={as_of}."
         )
     settle_currency(wh)
-    frame = known(wh, as_of=as_of, horizon_days=model.horizon_days, theory=model.theory)
+    frame = known(
+        wh,
+        as_of=as_of,
+        horizon_days=model.horizon_days,
+        history=clv.summary(wh, as_of=as_of),
+        theory=model.theory,
+    )
     result = wh.frame(SqlFile.beside(__file__, "customers.sql"), as_of=as_of)
     frame = frame.set_index("customer_id").loc[result["customer_id"]].reset_index()
     status = _status(frame, result.pop("is_excluded").to_numpy(dtype=bool), model.active_days)

@@ -15,6 +15,7 @@ from datetime import date, datetime
 import numpy as np
 import pandas as pd
 
+from crm_analytics import clv
 from crm_analytics.churn.candidates import CANDIDATES
 from crm_analytics.churn.choice import choose, outcome_of
 from crm_analytics.churn.known import COLUMNS, fit_theory, known
@@ -95,7 +96,7 @@ def train(
         as_of=as_of,
         chosen=choice.chosen,
         fitted=fitted,
-        theory=fit_theory(wh, as_of=as_of),
+        theory=fit_theory(clv.summary(wh, as_of=as_of)),
         calibration=choice.calibration,
         theme_means={theme: float(np.mean(part)) for theme, part in fitted.parts(everything).items()},
         card=ModelCard(
@@ -161,8 +162,14 @@ def _table(wh: Warehouse, cutoffs: tuple[Cutoff, ...], *, active_days: int) -> p
         )
 
     def features_at(cutoff: Cutoff) -> pd.DataFrame:
-        theory = fit_theory(wh, as_of=cutoff.as_of)
-        return known(wh, as_of=cutoff.as_of, horizon_days=cutoff.horizon_days, theory=theory)
+        history = clv.summary(wh, as_of=cutoff.as_of)
+        return known(
+            wh,
+            as_of=cutoff.as_of,
+            horizon_days=cutoff.horizon_days,
+            history=history,
+            theory=fit_theory(history),
+        )
 
     return training_table(cutoffs, features=features_at, label=label)
 
