@@ -26,7 +26,6 @@ from crm_analytics.errors import UsageError
 
 Floats = NDArray[np.float64]
 
-DAYS_PER_YEAR = 365.0
 NUMBERS = (
     "probability_alive", "expected_purchases", "expected_purchases_low", "expected_purchases_high",
     "expected_spend", "lifetime_revenue", "lifetime_revenue_low", "lifetime_revenue_high", "lifetime_value",
@@ -129,9 +128,8 @@ def _numbers(
     (pair_x, pair_age), pair = distinct_rows(x, age)
     patterns = pd.DataFrame({"frequency": x, "recency": recency, "T": age})
     alive = used.purchases.probability_alive(patterns).to_numpy()
-    daily_rate = float(np.log1p(annual_rate)) / DAYS_PER_YEAR
     purchases, discounted = used.purchases.purchases_if_alive(
-        pair_x, pair_age, horizon_days=horizon_days, discount_rate=daily_rate
+        pair_x, pair_age, horizon_days=horizon_days, annual_discount_rate=annual_rate
     )
     discount = np.divide(discounted, purchases, out=np.ones_like(purchases), where=purchases > 0)
     limits = future_limits(

@@ -181,7 +181,10 @@ def test_discounted_purchases_of_a_living_customer_reach_the_published_total() -
     """DERT of a customer alive: 15 % per year, .0027 per week; 60 years stand for ever."""
     model = published(BetaGeoModel)
     value = model.purchases_if_alive(
-        np.array([2.0]), np.array([38.86 * 7]), horizon_days=2e5, discount_rate=0.0027 / 7
+        np.array([2.0]),
+        np.array([38.86 * 7]),
+        horizon_days=2e5,
+        annual_discount_rate=np.expm1(0.0027 / 7 * 365),
     )[1].item()
     assert value == pytest.approx(7.096795912, abs=2e-8)
     assert value * model.probability_alive(weekly(2, 30.43, 38.86)).item() == pytest.approx(
@@ -293,9 +296,9 @@ def test_laws_of_a_purchase_model(
     assert soon >= (1.0 - silent) * (1 - 1e-7) - 1e-12
     discounted = [
         model.purchases_if_alive(
-            np.array([frequency]), np.array([T]), horizon_days=horizon, discount_rate=rate
+            np.array([frequency]), np.array([T]), horizon_days=horizon, annual_discount_rate=rate
         )[1].item()
-        for rate in (0.0, 1e-4, 1e-3)
+        for rate in (0.0, 0.05, 0.4)
     ]
     assert discounted[0] >= discounted[1] >= discounted[2] >= 0.0
     assert discounted[0] * alive == pytest.approx(soon, rel=1e-12)

@@ -35,6 +35,7 @@ Floats = NDArray[np.float64]
 
 _START = np.log([0.5, 0.3, 1.0, 3.0])
 _SECOND_START = np.log([1.5, 2.0, 0.3, 0.6])
+DAYS_PER_YEAR = 365.0
 _CHUNK = 4_096
 _DISCOUNT_NODES, _STEEP_DISCOUNT_NODES = 8, 48
 
@@ -200,7 +201,7 @@ class BetaGeoModel(MaximumLikelihoodModel):
         return pd.Series(shift, index=summary.index, name="influence")
 
     def purchases_if_alive(
-        self, frequency: Floats, T: Floats, *, horizon_days: float, discount_rate: float = 0.0
+        self, frequency: Floats, T: Floats, *, horizon_days: float, annual_discount_rate: float = 0.0
     ) -> tuple[Floats, Floats]:
         """Return expected purchases of customers known to be alive at T, plain and discounted.
 
@@ -210,12 +211,14 @@ class BetaGeoModel(MaximumLikelihoodModel):
             Best given as distinct pairs; recency does not matter once a customer is known to be alive.
         horizon_days : float
             Length of the future window, >= 0.
-        discount_rate : float
-            Continuous rate per day; a purchase after u days counts exp(-rate u). With M(u) purchases expected
-            until u, the discounted number is exp(-rate h) M(h) + rate * integral of exp(-rate u) M(u), by
-            Gauss-Legendre nodes in log(1 + u / (alpha + T)): 8 of them, 48 if rate * h > 1.
+        annual_discount_rate : float
+            Fraction per year, default 0; a purchase after u days counts exp(-rate u) with
+            rate = log(1 + annual_discount_rate) / 365. With M(u) purchases expected until u, the discounted
+            number is exp(-rate h) M(h) + rate * integral of exp(-rate u) M(u), by Gauss-Legendre nodes in
+            log(1 + u / (alpha + T)): 8 of them, 48 if rate * h > 1.
         """
         r, alpha, a, b = self._fitted().values()
+        daily_rate = float(np.log1p(annual_discount_rate)) / DAYS_PER_YEAR
         plain, discounted = np.zeros(len(frequency)), np.zeros(len(frequency))
         if _horizon(horizon_days) > 0:
             for first in range(0, len(frequency), _CHUNK):
@@ -223,7 +226,7 @@ class BetaGeoModel(MaximumLikelihoodModel):
                 shape, rate = r + frequency[rows], alpha + T[rows]
                 nodes = dropout_nodes(a, self.b_alive(b, frequency[rows]), shape, horizon_days / rate)
                 plain[rows] = nodes.mean_purchases(shape, horizon_days / rate)
-                discounted[rows] = _discounted(nodes, plain[rows], shape, rate, horizon_days, discount_rate)
+                discounted[rows] = _discounted(nodes, plain[rows], shape, rate, horizon_days, daily_rate)
         return plain, discounted
 
     def b_alive(self, b: float | Floats, frequency: Floats) -> Floats:
@@ -308,18 +311,18 @@ def _horizon(horizon_days: float) -> float:
 
 
 def _discounted(
-    nodes: DropoutNodes, plain: Floats, shape: Floats, rate: Floats, horizon_days: float, discount_rate: float
+    nodes: DropoutNodes, plain: Floats, shape: Floats, rate: Floats, horizon_days: float, daily_rate: float
 ) -> Floats:
     """Return discounted purchases of living customers, given the plain number."""
-    if discount_rate == 0.0:
+    if daily_rate == 0.0:
         return plain
-    result = np.exp(-discount_rate * horizon_days) * plain
-    longest = np.log1p(min(horizon_days, 40.0 / discount_rate) / rate)
-    steep = discount_rate * horizon_days > 1.0
+    result = np.exp(-daily_rate * horizon_days) * plain
+    longest = np.log1p(min(horizon_days, 40.0 / daily_rate) / rate)
+    steep = daily_rate * horizon_days > 1.0
     for point, weight in zip(*legendre(_STEEP_DISCOUNT_NODES if steep else _DISCOUNT_NODES), strict=True):
         ratio = np.expm1(longest * point)
-        density = weight * longest * rate * (1.0 + ratio) * np.exp(-discount_rate * rate * ratio)
-        result += discount_rate * density * nodes.mean_purchases(shape, ratio)
+        density = weight * longest * rate * (1.0 + ratio) * np.exp(-daily_rate * rate * ratio)
+        result += daily_rate * density * nodes.mean_purchases(shape, ratio)
     return np.asarray(result)
 
 

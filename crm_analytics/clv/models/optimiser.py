@@ -25,6 +25,7 @@ SAME_OPTIMUM = 1e-3
 _MOST_STEPS = 300
 _LONGEST_STEP = 2.0
 _CLOSE_ENOUGH = 1e-5
+_SAME_PLACE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def _climb(objective: Objective, start: Floats, customers: float) -> Floats:
 
 def _polish(objective: Objective, theta: Floats) -> tuple[float, Floats, Floats]:
     """Take Newton steps in place near the optimum; return value, gradient and curvature there."""
-    curvature = _curvature(objective, theta)
+    measured_at, curvature = theta.copy(), _curvature(objective, theta)
     value, gradient = objective(theta)
     free = np.flatnonzero(np.abs(theta) < BOX)
     inner = np.ix_(free, free)
@@ -163,7 +164,8 @@ def _polish(objective: Objective, theta: Floats) -> tuple[float, Floats, Floats]
         if np.abs(trial_gradient[free]).max() >= np.abs(gradient[free]).max():
             break
         theta[:], value, gradient = trial, trial_value, trial_gradient
-    return value, gradient, _curvature(objective, theta)
+    moved = float(np.abs(theta - measured_at).max())
+    return value, gradient, _curvature(objective, theta) if moved > _SAME_PLACE else curvature
 
 
 def _curvature(objective: Objective, theta: Floats, step: float = 1e-4) -> Floats:
