@@ -11,7 +11,6 @@ __getattr__, __dir__ = lazy.exports(
     __name__,
     {
         "MODELS": ".models",
-        "Models": ".cohort_models",
         "fit_models": ".cohort_models",
         "BetaGeoModel": ".models.bg_nbd",
         "GammaGammaModel": ".models.gamma_gamma",

@@ -6,8 +6,9 @@ logarithm lies more than `limit` robust standard deviations (1.4826 times the me
 least 0.7) from the median logarithm.  `fit_models` also leaves out whoever moves the fitted parameters by
 more than a joint standard error.  Odd customers are scored like the others, with a status that says so.
 
-On CDNOW (2,357 customers) nobody is odd by these rules, and one added customer of any history that passes
-them moves the median expected purchases by at most 3 %, a customer they catch by nothing.
+Measured on CDNOW (2,357 customers, none of them odd by these rules): an added history that is caught moves
+nobody; the worst of those tried that pass (20 purchases in 20 days, then silence) moves the median expected
+purchases of the others by 2.8 %.
 """
 
 from __future__ import annotations
