@@ -95,6 +95,7 @@ def audit(
         findings += _fewer_customers(main, previous, max_customer_drop_rate)
         findings += _moved(main, previous, max_change_factor)
         findings += _lost_columns(main, previous)
+        findings += _became_equal(main, previous)
     return findings
 
 
@@ -128,9 +129,6 @@ def _values(name: str, table: pa.Table) -> Iterator[Finding]:
         if outside:
             text = f"{name}.{column}: {outside} values outside {low:g} to {high:g}"
             yield Finding("out_of_range", name, column, text)
-        if _is_score(column) and len(values) >= ENOUGH_CUSTOMERS and len(pc.unique(values)) == 1:
-            text = f"{name}.{column}: all {len(values)} values are {values[0].as_py():g}"
-            yield Finding("all_equal", name, column, text)
 
 
 def _promised(name: str, table: pa.Table) -> Iterator[Finding]:
@@ -182,6 +180,17 @@ def _lost_columns(main: pa.Table, previous: pa.Table) -> Iterator[Finding]:
         if before >= _WAS_FILLED and now < before - _NOW_LOST:
             text = f"{MAIN_TABLE}.{column}: {now:.0%} of customers have it, {before:.0%} had"
             yield Finding("column_lost", MAIN_TABLE, column, text)
+
+
+def _became_equal(main: pa.Table, previous: pa.Table) -> Iterator[Finding]:
+    """Find scores that told customers apart and no longer do (a base rate for everybody may be honest)."""
+    import pyarrow.compute as pc
+
+    for column in _scores_of_both(main, previous):
+        values, before = pc.drop_null(main[column]), pc.drop_null(previous[column])
+        if len(values) >= ENOUGH_CUSTOMERS and len(pc.unique(values)) == 1 and len(pc.unique(before)) > 1:
+            text = f"{MAIN_TABLE}.{column}: all {len(values)} values are {values[0].as_py():g}"
+            yield Finding("became_equal", MAIN_TABLE, column, text)
 
 
 def _range(column: str) -> tuple[float, float]:

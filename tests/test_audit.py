@@ -56,6 +56,12 @@ def test_missing_scores_are_not_a_fault_when_they_were_missing_before() -> None:
     assert findings(without, previous=without) == set()
 
 
+def test_one_probability_for_everybody_is_no_fault_when_it_was_so_before() -> None:
+    base_rate = scores().assign(churn_probability=0.4)
+    assert findings(base_rate, previous=base_rate) == set()
+    assert findings(base_rate) == set()
+
+
 Fault = Callable[[pd.DataFrame], pd.DataFrame]
 
 
@@ -71,7 +77,7 @@ def set_first(column: str, value: float) -> Fault:
         (set_first("lifetime_revenue", float("-inf")), "not_finite", "lifetime_revenue"),
         (set_first("r_score", 6), "out_of_range", "r_score"),
         (set_first("order_count", -1), "out_of_range", "order_count"),
-        (lambda night: night.assign(churn_probability=0.4), "all_equal", "churn_probability"),
+        (lambda night: night.assign(churn_probability=0.4), "became_equal", "churn_probability"),
         (lambda night: pd.concat([night, night.head(3)]), "duplicate_key", ""),
         (
             lambda night: night.assign(customer_id=[None, *night["customer_id"][1:]]),

@@ -11,13 +11,13 @@ import textwrap
 from datetime import date
 from pathlib import Path
 
-from tests import build
 import pandas as pd
 import pytest
 
 from crm_analytics.errors import StoreCorrupt, UsageError
 from crm_analytics.warehouse import Warehouse
 from crm_analytics.warehouse.publish import live_run, open_published, publish, read_scores
+from tests import build
 
 AS_OF = date(2025, 7, 1)
 TABLES = {"scores.probe": ("customer_id",)}
@@ -159,14 +159,14 @@ READER = textwrap.dedent(
 
 
 def start(code: str, *arguments: str) -> subprocess.Popen[str]:
-    tests = str(Path(build.__file__).parent)
+    root = str(Path(build.__file__).parent.parent)
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdout=subprocess.PIPE,
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": tests},
+        env=os.environ | {"PYTHONPATH": root},
     )
 
 

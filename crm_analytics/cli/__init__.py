@@ -1,0 +1,63 @@
+"""How is the library used from a shell?  ``crm-analytics``, verb for verb the library.
+
+Exit codes: 0 ok, 1 failed, 2 wrong usage or settings, 3 blocked by the audit, 4 done but some files
+were refused. Results go to standard output (``--json`` for machines), progress and errors to standard
+error. An error of ours is one readable block; anything else is a defect and says where it happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crm_analytics import lazy
+
+__getattr__, __dir__ = lazy.exports(__name__, {"app": ".commands"})
+
+OK, FAILED, USAGE, BLOCKED, SOME_REFUSED = 0, 1, 2, 3, 4
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The words after ``crm-analytics``; default those of the process.
+
+    Examples
+    --------
+    >>> main(["scores", "--folder", "no/such/folder", "--json"])
+    2
+    """
+    from crm_analytics.cli.commands import app
+    from crm_analytics.cli.output import print_error
+    from crm_analytics.errors import AuditBlocked, CrmError, UsageError
+
+    try:
+        app(args=None if argv is None else list(argv), prog_name="crm-analytics")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else FAILED
+    except AuditBlocked as error:
+        print_error("Blocked by the audit", str(error))
+        return BLOCKED
+    except UsageError as error:
+        print_error("Cannot be done like this", str(error))
+        return USAGE
+    except CrmError as error:
+        print_error("Failed", str(error))
+        return FAILED
+    except Exception as error:
+        print_error("A defect of crm_analytics, not of your data", _where(error))
+        return FAILED
+    return OK
+
+
+def _where(error: BaseException) -> str:
+    """Name an unexpected error and the place in our code, without its text: it may quote data."""
+    trace, place = error.__traceback__, "unknown place"
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.startswith("crm_analytics."):
+            place = f"{module}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__} in {place}. Please report it with the command that you gave."

@@ -1,0 +1,285 @@
+"""Which commands are there?  Each is one call of the library, with the settings of crm.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+import typer
+
+from crm_analytics.cli import SOME_REFUSED
+from crm_analytics.cli import output as out
+from crm_analytics.cli.demo import DEMO_STEPS, run_cdnow, run_sample
+from crm_analytics.errors import UsageError
+from crm_analytics.settings import FILE_NAME, Settings, init_toml
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crm_analytics.ingest import Load
+    from crm_analytics.nightly import RunReport
+    from crm_analytics.warehouse import Warehouse
+
+Result = TypeVar("Result")
+
+app = typer.Typer(
+    name="crm-analytics",
+    help="From operational exports to segments, lifetime value, churn risk and offers, in one local store.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="crm.toml, or its folder; default: here, else the defaults")
+]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="first day not seen, YYYY-MM-DD; default: today", metavar="DATE")
+]
+Json = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="rows of the table on a terminal")]
+
+
+@app.command()
+def demo(
+    data: Annotated[Literal["sample", "cdnow"], typer.Option(help="the sample company, or CDNOW")] = "sample",
+    folder: Annotated[Path | None, typer.Option(help="where to work; default out/demo")] = None,
+    as_json: Json = False,
+) -> None:
+    """The whole job on example data: load, score, publish, report."""
+    work = folder or Path("out") / ("demo" if data == "sample" else "demo-cdnow")
+    work.mkdir(parents=True, exist_ok=True)
+    with out.progress(DEMO_STEPS[data], "demo") as on_step:
+        result = (run_sample if data == "sample" else run_cdnow)(work, on_step)
+    if as_json:
+        out.print_json(result.as_json)
+    else:
+        result.show()
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="folder that gets the crm.toml")] = Path("."),
+) -> None:
+    """Write a commented crm.toml with every setting."""
+    file = folder / FILE_NAME
+    if file.exists():
+        raise UsageError(f"{file} exists already; nothing was written. Edit it, or remove it first.")
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(init_toml(), encoding="utf-8")
+    out.print_lines(f"Wrote {file}.")
+
+
+@app.command()
+def load(
+    paths: Annotated[list[Path], typer.Argument(help="export files or folders")],
+    profile: Annotated[str | None, typer.Option(help="import profile; default: detected")] = None,
+    source_system: Annotated[str | None, typer.Option(help="name the ids are scoped by")] = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Load export files into the warehouse."""
+    import crm_analytics as crm
+
+    settings = _settings(settings_file)
+    loads: list[Load] = []
+    with _warehouse(settings) as wh, out.progress(len(paths), "load") as on_step:
+        for path in paths:
+            on_step(path.name)
+            loads += crm.load(
+                wh,
+                path,
+                profile=profile or settings.ingest.profile,
+                received_at=None,
+                source_system=source_system or settings.ingest.source_system,
+            )
+    _show_loads(loads, as_json=as_json)
+
+
+@app.command()
+def loads(settings_file: SettingsFile = None, as_json: Json = False, limit: Limit = 40) -> None:
+    """List what was ever loaded, with each file's account."""
+    from crm_analytics.warehouse.run_log import load_accounts
+
+    with _warehouse(_settings(settings_file)) as wh:
+        out.print_frame("Loads", load_accounts(wh), as_json=as_json, limit=limit)
+
+
+@app.command()
+def rfm(
+    as_of: AsOf = None, settings_file: SettingsFile = None, as_json: Json = False, limit: Limit = 20
+) -> None:
+    """Segments: who bought recently, often and for much."""
+    import crm_analytics as crm
+
+    scored = _analyse(settings_file, as_of, lambda wh, _, day: crm.segmentation.rfm(wh, as_of=day))
+    out.print_frame("RFM", scored, as_json=as_json, limit=limit)
+
+
+@app.command()
+def clv(
+    as_of: AsOf = None, settings_file: SettingsFile = None, as_json: Json = False, limit: Limit = 20
+) -> None:
+    """Lifetime value: what each customer is worth over the horizon."""
+    import crm_analytics as crm
+
+    def value(wh: Warehouse, settings: Settings, day: date) -> pd.DataFrame:
+        return crm.clv.lifetime_value(wh, as_of=day, **asdict(settings.value))
+
+    out.print_frame("Lifetime value", _analyse(settings_file, as_of, value), as_json=as_json, limit=limit)
+
+
+@app.command()
+def train(as_of: AsOf = None, settings_file: SettingsFile = None, as_json: Json = False) -> None:
+    """Train the churn model on what was known before --as-of, and save it for the nights to come."""
+    from crm_analytics import churn, nightly
+
+    path = _analyse(
+        settings_file, as_of, lambda wh, settings, day: nightly.train_churn(wh, settings, as_of=day)
+    )
+    card = churn.load_model(path).card
+    if as_json:
+        out.print_json({"path": path, "card": card.to_dict()})
+    else:
+        out.print_lines(*card.to_markdown().splitlines(), f"Saved in {path}.")
+
+
+@app.command()
+def churn(
+    as_of: AsOf = None, settings_file: SettingsFile = None, as_json: Json = False, limit: Limit = 20
+) -> None:
+    """Churn risk by the newest saved model (see train)."""
+    from crm_analytics import churn as churn_package
+    from crm_analytics import nightly
+
+    def score(wh: Warehouse, settings: Settings, day: date) -> pd.DataFrame:
+        path = nightly.churn_model_path(settings, as_of=day)
+        if path is None:
+            raise UsageError(f"No churn model from before {day} is saved. `crm-analytics train` makes one.")
+        return churn_package.score(wh, churn_package.load_model(path), as_of=day)
+
+    out.print_frame("Churn risk", _analyse(settings_file, as_of, score), as_json=as_json, limit=limit)
+
+
+@app.command()
+def offers(
+    as_of: AsOf = None, settings_file: SettingsFile = None, as_json: Json = False, limit: Limit = 20
+) -> None:
+    """Next best offers per customer."""
+    import crm_analytics as crm
+
+    def best(wh: Warehouse, settings: Settings, day: date) -> pd.DataFrame:
+        return crm.scoring.next_best_offers(wh, as_of=day, **asdict(settings.offers))
+
+    out.print_frame("Next best offers", _analyse(settings_file, as_of, best), as_json=as_json, limit=limit)
+
+
+@app.command()
+def nightly(
+    as_of: AsOf = None,
+    settings_file: SettingsFile = None,
+    accept: Annotated[
+        str | None, typer.Option(help="publish although the audit objects, for this reason", metavar="REASON")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """One night: load, check, score, audit, publish, report."""
+    from crm_analytics import nightly as night
+
+    settings = _settings(settings_file)
+    with _warehouse(settings) as wh, out.progress(len(night.STEPS), "night") as on_step:
+        report = night.run(wh, settings, as_of=_day(as_of, wh), accept=accept, on_step=on_step)
+    _show_night(report, as_json=as_json)
+    if report.refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
+@app.command()
+def scores(
+    folder: Annotated[Path | None, typer.Option(help="published folder; default: as in crm.toml")] = None,
+    table: Annotated[
+        str, typer.Option(help="customer_scores, rfm, clv, churn or next_best_offers")
+    ] = "customer_scores",
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+    limit: Limit = 20,
+) -> None:
+    """The latest published scores."""
+    import crm_analytics as crm
+
+    published = folder or _settings(settings_file).paths.published
+    out.print_frame(table, crm.read_scores(published, table), as_json=as_json, limit=limit)
+
+
+def _settings(file: Path | None) -> Settings:
+    if file is not None:
+        return Settings.load(file)
+    return Settings.load(FILE_NAME) if Path(FILE_NAME).is_file() else Settings.default()
+
+
+@contextmanager
+def _warehouse(settings: Settings) -> Iterator[Warehouse]:
+    import crm_analytics as crm
+
+    given = asdict(settings.warehouse)
+    path: Path = given.pop("path")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with crm.Warehouse.open(path, **given) as wh:
+        yield wh
+
+
+def _analyse(
+    settings_file: Path | None, as_of: str | None, compute: Callable[[Warehouse, Settings, date], Result]
+) -> Result:
+    """Open the warehouse for one analysis, and give a sign of life while it runs."""
+    settings = _settings(settings_file)
+    with _warehouse(settings) as wh, out.progress(1, "computing") as on_step:
+        on_step("")
+        return compute(wh, settings, _day(as_of, wh))
+
+
+def _day(text: str | None, wh: Warehouse) -> date:
+    """Read --as-of; without it, today in the business time zone: read once, here."""
+    if text is None:
+        return datetime.now(ZoneInfo(wh.settings.timezone)).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--as-of {text!r} is not a date. Write it as 2025-07-01.") from None
+
+
+def _show_loads(loads: list[Load], *, as_json: bool) -> None:
+    columns = ["file", "profile", "status", "rows_in", "rows_loaded", "rows_quarantined", "rows_merged"]
+    rows = [[getattr(load, name) for name in columns] for load in loads]
+    if as_json:
+        out.print_json([asdict(load) for load in loads])
+    else:
+        out.print_table("Loads", columns, [[out.cell(value) for value in row] for row in rows])
+        for load in loads:
+            reasons = ", ".join(f"{name} ({count})" for name, count in dict(load.reasons).items())
+            if reasons:
+                out.print_lines(f"{load.file}: {reasons}")
+    if any(load.status == "refused" for load in loads):
+        raise typer.Exit(SOME_REFUSED)
+
+
+def _show_night(report: RunReport, *, as_json: bool) -> None:
+    if as_json:
+        out.print_json(asdict(report))
+        return
+    rows: list[list[Any]] = [
+        [step.name, step.status, out.number(step.rows), out.number(step.seconds, 2), step.note]
+        for step in report.steps
+    ]
+    out.print_table(
+        f"Night of {report.as_of}: {report.published.run_id} is live",
+        ["step", "status", "rows", "seconds", "note"],
+        rows,
+        note=f"Report: {report.report}",
+    )
