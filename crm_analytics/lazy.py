@@ -13,10 +13,26 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 
-def exports(package: str, targets: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+class _Package(ModuleType):
+    """A package whose public functions are not hidden by the modules of the same name they live in.
+
+    Importing ``segmentation.rfm`` sets ``segmentation.rfm`` to the module; the promised name is the
+    function in it.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        target = self.__dict__.get("_exported", {}).get(name, ".:")
+        if not (isinstance(value, ModuleType) and not target.endswith(":")):
+            super().__setattr__(name, value)
+
+
+def exports(
+    package: str, targets: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return ``__getattr__`` and ``__dir__`` of a package that loads its names on first use.
 
     Parameters
@@ -28,18 +44,21 @@ def exports(package: str, targets: Mapping[str, str]) -> tuple[Callable[[str], A
 
     Examples
     --------
-    >>> load, names = exports("crm_analytics", {"CrmError": ".errors"})
+    >>> load, names = exports("crm_analytics.schema", {"CrmError": "crm_analytics.errors"})
     >>> load("CrmError").__name__, names()
     ('CrmError', ['CrmError'])
     """
+    module = sys.modules[package]
+    module.__dict__["_exported"] = dict(targets)
+    module.__class__ = _Package
 
     def load(name: str) -> Any:
         if name not in targets:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module_name, colon, attribute = targets[name].partition(":")
-        module = importlib.import_module(module_name, package)
-        value = module if colon and not attribute else getattr(module, attribute or name)
-        setattr(sys.modules[package], name, value)
+        found = importlib.import_module(module_name, package)
+        value = found if colon and not attribute else getattr(found, attribute or name)
+        module.__dict__[name] = value
         return value
 
     return load, lambda: sorted(targets)
