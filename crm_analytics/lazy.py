@@ -44,9 +44,9 @@ def exports(
 
     Examples
     --------
-    >>> load, names = exports("crm_analytics.schema", {"CrmError": "crm_analytics.errors"})
-    >>> load("CrmError").__name__, names()
-    ('CrmError', ['CrmError'])
+    >>> import crm_analytics
+    >>> crm_analytics.segmentation.rfm.__name__
+    'rfm'
     """
     module = sys.modules[package]
     module.__dict__["_exported"] = dict(targets)
