@@ -9,7 +9,6 @@ nothing twice. The state of a record holds since its ``modified_at`` (kept by th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,10 +16,11 @@ from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from crm_analytics.ingest.load import Load
 
 from crm_analytics.entities.versions import store_versions
 from crm_analytics.errors import StoreError, UsageError
+from crm_analytics.ingest.ledger import Entry, next_load_id, write_entry
+from crm_analytics.ingest.load import Load
 from crm_analytics.records import RecordStore
 from crm_analytics.records.changes import changes
 from crm_analytics.records.tables import record_tables
@@ -82,7 +82,7 @@ def sync(wh: Warehouse, records: RecordStore, *, source_system: str = "default")
         _check_history(records, known, source_system)
         until = records.last_change_number
         since = known.change_number if known else 0
-        load_id = int(wh.value("select coalesce(max(load_id), 0) + 1 from ops.loads"))
+        load_id = next_load_id(wh)
         new = {name: changes(records, name, since, until=until) for name in record_tables()}
         new = {name: table for name, table in new.items() if table.num_rows}
         if not new:
@@ -105,7 +105,27 @@ def sync(wh: Warehouse, records: RecordStore, *, source_system: str = "default")
         load = _load(
             records, load_id=load_id, rows_in=sum(t.num_rows for t in new.values()), rows_loaded=loaded
         )
-        _write_ledger(wh, load, source_system, received_at, started_at, records.now())
+        write_entry(
+            wh,
+            Entry(
+                load_id=load_id,
+                file=load.file,
+                file_sha256=None,
+                profile=load.profile,
+                profile_sha256=None,
+                source_system=source_system,
+                entity=None,
+                status=load.status,
+                rows_in=load.rows_in,
+                rows_loaded=load.rows_loaded,
+                rows_quarantined=0,
+                rows_merged=load.rows_merged,
+                reason=None,
+                received_at=received_at,
+                started_at=started_at,
+                finished_at=records.now(),
+            ),
+        )
         _remember(wh, records, _Known(source_system, until, _changed_at(records, until), received_at))
     return load
 
@@ -152,36 +172,8 @@ def _known(wh: Warehouse, records: RecordStore) -> _Known | None:
 
 def _remember(wh: Warehouse, records: RecordStore, known: _Known) -> None:
     wh.execute("delete from ops.sync_state where store_id = $store_id", store_id=records.store_id)
-    wh.append("ops.sync_state", pa.table({"store_id": [records.store_id]} | _columns(asdict(known))))
-
-
-def _write_ledger(
-    wh: Warehouse,
-    load: Load,
-    source_system: str,
-    received_at: datetime,
-    started_at: datetime,
-    finished_at: datetime,
-) -> None:
-    row = {
-        "load_id": load.load_id,
-        "file": load.file,
-        "profile": load.profile,
-        "source_system": source_system,
-        "status": load.status,
-        "rows_in": load.rows_in,
-        "rows_loaded": load.rows_loaded,
-        "rows_quarantined": load.rows_quarantined,
-        "rows_merged": load.rows_merged,
-        "received_at": received_at,
-        "started_at": started_at,
-        "finished_at": finished_at,
-    }
-    wh.append("ops.loads", pa.table(_columns(row)))
-
-
-def _columns(row: Mapping[str, object]) -> dict[str, list[object]]:
-    return {name: [value] for name, value in row.items()}
+    row = {"store_id": records.store_id} | asdict(known)
+    wh.append("ops.sync_state", pa.Table.from_pylist([row]))
 
 
 def _load(records: RecordStore, *, load_id: int | None, rows_in: int, rows_loaded: int) -> Load:
@@ -193,7 +185,5 @@ def _load(records: RecordStore, *, load_id: int | None, rows_in: int, rows_loade
         rows_loaded=rows_loaded,
         rows_quarantined=0,
         rows_merged=rows_in - rows_loaded,
-        reasons={},
         load_id=load_id,
-        issues=(),
     )
