@@ -1,4 +1,4 @@
-"""Does the loader take the sample in as planned?  Balanced accounts, the broken dozen set aside, no repeats."""
+"""Does the loader take the sample in whole?  Balanced accounts, the broken set aside, repeats merged."""
 
 from __future__ import annotations
 
