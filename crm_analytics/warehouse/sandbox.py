@@ -1,0 +1,92 @@
+"""Where are foreign files and texts turned into values?  In a separate, locked-down DuckDB in memory.
+
+Nothing that a file says can reach the warehouse, the disk or the network from here: external access is
+off (except for one named file to read), the configuration is locked, and results leave as Arrow tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from crm_analytics import errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Sandbox:
+    """An in-memory DuckDB that reads nothing but what it is handed; a context manager.
+
+    Parameters
+    ----------
+    readable : pathlib.Path, optional
+        The only file that its SQL may read; default none.
+
+    Examples
+    --------
+    >>> with Sandbox() as sandbox:
+    ...     sandbox.rows("select try_cast($text as date)", text="2024-02-30")
+    [(None,)]
+    """
+
+    def __init__(self, *, readable: Path | None = None) -> None:
+        self._connection = duckdb.connect(
+            ":memory:",
+            config={
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "allow_community_extensions": False,
+                "allow_persistent_secrets": False,
+                "python_enable_replacements": False,
+                "temp_directory": "",
+            },
+        )
+        for statement in ("set enable_progress_bar = false", "set timezone = 'UTC'"):
+            self._connection.execute(statement).fetchall()
+        if readable is not None:
+            self._connection.execute("set allowed_paths = [$path]", {"path": str(readable)}).fetchall()
+        for statement in ("set enable_external_access = false", "set lock_configuration = true"):
+            self._connection.execute(statement).fetchall()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Make an Arrow table readable in SQL by that name."""
+        self._connection.register(name, table)
+
+    def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows."""
+        with _translated():
+            return self._connection.execute(sql, parameters or None).fetchall()
+
+    def arrow(self, sql: str, **parameters: Any) -> pa.Table:
+        """Run one query and return its result as an Arrow table (DECIMAL stays exact)."""
+        with _translated():
+            return self._connection.sql(sql, params=parameters or None).to_arrow_table()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn DuckDB's errors into ours; the texts they quote are those of the file."""
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
+    except duckdb.OutOfMemoryException as error:
+        raise errors.OutOfMemoryError(
+            f"Not enough memory to read the file: {error}. Split it, or free some memory."
+        ) from error
+    except duckdb.Error as error:
+        raise errors.StoreError(f"Reading failed: {error}") from error
