@@ -1,0 +1,291 @@
+"""Is the churn model chosen, kept and used honestly?"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from crm_analytics import churn, clv
+from crm_analytics.churn.boosting import Trees
+from crm_analytics.churn.candidates import CANDIDATES, read_candidate
+from crm_analytics.churn.known import COLUMNS, known
+from crm_analytics.churn.model import ChurnModel, load_model
+from crm_analytics.churn.score import RISK_CUTS, score
+from crm_analytics.churn.training import train
+from crm_analytics.errors import ModelFileError, NotEnoughData, UsageError
+from crm_analytics.modelling.evaluate import evaluate
+from crm_analytics.warehouse import SqlFile, Warehouse
+from tests import build
+from tests.churn.conftest import AS_OF, shop
+
+
+@pytest.fixture(scope="module")
+def table(wh: Warehouse, model: ChurnModel) -> pd.DataFrame:
+    """What the model sees at AS_OF."""
+    history = clv.summary(wh, as_of=AS_OF)
+    return known(wh, as_of=AS_OF, horizon_days=60, history=history, theory=model.theory)
+
+
+def label_of(wh: Warehouse) -> pd.Series:
+    file = SqlFile.load(Path(churn.__file__).parent / "label.sql")
+    found = wh.frame(file, as_of=AS_OF, horizon_days=60, active_days=120)
+    return found.set_index("customer_id")["churned"]
+
+
+def test_the_hold_out_comes_after_everything_learned_from(model: ChurnModel) -> None:
+    days = [use.as_of for use in model.card.cutoffs]
+    assert days == sorted(days)
+    assert [use.role for use in model.card.cutoffs[:-1]] == ["train"] * (len(days) - 1)
+    assert model.card.cutoffs[-1].role == "hold-out"
+    assert all((AS_OF - day).days >= 60 for day in days)
+    assert all((days[-1] - day).days >= 60 for day in days[:-1])
+
+
+def test_the_choice_has_the_lowest_log_loss_and_the_verdict_names_the_baseline(model: ChurnModel) -> None:
+    losses = {name: found["log_loss"].value for name, found in model.card.metrics.items()}
+    assert set(losses) == set(CANDIDATES)
+    assert model.chosen == model.card.chosen == min(losses, key=losses.__getitem__)
+    assert not CANDIDATES[model.chosen].is_baseline
+    assert "better than the best baseline" in model.card.verdict
+
+
+def test_the_model_is_right_about_customers_it_has_not_seen_the_end_of(
+    wh: Warehouse, model: ChurnModel
+) -> None:
+    scores = score(wh, model, as_of=AS_OF).set_index("customer_id")
+    truth = label_of(wh)
+    found = evaluate(truth, scores.loc[truth.index, "churn_probability"])
+    assert found["auc"].value > 0.75
+    assert 0.8 < found["calibration_in_the_large"].value < 1.25
+
+
+def test_slow_complaints_show_among_the_reasons(wh: Warehouse, model: ChurnModel) -> None:
+    scores = score(wh, model, as_of=AS_OF).set_index("customer_id")
+    slow = wh.rows(
+        "select customer_id from facts.tickets_before($as_of) where days_to_resolve > 10 "
+        "and opened_on >= cast($as_of as date) - 60",
+        as_of=AS_OF,
+    )
+    asked = scores.loc[[row[0] for row in slow if row[0] in scores.index]]
+    asked = asked[asked["churn_probability"].notna()]
+    assert len(asked) >= 5
+    assert asked["churn_probability"].mean() > scores["churn_probability"].mean() + 0.1
+    texts = asked[["reason_1", "reason_2", "reason_3"]]
+    said = texts.apply(lambda column: column.str.contains("complaint", na=False))
+    assert said.any(axis=1).mean() > 0.8
+
+
+def test_status_band_and_probability_belong_together(wh: Warehouse, model: ChurnModel) -> None:
+    scores = score(wh, model, as_of=AS_OF)
+    assert scores["customer_id"].is_monotonic_increasing
+    assert scores["customer_id"].is_unique
+    gone = scores["status"] == "inactive"
+    assert gone.any()
+    assert scores.loc[gone, ["churn_probability", "risk_band", "reason_1"]].isna().all(axis=None)
+    rest = scores[~gone]
+    assert rest["churn_probability"].between(0, 1).all()
+    low, high = RISK_CUTS
+    expected = np.select(
+        [rest["churn_probability"] < low, rest["churn_probability"] < high], ["low", "medium"], "high"
+    )
+    assert rest["risk_band"].tolist() == expected.tolist()
+    assert (scores["source_system"] + ":" + scores["source_id"]).tolist() == scores["customer_id"].tolist()
+
+
+def test_inactive_means_inactive_to_the_day() -> None:
+    rows = build.order_lines_of({"old": ["2024-05-02"], "edge": ["2024-05-03"], "new": ["2024-06-30"]})
+    with build.warehouse(order_lines=rows) as small:
+        simple = _closed_form(active_days=60)
+        status = score(small, simple, as_of=AS_OF).set_index("source_id")["status"]
+    # 2024-05-02 lies 60 days before AS_OF: the first day that still counts as active
+    assert status.to_dict() == {"old": "low_information", "edge": "low_information", "new": "new"}
+    with build.warehouse(order_lines=rows) as small:
+        status = score(small, replace(simple, active_days=59), as_of=AS_OF).set_index("source_id")["status"]
+    assert status["old"] == "inactive"
+
+
+def test_test_and_internal_records_get_no_score() -> None:
+    rows = build.order_lines_of({"own": ["2024-06-20"], "real": ["2024-06-20"]})
+    people = [{"source_id": "own", "is_internal": True, "created_at": "2024-01-01"}]
+    with build.warehouse(order_lines=rows, customers=people) as small:
+        found = score(small, _closed_form(active_days=60), as_of=AS_OF).set_index("source_id")
+    assert found["status"].to_dict() == {"own": "excluded", "real": "new"}
+    assert np.isnan(found.loc["own", "churn_probability"])
+
+
+def test_later_events_and_the_order_of_rows_change_neither_model_nor_scores(
+    shop_rows: dict[str, list[dict[str, Any]]], wh: Warehouse, model: ChurnModel, tmp_path: Path
+) -> None:
+    known_rows = [row for row in shop_rows["order_lines"] if row["occurred_at"] < AS_OF.isoformat()]
+    days = {f"c{n:03d}": ["2024-07-01", "2024-07-02"] for n in range(50)}
+    more = build.order_lines_of(days, amount="9999")
+    late = {"source_id": "X", "customer_source_id": "c001", "kind": "complaint", "created_at": "2024-07-01"}
+    lines, tickets = [*more, *reversed(known_rows)], [late, *reversed(shop_rows["tickets"])]
+    with build.warehouse(order_lines=lines, tickets=tickets) as other:
+        again = train(other, as_of=AS_OF, horizon_days=60, active_days=120)
+        assert again.save(tmp_path / "b.json").read_text() == model.save(tmp_path / "a.json").read_text()
+        assert_frame_equal(score(other, again, as_of=AS_OF), score(wh, model, as_of=AS_OF), check_exact=True)
+
+
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_every_candidate_scores_a_customer_alone_as_in_a_batch(
+    name: str, table: pd.DataFrame, wh: Warehouse
+) -> None:
+    outcome = table["customer_id"].map(label_of(wh)).fillna(1).to_numpy(dtype=np.float64)
+    fitted = CANDIDATES[name].fit(table, outcome, seed=0)
+    together = fitted.log_odds(table)
+    alone = np.concatenate([fitted.log_odds(table.iloc[[row]]) for row in range(0, len(table), 9)])
+    assert np.array_equal(together[::9], alone)
+    reversed_rows = fitted.log_odds(table.iloc[::-1])
+    assert np.array_equal(reversed_rows[::-1], together)
+
+
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_parts_of_every_candidate_add_up_to_its_log_odds_and_survive_json(
+    name: str, table: pd.DataFrame, wh: Warehouse
+) -> None:
+    outcome = table["customer_id"].map(label_of(wh)).fillna(1).to_numpy(dtype=np.float64)
+    fitted = CANDIDATES[name].fit(table, outcome, seed=0)
+    total = sum(fitted.parts(table).values(), np.zeros(len(table)))
+    rest = fitted.log_odds(table) - total  # a constant: intercept, or the mean of the trees
+    assert np.ptp(rest) < 1e-4
+    stored = json.loads(json.dumps(fitted.to_dict()))
+    assert np.array_equal(read_candidate(name, stored).log_odds(table), fitted.log_odds(table))
+
+
+def test_reasons_follow_the_direction_of_the_score(
+    wh: Warehouse, model: ChurnModel, table: pd.DataFrame
+) -> None:
+    from crm_analytics.churn.reasons import WORDINGS
+
+    scores = score(wh, model, as_of=AS_OF)
+    active = scores["churn_probability"].notna().to_numpy()
+    total = sum(model.relative_parts(table[active]).values(), np.zeros(int(active.sum())))
+    shown = scores[active].reset_index(drop=True)
+    raising = (shown["risk_band"] == "high") | ((shown["risk_band"] == "medium") & (total > 0))
+    openings = {
+        raises: tuple(w.text.split("{")[0] for w in WORDINGS if w.raises == raises)
+        for raises in (True, False)
+    }
+    for column in ("reason_1", "reason_2", "reason_3"):
+        for said, raises in zip(shown[column], raising, strict=True):
+            if isinstance(said, str):
+                assert said.startswith(openings[bool(raises)]), said
+    assert shown["reason_1"].notna().mean() > 0.8
+
+
+def test_a_saved_model_gives_the_same_bits(wh: Warehouse, model: ChurnModel, tmp_path: Path) -> None:
+    back = load_model(model.save(tmp_path / "churn.json"))
+    assert back.card == model.card
+    assert_frame_equal(score(wh, back, as_of=AS_OF), score(wh, model, as_of=AS_OF), check_exact=True)
+
+
+def test_a_changed_or_foreign_model_file_is_refused(model: ChurnModel, tmp_path: Path) -> None:
+    path = model.save(tmp_path / "churn.json")
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"active_days": 120', b'"active_days": 121'))
+    with pytest.raises(ModelFileError, match="does not match its sha256"):
+        load_model(path)
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelFileError, match=r"churn\.json: not a model"):
+        load_model(path)
+    path.write_bytes(pickle.dumps({"format": "crm_analytics model 1"}))
+    with pytest.raises(ModelFileError, match="not a model"):
+        load_model(path)
+
+
+def test_a_frame_with_other_or_reordered_columns_is_refused(model: ChurnModel, table: pd.DataFrame) -> None:
+    with pytest.raises(ModelFileError, match="missing \\['tenure_days'\\]"):
+        model.probability(table.drop(columns="tenure_days"))
+    with pytest.raises(ModelFileError, match="another order"):
+        model.probability(table[["customer_id", *reversed(COLUMNS)]])
+
+
+def test_a_model_that_knows_the_answer_may_not_score(wh: Warehouse, model: ChurnModel) -> None:
+    with pytest.raises(UsageError, match="knows the answer"):
+        score(wh, model, as_of=date(2024, 6, 30))
+
+
+def test_damaged_trees_are_refused() -> None:
+    with pytest.raises(ModelFileError, match="boosted trees"):
+        Trees("{}", ["tenure_days"])
+
+
+def test_nobody_or_everybody_churned_is_not_enough_data() -> None:
+    loyal = {f"c{n}": build.daily("2024-03-01", 5, 40) for n in range(5)}
+    with (
+        build.warehouse(order_lines=build.order_lines_of(loyal)) as small,
+        pytest.raises(NotEnoughData, match=r"0 of \d+ active customers churned"),
+    ):
+        train(small, as_of=AS_OF, horizon_days=60)
+    once = {f"c{n}": ["2024-03-15"] for n in range(5)}
+    with (
+        build.warehouse(order_lines=build.order_lines_of(once)) as small,
+        pytest.raises(NotEnoughData, match="5 of 5 active customers churned"),
+    ):
+        train(small, as_of=AS_OF, horizon_days=60, active_days=200)
+
+
+def test_too_short_a_history_is_not_enough_data() -> None:
+    with (
+        build.warehouse(order_lines=build.order_lines_of({"a": ["2024-06-01"]})) as small,
+        pytest.raises(NotEnoughData, match="begin on 2024-06-01"),
+    ):
+        train(small, as_of=AS_OF, horizon_days=60)
+
+
+def test_few_data_fall_back_to_theory_and_say_so() -> None:
+    few = {f"c{n}": build.daily("2023-12-01", 11 + 7 * n, 3 + n) for n in range(6)}
+    with build.warehouse(order_lines=build.order_lines_of(few)) as small:
+        simple = train(small, as_of=AS_OF, horizon_days=60, active_days=200)
+        scores = score(small, simple, as_of=AS_OF)
+    assert CANDIDATES[simple.chosen].is_baseline
+    assert simple.card.verdict.startswith("Use with care")
+    assert scores.loc[scores["status"] == "ok", "churn_probability"].between(0, 1).all()
+
+
+def test_active_days_come_from_the_customers_own_pauses() -> None:
+    steady = {f"c{n:02d}": build.daily("2024-03-01", 30, 2 + n % 4) for n in range(40)}
+    with build.warehouse(order_lines=build.order_lines_of(steady)) as small:
+        found = train(small, as_of=AS_OF, horizon_days=25)
+    assert found.active_days == 30
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"as_of": "2024-07-01"}, "is no date"),
+        ({"as_of": AS_OF, "horizon_days": 0}, "horizon_days=0 must be at least 1"),
+        ({"as_of": AS_OF, "active_days": 0}, "active_days=0 must be at least 1"),
+    ],
+)
+def test_calls_that_cannot_mean_anything_are_refused(
+    given: dict[str, Any], message: str, wh: Warehouse
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        train(wh, **given)
+
+
+def _closed_form(*, active_days: int) -> ChurnModel:
+    """A model of the base rate alone, for tests of what surrounds the probability."""
+    from crm_analytics.churn.candidates import Constant
+    from crm_analytics.modelling.model_card import ModelCard
+
+    card = ModelCard("churn", "none", date(2024, 1, 1), 60, (), (), {}, (), "base_rate", "For tests.")
+    return ChurnModel(
+        60, active_days, date(2024, 1, 1), "base_rate", Constant(0.0), None, (0.0, 1.0), {}, card
+    )
+
+
+def test_the_simulated_shop_has_both_outcomes(wh: Warehouse) -> None:
+    assert len(shop()["order_lines"]) > 2000
+    assert 0.05 < label_of(wh).mean() < 0.95
