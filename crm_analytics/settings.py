@@ -63,7 +63,7 @@ class PathSettings:
     inbox: Path = _setting(Path("inbox"), "folder whose export files are loaded each night")  # noqa: RUF009
     published: Path = _setting(Path("published"), "folder that other applications read scores from")  # noqa: RUF009
     models: Path = _setting(Path("models"), "folder of the trained models")  # noqa: RUF009
-    records: Path | None = _setting(
+    records: Path | None = _setting(  # noqa: RUF009
         None, "record store that people and apps write to (a SQLite file)", example="crm.records.db"
     )
 
@@ -104,19 +104,26 @@ class ChurnSettings:
         example=365,
         **_between(1, 3660),
     )
-    model_max_age_days: int = _setting(
-        90, "the night warns when the model was trained longer ago than this", **_between(1, 3660)
-    )
 
 
 @dataclass(frozen=True)
 class OfferSettings:
     """Next best offers."""
 
+    horizon_days: int = _setting(90, "window in which an offer may be taken up", **_between(1, 3660))
     k: int = _setting(5, "offers per customer", **_between(1, 100))
     new_only: bool = _setting(False, "offer only what the customer has never bought")
     rank_by: Literal["expected_value", "probability"] = _setting(
         "expected_value", "what the first offer is best in"
+    )
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The trained models (churn, offers)."""
+
+    max_age_days: int = _setting(
+        90, "the night warns when a model was trained longer ago than this", **_between(1, 3660)
     )
 
 
@@ -156,6 +163,7 @@ class Settings:
     value: ValueSettings = field(default_factory=ValueSettings)
     churn: ChurnSettings = field(default_factory=ChurnSettings)
     offers: OfferSettings = field(default_factory=OfferSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
     publish: PublishSettings = field(default_factory=PublishSettings)
 

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from crm_analytics.cli import SOME_REFUSED
+from crm_analytics.cli import FAILED, SOME_REFUSED
 from crm_analytics.cli import output as out
 from crm_analytics.cli.demo import DEMO_STEPS, run_cdnow, run_sample
-from crm_analytics.errors import UsageError
+from crm_analytics.errors import CrmError, InputError, UsageError
 from crm_analytics.settings import FILE_NAME, Settings, init_toml
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from crm_analytics.ingest import Load
     from crm_analytics.nightly import RunReport
+    from crm_analytics.trained_models import Trained
     from crm_analytics.warehouse import Warehouse
 
 Result = TypeVar("Result")
@@ -88,18 +89,26 @@ def load(
     import crm_analytics as crm
 
     settings = _settings(settings_file)
-    loads: list[Load] = []
+    done: list[Load] = []
+    refused: list[CrmError] = []
     with _warehouse(settings) as wh, out.progress(len(paths), "load") as on_step:
         for path in paths:
             on_step(path.name)
-            loads += crm.load(
-                wh,
-                path,
-                profile=profile or settings.ingest.profile,
-                received_at=None,
-                source_system=source_system or settings.ingest.source_system,
-            )
-    _show_loads(loads, as_json=as_json)
+            try:
+                done += crm.load(
+                    wh,
+                    path,
+                    profile=profile or settings.ingest.profile,
+                    source_system=source_system or settings.ingest.source_system,
+                    show_values=True,
+                )
+            except InputError as refusal:
+                refused.append(refusal)
+    _show_loads(done, as_json=as_json)
+    for error in refused:
+        out.print_error("Refused", str(error))
+    if refused or any(load.status == "refused" for load in done):
+        raise typer.Exit(SOME_REFUSED if done else FAILED)
 
 
 @app.command()
@@ -136,33 +145,38 @@ def clv(
 
 
 @app.command()
-def train(as_of: AsOf = None, settings_file: SettingsFile = None, as_json: Json = False) -> None:
-    """Train the churn model on what was known before --as-of, and save it for the nights to come."""
-    from crm_analytics import churn, nightly
+def train(
+    names: Annotated[list[str] | None, typer.Argument(help="churn, offers; default: both")] = None,
+    as_of: AsOf = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Train models on what was known before --as-of, and save them for the nights to come."""
+    from crm_analytics import trained_models
 
-    path = _analyse(
-        settings_file, as_of, lambda wh, settings, day: nightly.train_churn(wh, settings, as_of=day)
-    )
-    card = churn.load_model(path).card
+    def learn(wh: Warehouse, settings: Settings, day: date) -> list[Trained]:
+        wanted = names or list(trained_models.KINDS)
+        return [trained_models.train(wh, settings, name, as_of=day) for name in wanted]
+
+    trained = _analyse(settings_file, as_of, learn)
     if as_json:
-        out.print_json({"path": path, "card": card.to_dict()})
-    else:
-        out.print_lines(*card.to_markdown().splitlines(), f"Saved in {path}.")
+        out.print_json([{"path": one.path, **one.record()} for one in trained])
+        return
+    for one in trained:
+        out.print_lines(*one.model.card.to_markdown().splitlines(), f"Saved in {one.path}.")
 
 
 @app.command()
 def churn(
     as_of: AsOf = None, settings_file: SettingsFile = None, as_json: Json = False, limit: Limit = 20
 ) -> None:
-    """Churn risk by the newest saved model (see train)."""
+    """Churn risk by the newest saved model that fits; trains one when there is none."""
     from crm_analytics import churn as churn_package
-    from crm_analytics import nightly
+    from crm_analytics.trained_models import newest_or_trained
 
     def score(wh: Warehouse, settings: Settings, day: date) -> pd.DataFrame:
-        path = nightly.churn_model_path(settings, as_of=day)
-        if path is None:
-            raise UsageError(f"No churn model from before {day} is saved. `crm-analytics train` makes one.")
-        return churn_package.score(wh, churn_package.load_model(path), as_of=day)
+        model = newest_or_trained(wh, settings, "churn", as_of=day).model
+        return churn_package.score(wh, model, as_of=day)
 
     out.print_frame("Churn risk", _analyse(settings_file, as_of, score), as_json=as_json, limit=limit)
 
@@ -171,11 +185,13 @@ def churn(
 def offers(
     as_of: AsOf = None, settings_file: SettingsFile = None, as_json: Json = False, limit: Limit = 20
 ) -> None:
-    """Next best offers per customer."""
+    """Next best offers per customer, by the newest saved model that fits."""
     import crm_analytics as crm
+    from crm_analytics.trained_models import newest_or_trained
 
     def best(wh: Warehouse, settings: Settings, day: date) -> pd.DataFrame:
-        return crm.scoring.next_best_offers(wh, as_of=day, **asdict(settings.offers))
+        model = newest_or_trained(wh, settings, "offers", as_of=day).model
+        return crm.scoring.next_best_offers(wh, as_of=day, model=model, **asdict(settings.offers))
 
     out.print_frame("Next best offers", _analyse(settings_file, as_of, best), as_json=as_json, limit=limit)
 
@@ -262,11 +278,11 @@ def _show_loads(loads: list[Load], *, as_json: bool) -> None:
     else:
         out.print_table("Loads", columns, [[out.cell(value) for value in row] for row in rows])
         for load in loads:
-            reasons = ", ".join(f"{name} ({count})" for name, count in dict(load.reasons).items())
+            reasons = [f"{count} set aside: {name}" for name, count in load.reasons.items() if count]
             if reasons:
-                out.print_lines(f"{load.file}: {reasons}")
-    if any(load.status == "refused" for load in loads):
-        raise typer.Exit(SOME_REFUSED)
+                out.print_lines(f"{load.file}: {', '.join(reasons)}")
+            for issue in load.issues:
+                out.print_lines(f"{load.file}: {issue.issue} {issue.column_name} {issue.detail}")
 
 
 def _show_night(report: RunReport, *, as_json: bool) -> None:

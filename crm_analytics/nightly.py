@@ -1,0 +1,322 @@
+"""What happens in one night?  The recipe, read from top to bottom: from exports to published scores.
+
+Each step is idempotent: a second run for the same ``as_of`` replaces what the first wrote, gives the
+same results and publishes nothing new. A step that the data do not allow is skipped and says so; its
+columns are then NULL. A file that was refused does not stop the night; a failed audit does stop the
+results from being published, and the last run stays live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crm_analytics import churn, clv, scoring, segmentation
+from crm_analytics.audit import audit
+from crm_analytics.errors import AuditBlocked, NotEnoughData, UsageError
+from crm_analytics.ingest.load import Load, load
+from crm_analytics.ingest.sync import sync
+from crm_analytics.records import RecordStore
+from crm_analytics.reports.company import company_report
+from crm_analytics.settings import Settings
+from crm_analytics.trained_models import newest_or_trained
+from crm_analytics.warehouse import Warehouse, all_sql_files, quote_table
+from crm_analytics.warehouse.publish import Published, live_run, open_published, publish, write_whole
+from crm_analytics.warehouse.run_log import RunLog, Step, StepReport, begin, loaded_ids, versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What a night writes: score table -> its key besides as_of.
+SCORE_TABLES = {
+    "scores.rfm": ("customer_id",),
+    "scores.clv": ("customer_id",),
+    "scores.churn": ("customer_id",),
+    "scores.next_best_offers": ("customer_id", "rank"),
+    "scores.customer_scores": ("customer_id",),
+}
+STEPS = (
+    "load",
+    "checks",
+    "segments",
+    "lifetime value",
+    "churn",
+    "offers",
+    "customer scores",
+    "audit",
+    "publish",
+    "report",
+)
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a night did.
+
+    Attributes
+    ----------
+    run_id : str
+        Name of the run in ops.runs.
+    as_of : date
+        First day not seen.
+    status : str
+        "published". A night that is blocked raises `AuditBlocked` instead.
+    steps : tuple of StepReport
+        What each step did, in order.
+    loads : tuple of Load
+        One per file of the inbox, and one for the record store.
+    published : Published
+        The run that is live now; ``is_new`` is False when nothing had changed.
+    report : pathlib.Path
+        The HTML report.
+    seconds : float
+        How long it took.
+    """
+
+    run_id: str
+    as_of: date
+    status: str
+    steps: tuple[StepReport, ...]
+    loads: tuple[Load, ...]
+    published: Published
+    report: Path
+    seconds: float
+
+    @property
+    def refused(self) -> tuple[Load, ...]:
+        """The loads that were refused."""
+        return tuple(load for load in self.loads if load.status == "refused")
+
+
+@dataclass
+class _Night:
+    """What the steps of one night hand on to each other."""
+
+    wh: Warehouse
+    settings: Settings
+    as_of: date
+    loads: list[Load] = field(default_factory=list)
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def run(
+    wh: Warehouse,
+    settings: Settings,
+    *,
+    as_of: date,
+    accept: str | None = None,
+    on_step: Callable[[str], None] | None = None,
+) -> RunReport:
+    """Run one night: load, check, score, audit, publish, report.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        The warehouse, open for writing.
+    settings : Settings
+        What this company wants; see `crm_analytics.settings`.
+    as_of : date
+        First day not seen: orders of the day before are the last that count.
+    accept : str, optional
+        Publish although the audit objects, for this reason; the reason is kept in the run's record.
+    on_step : callable, optional
+        Called with the name of each step as it begins.
+
+    Raises
+    ------
+    AuditBlocked
+        The results failed the audit; nothing was published.
+    CurrencyError
+        Orders are in several currencies and no reporting currency is set.
+    """
+    night = _Night(wh, settings, as_of)
+    parameters = settings.as_dict() | ({"accept": accept} if accept else {})
+    with begin(wh, as_of=as_of, parameters=parameters, on_step=on_step) as log:
+        with log.step("load") as step:
+            _load(night, step)
+        with log.step("checks") as step:
+            _check_entities(night, step)
+        with log.step("segments") as step:
+            _keep(night, step, "scores.rfm", segmentation.rfm(wh, as_of=as_of))
+        with log.step("lifetime value", skip_on=(NotEnoughData,)) as step:
+            _value(night, step)
+        with log.step("churn", skip_on=(NotEnoughData,)) as step:
+            _churn(night, step)
+        with log.step("offers", skip_on=(NotEnoughData,)) as step:
+            _offers(night, step)
+        with log.step("customer scores") as step:
+            _keep(night, step, "scores.customer_scores", scoring.customer_scores(wh, as_of=as_of))
+        with log.step("audit") as step:
+            _audit(night, step, accept)
+        with log.step("publish") as step:
+            published = _publish(night, step, log)
+        with log.step("report") as step:
+            report = _report(night, step)
+        digests = {name: model["sha256"] for name, model in night.models.items()}
+        seconds = log.finish("published", models=digests, published_run=published.run_id, reason=accept)
+    return RunReport(
+        run_id=log.run_id,
+        as_of=as_of,
+        status="published",
+        steps=tuple(log.steps),
+        loads=tuple(night.loads),
+        published=published,
+        report=report,
+        seconds=round(seconds, 3),
+    )
+
+
+def _load(night: _Night, step: Step) -> None:
+    """Read the inbox and the record store's changes."""
+    paths, how = night.settings.paths, night.settings.ingest
+    if paths.inbox.is_dir() and any(paths.inbox.iterdir()):
+        night.loads += load(
+            night.wh, paths.inbox, profile=how.profile, received_at=None, source_system=how.source_system
+        )
+    if paths.records is not None:
+        with RecordStore.open(paths.records) as records:
+            night.loads.append(sync(night.wh, records))
+    step.rows = sum(one.rows_loaded for one in night.loads)
+    step.note = (
+        f"{len(night.loads)} sources, {sum(one.rows_quarantined for one in night.loads)} rows set aside"
+    )
+    refused = [one.file for one in night.loads if one.status == "refused"]
+    if refused:
+        step.warn(f"{step.note}; refused: {', '.join(refused)}")
+    elif not night.loads:
+        step.skip(f"nothing to load: {paths.inbox.name} is empty or absent, and no record store is set")
+
+
+def _check_entities(night: _Night, step: Step) -> None:
+    """Run every rule (SQL files of kind ``check``); what they find is reported and stops nothing."""
+    rules = [file for file in all_sql_files() if file.kind == "check"]
+    found = {rule.path.stem: night.wh.arrow(rule).num_rows for rule in rules}
+    step.rows = sum(found.values())
+    step.note = f"{len(rules)} rules"
+    if step.rows:
+        step.warn("; ".join(f"{name}: {count} rows" for name, count in found.items() if count))
+
+
+def _value(night: _Night, step: Step) -> None:
+    how = night.settings.value
+    _clear(night, "scores.clv")
+    values = clv.lifetime_value(
+        night.wh,
+        as_of=night.as_of,
+        horizon_days=how.horizon_days,
+        annual_discount_rate=how.annual_discount_rate,
+        margin_rate=how.margin_rate,
+    )
+    _keep(night, step, "scores.clv", values)
+
+
+def _churn(night: _Night, step: Step) -> None:
+    _clear(night, "scores.churn")
+    model = _model(night, step, "churn")
+    _keep(night, step, "scores.churn", churn.score(night.wh, model, as_of=night.as_of))
+
+
+def _offers(night: _Night, step: Step) -> None:
+    how = night.settings.offers
+    _clear(night, "scores.next_best_offers")
+    offers = scoring.next_best_offers(
+        night.wh,
+        as_of=night.as_of,
+        k=how.k,
+        new_only=how.new_only,
+        rank_by=how.rank_by,
+        model=_model(night, step, "offers"),
+    )
+    _keep(night, step, "scores.next_best_offers", offers)
+
+
+def _model(night: _Night, step: Step, name: str) -> Any:
+    """Return the model to score with, and note in the step where it came from."""
+    found = newest_or_trained(night.wh, night.settings, name, as_of=night.as_of)
+    night.models[name] = found.record()
+    age_days = (night.as_of - found.model.as_of).days
+    if found.is_new:
+        step.note = "trained a model, since none fitted"
+    elif age_days > night.settings.models.max_age_days:
+        step.warn(f"the model is {age_days} days old: `crm-analytics train` makes a new one")
+    return found.model
+
+
+def _audit(night: _Night, step: Step, accept: str | None) -> None:
+    how = night.settings.audit
+    findings = audit(
+        night.wh,
+        as_of=night.as_of,
+        tables=SCORE_TABLES,
+        previous=_last_published(night.settings.paths.published),
+        max_customer_drop_rate=how.max_customer_drop_rate,
+        max_change_factor=how.max_change_factor,
+    )
+    step.rows = len(findings)
+    found = "; ".join(finding.message for finding in findings)
+    if findings and accept:
+        step.warn(f"accepted ({accept}): {found}")
+    elif findings:
+        raise AuditBlocked(
+            f"Night of {night.as_of.isoformat()} is blocked, the last run stays live. {found}. "
+            "Mend the input and run it again, or accept it as it is: nightly --accept 'reason'."
+        )
+
+
+def _publish(night: _Night, step: Step, log: RunLog) -> Published:
+    made_from = {
+        "parameters": night.settings.as_dict(),
+        "versions": versions(),
+        "load_ids": loaded_ids(night.wh),
+        "models": night.models,
+    }
+    published = publish(
+        night.wh,
+        night.settings.paths.published,
+        log.run_id,
+        SCORE_TABLES,
+        as_of=night.as_of,
+        made_from=made_from,
+        keep_runs=night.settings.publish.keep_runs,
+    )
+    step.rows = published.rows
+    step.note = "" if published.is_new else f"nothing had changed: {published.run_id} stays live"
+    return published
+
+
+def _report(night: _Night, step: Step) -> Path:
+    """Write the report from what was published: what is not in there cannot get into it."""
+    folder = night.settings.paths.published
+    run = live_run(folder)
+    assert run is not None, "a run was published just now"
+    with open_published(folder) as copy:
+        html = company_report(copy, as_of=night.as_of, models=run["made_from"]["models"])
+    path: Path = run["folder"] / REPORT
+    write_whole(path, html.encode())
+    step.note = f"{len(html) // 1024} KB"
+    return path
+
+
+def _keep(night: _Night, step: Step, table: str, scores: pd.DataFrame) -> None:
+    """Replace the rows of this as_of by those columns of a result that the table has."""
+    columns = night.wh.frame(f"select * from {quote_table(table)} limit 0").columns
+    missing = [name for name in columns if name != "as_of" and name not in scores.columns]
+    if missing:
+        raise UsageError(f"{table}: the result lacks {', '.join(missing)}.")
+    step.rows = night.wh.replace_as_of(table, scores.assign(as_of=night.as_of)[columns], as_of=night.as_of)
+
+
+def _clear(night: _Night, table: str) -> None:
+    """Take away what an earlier run wrote for this as_of, in case this one has to skip the step."""
+    night.wh.execute(f"delete from {quote_table(table)} where as_of = $as_of", as_of=night.as_of)
+
+
+def _last_published(folder: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    run = live_run(folder)
+    return None if run is None else pq.read_table(run["folder"] / "customer_scores.parquet")

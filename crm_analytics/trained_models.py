@@ -1,0 +1,135 @@
+"""Which trained model may score tonight?  The newest saved one that has not seen past as_of.
+
+Models lie in the models folder as ``<name>-<as_of>.json``, one file per model and day of training, and
+are never overwritten by a later day; a night of the past therefore finds the model it had. A model
+fits when it was trained for the horizon of the settings; when none fits, one is trained and saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol
+
+from crm_analytics import churn, scoring
+from crm_analytics.errors import UsageError
+from crm_analytics.modelling.model_card import ModelCard
+from crm_analytics.settings import Settings
+from crm_analytics.warehouse import Warehouse
+
+
+class Model(Protocol):
+    """What every trained model has."""
+
+    @property
+    def as_of(self) -> date: ...
+
+    @property
+    def horizon_days(self) -> int: ...
+
+    @property
+    def card(self) -> ModelCard: ...
+
+    def save(self, path: Path, /) -> Path: ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How models of one name are trained, read and recognised as fitting the settings."""
+
+    train: Callable[[Warehouse, Settings, date], Model]
+    read: Callable[[Path], Model]
+    fits: Callable[[Any, Settings], bool]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model and the file it was read from.
+
+    Attributes
+    ----------
+    model : Model
+        A ChurnModel or an OfferModel.
+    path : pathlib.Path
+        Its file.
+    is_new : bool
+        It was trained just now, because none fitted.
+    """
+
+    model: Any
+    path: Path
+    is_new: bool
+
+    def record(self) -> dict[str, Any]:
+        """Return what a run's record keeps: the digest of the file, and the card."""
+        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        return {"file": self.path.name, "sha256": digest, "card": self.model.card.to_dict()}
+
+
+def train(wh: Warehouse, settings: Settings, name: str, *, as_of: date) -> Trained:
+    """Train a model on what was known before `as_of`, and save it.
+
+    Parameters
+    ----------
+    wh : Warehouse
+    settings : Settings
+        Horizons, and the models folder (created if need be).
+    name : str
+        Key of ``KINDS``: churn or offers.
+    as_of : date
+        No outcome at or after this day is learned from.
+
+    Raises
+    ------
+    NotEnoughData
+        There is nothing to learn from.
+    """
+    if name not in KINDS:
+        raise UsageError(f"There is no model {name!r}. Models: {', '.join(KINDS)}.")
+    folder = settings.paths.models
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    model = KINDS[name].train(wh, settings, as_of)
+    path = model.save(folder / f"{name}-{as_of.isoformat()}.json")
+    path.chmod(0o600)
+    return Trained(KINDS[name].read(path), path, is_new=True)
+
+
+def newest(settings: Settings, name: str, *, as_of: date) -> Trained | None:
+    """Return the newest saved model that fits the settings and saw nothing at or after `as_of`."""
+    for path in sorted(settings.paths.models.glob(f"{name}-*.json"), reverse=True):
+        model = KINDS[name].read(path)
+        if model.as_of <= as_of and KINDS[name].fits(model, settings):
+            return Trained(model, path, is_new=False)
+    return None
+
+
+def newest_or_trained(wh: Warehouse, settings: Settings, name: str, *, as_of: date) -> Trained:
+    """Return the newest model that fits; train one when there is none."""
+    return newest(settings, name, as_of=as_of) or train(wh, settings, name, as_of=as_of)
+
+
+def _train_churn(wh: Warehouse, settings: Settings, as_of: date) -> Model:
+    how = settings.churn
+    model: Model = churn.train(wh, as_of=as_of, horizon_days=how.horizon_days, active_days=how.active_days)
+    return model
+
+
+def _fits_churn(model: Any, settings: Settings) -> bool:
+    how = settings.churn
+    return model.horizon_days == how.horizon_days and how.active_days in (None, model.active_days)
+
+
+KINDS: dict[str, Kind] = {
+    "churn": Kind(train=_train_churn, read=churn.load_model, fits=_fits_churn),
+    "offers": Kind(
+        train=lambda wh, settings, as_of: scoring.train_offers(
+            wh, as_of=as_of, horizon_days=settings.offers.horizon_days, k=settings.offers.k
+        ),
+        read=scoring.load_offer_model,
+        fits=lambda model, settings: model.horizon_days == settings.offers.horizon_days,
+    ),
+}

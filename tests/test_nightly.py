@@ -1,0 +1,243 @@
+"""Does the night publish whole, checked, repeatable results, or nothing?"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import shutil
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from crm_analytics import nightly, trained_models
+from crm_analytics.errors import AuditBlocked, StoreError
+from crm_analytics.settings import Settings
+from crm_analytics.warehouse import Warehouse
+from crm_analytics.warehouse.publish import live_run, open_published, read_scores
+from tests import build
+
+AS_OF = date(2024, 7, 1)
+FIRST_DAY = date(2022, 7, 1)
+
+
+def company(customer_count: int = 150) -> Warehouse:
+    """A shop of two years: customers with a rate and a lifetime of their own, six products."""
+    draw = random.Random(20240701)
+    lines: list[dict[str, Any]] = []
+    for number in range(customer_count):
+        gap, left_after = draw.uniform(10, 90), draw.expovariate(1 / 400)
+        day = start = draw.randrange(0, 600)
+        while day < 730 and day - start <= left_after:
+            lines.append(
+                {
+                    "customer_source_id": f"C{number:04d}",
+                    "order_source_id": f"O{len(lines)}",
+                    "product_source_id": f"P{draw.randrange(6)}",
+                    "occurred_at": (FIRST_DAY + timedelta(days=day)).isoformat(),
+                    "unit_price": f"{draw.uniform(5, 60):.2f}",
+                }
+            )
+            day += max(1, round(draw.expovariate(1 / gap)))
+    return build.warehouse(order_lines=lines)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the company's models, trained once for all tests."""
+    settings = Settings.default(tmp_path_factory.mktemp("company"))
+    with company() as wh:
+        for name in trained_models.KINDS:
+            trained_models.train(wh, settings, name, as_of=AS_OF)
+    return settings.paths.models
+
+
+@pytest.fixture
+def settings(tmp_path: Path, models: Path) -> Settings:
+    made = Settings.default(tmp_path)
+    shutil.copytree(models, made.paths.models)
+    return made
+
+
+@pytest.fixture
+def wh() -> Iterator[Warehouse]:
+    with company() as made:
+        yield made
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_night_publishes_scores_of_every_customer_and_a_report(wh: Warehouse, settings: Settings) -> None:
+    named: list[str] = []
+    report = nightly.run(wh, settings, as_of=AS_OF, on_step=named.append)
+    assert tuple(named) == nightly.STEPS
+    assert [step.name for step in report.steps] == list(nightly.STEPS)
+    scores = read_scores(settings.paths.published)
+    assert len(scores) == 150
+    assert scores["customer_id"].is_unique
+    assert "Customers on 1 July 2024" in report.report.read_text(encoding="utf-8")
+    with open_published(settings.paths.published) as copy:
+        assert copy.value("select count(*) from scores.customer_scores") == 150
+
+
+def test_a_second_run_gives_the_same_bits_and_doubles_nothing(wh: Warehouse, settings: Settings) -> None:
+    first = nightly.run(wh, settings, as_of=AS_OF)
+    before = digests(settings.paths.published)
+    counts = {name: wh.value(f"select count(*) from {name}") for name in nightly.SCORE_TABLES}
+    second = nightly.run(wh, settings, as_of=AS_OF)
+    assert (second.published.run_id, second.published.is_new) == (first.run_id, False)
+    assert digests(settings.paths.published) == before
+    assert {name: wh.value(f"select count(*) from {name}") for name in nightly.SCORE_TABLES} == counts
+
+
+def test_another_machine_gives_the_same_bits(wh: Warehouse, settings: Settings, tmp_path: Path) -> None:
+    nightly.run(wh, settings, as_of=AS_OF)
+    other = Settings.default(tmp_path / "other")
+    with company() as elsewhere:
+        nightly.run(elsewhere, other, as_of=AS_OF)  # it trains its own models
+    assert digests(other.paths.models) == digests(settings.paths.models)
+    here, there = live_run(settings.paths.published), live_run(other.paths.published)
+    assert here is not None
+    assert there is not None
+    assert here["files"] == there["files"]
+
+
+def inject(monkeypatch: pytest.MonkeyPatch, column: str, values: Any) -> None:
+    """Let customer_scores come out with one column spoilt."""
+    right = nightly.scoring.customer_scores
+
+    def wrong(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
+        scores = right(wh, as_of=as_of)
+        return scores.assign(**{column: values(scores)})
+
+    monkeypatch.setattr(nightly.scoring, "customer_scores", wrong)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("churn_probability", lambda s: s["churn_probability"] + 1, "outside 0 to 1"),
+        ("lifetime_revenue", lambda s: s["lifetime_revenue"] * 10, "the mean moved"),
+        ("lifetime_revenue", lambda s: 5.0, "all 150 values are 5"),
+        ("lifetime_revenue", lambda s: None, "0% of customers have it, 100% had"),
+    ],
+)
+def test_a_fault_blocks_the_night_and_the_last_run_stays_live(
+    wh: Warehouse,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    column: str,
+    values: Any,
+    message: str,
+) -> None:
+    nightly.run(wh, settings, as_of=AS_OF)
+    before = digests(settings.paths.published)
+    inject(monkeypatch, column, values)
+    with pytest.raises(AuditBlocked, match=message):
+        nightly.run(wh, settings, as_of=AS_OF + timedelta(days=1))
+    assert digests(settings.paths.published) == before
+    [(status, reason)] = wh.rows("select status, reason from ops.runs order by run_id desc limit 1")
+    assert status == "blocked"
+    assert column in reason
+
+
+def test_customers_that_vanish_block_the_night_unless_somebody_says_why(
+    wh: Warehouse, settings: Settings
+) -> None:
+    nightly.run(wh, settings, as_of=AS_OF)
+    wh.execute("delete from entities.order_lines_versions where customer_source_id > 'C0080'")
+    with pytest.raises(AuditBlocked, match="81 customers, but the last published run has 150"):
+        nightly.run(wh, settings, as_of=AS_OF)
+    report = nightly.run(wh, settings, as_of=AS_OF, accept="the second shop was sold")
+    assert len(read_scores(settings.paths.published)) == 81
+    [step] = [step for step in report.steps if step.name == "audit"]
+    assert step.status == "warned"
+    assert wh.rows("select status, reason from ops.runs order by run_id")[-1] == (
+        "published",
+        "the second shop was sold",
+    )
+
+
+def test_a_step_that_fails_leaves_the_last_run_live_and_the_next_night_mends_it(
+    wh: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nightly.run(wh, settings, as_of=AS_OF)
+    before = digests(settings.paths.published)
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise StoreError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nightly.scoring, "next_best_offers", fail)
+        with pytest.raises(StoreError, match="the disk is gone"):
+            nightly.run(wh, settings, as_of=AS_OF)
+    assert digests(settings.paths.published) == before
+    assert wh.value("select status from ops.run_steps where step = 'offers' and status = 'failed'")
+    assert nightly.run(wh, settings, as_of=AS_OF).published.is_new is False
+
+
+def test_too_few_data_skip_a_step_and_say_so(tmp_path: Path) -> None:
+    lines = [
+        {
+            "customer_source_id": f"C{i}",
+            "order_source_id": f"O{i}",
+            "occurred_at": "2024-06-30",
+            "unit_price": "5",
+        }
+        for i in range(20)
+    ]
+    settings = Settings.default(tmp_path)
+    with build.warehouse(order_lines=lines) as wh:
+        report = nightly.run(wh, settings, as_of=AS_OF)
+    steps = {step.name: step for step in report.steps}
+    for name in ("lifetime value", "churn"):
+        assert steps[name].status == "skipped"
+        assert len(steps[name].note) > 20
+    scores = read_scores(settings.paths.published)
+    assert len(scores) == 20
+    assert scores["churn_probability"].isna().all()
+    assert "No churn model could be trained" in report.report.read_text(encoding="utf-8")
+
+
+def test_an_old_model_is_used_but_noted_and_a_model_of_the_future_never(
+    wh: Warehouse, settings: Settings
+) -> None:
+    later = nightly.run(wh, settings, as_of=AS_OF + timedelta(days=100))
+    [step] = [step for step in later.steps if step.name == "churn"]
+    assert step.status == "warned"
+    assert "100 days old" in step.note
+    for name in trained_models.KINDS:
+        assert trained_models.newest(settings, name, as_of=AS_OF - timedelta(days=1)) is None
+        found = trained_models.newest(settings, name, as_of=AS_OF)
+        assert found is not None
+        assert found.path.name == f"{name}-2024-07-01.json"
+
+
+def test_a_model_for_another_horizon_is_not_used(settings: Settings, tmp_path: Path) -> None:
+    other = Settings.from_mapping({"churn": {"horizon_days": 60}}, folder=tmp_path)
+    assert trained_models.newest(other, "churn", as_of=AS_OF) is None
+    assert trained_models.newest(other, "offers", as_of=AS_OF) is not None
+
+
+def test_a_run_is_recorded_with_all_that_is_needed_to_repeat_it(wh: Warehouse, settings: Settings) -> None:
+    report = nightly.run(wh, settings, as_of=AS_OF)
+    [(run_id, parameters, versions, models)] = wh.rows(
+        "select run_id, parameters, versions, models from ops.runs"
+    )
+    assert run_id == report.run_id == "2024-07-01-001"
+    assert '"horizon_days": 90' in parameters
+    assert '"duckdb"' in versions
+    assert '"churn"' in models
+    assert wh.value("select count(*) from ops.run_steps") == len(nightly.STEPS)
+    run = live_run(settings.paths.published)
+    assert run is not None
+    assert run["made_from"]["models"]["churn"]["card"]["name"] == "churn"
