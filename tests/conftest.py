@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from crm_analytics import Warehouse
 
 PROJECT = Path(__file__).parent.parent
 
@@ -17,3 +24,39 @@ def shared_data() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"no test data outside the project: {folder} is absent (set CRM_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def company_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample company, loaded once into a warehouse file that tests copy."""
+    from crm_analytics import Warehouse, load
+
+    path = tmp_path_factory.mktemp("company") / "company.duckdb"
+    with Warehouse.open(path, timezone="Europe/Berlin", reporting_currency="EUR") as wh:
+        load(wh, PROJECT / "data" / "sample", received_at="2025-07-01")
+    return path
+
+
+@pytest.fixture(scope="session")
+def company(company_file: Path) -> Iterator[Warehouse]:
+    """The sample company, to be read and not changed."""
+    from crm_analytics import Warehouse
+
+    with Warehouse.open(company_file) as wh:
+        yield wh
+
+
+@pytest.fixture(scope="session")
+def company_with_a_poisoned_future(
+    company_file: Path, company: Warehouse, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Warehouse]:
+    """The sample company with garbage in everything from 2025-01-01 on (`tests/poison.py`)."""
+    from crm_analytics import Warehouse
+    from tests.poison import poison_the_future
+
+    company.execute("checkpoint")
+    path = tmp_path_factory.mktemp("poisoned") / "company.duckdb"
+    shutil.copy(company_file, path)
+    with Warehouse.open(path) as wh:
+        poison_the_future(wh, date(2025, 1, 1))
+        yield wh

@@ -36,7 +36,7 @@ select
     not coalesce(c.cancelled_on < cast($as_of as date), false)
     and (c.ends_on is null or c.ends_on >= cast($as_of as date) - 1 or coalesce(c.renews, false)) as is_active,
     cast(
-        c.amount * case when c.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
+        cast(c.amount as decimal(38, 4)) * case when c.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
     ) as period_amount,
     c.billing_period_days as billing_period_days
 from entities.contracts_at($as_of, _known_at := $known_at) as c

@@ -64,7 +64,7 @@ select
     cut.stage as stage,
     coalesce(cut.last_kind, cut.closed_kind, 'open') as stage_kind,
     cast(
-        cut.amount * case when cut.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
+        cast(cut.amount as decimal(38, 4)) * case when cut.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
     ) as amount,
     cut.closed_on as closed_on,
     cut.owner_source_id as owner_source_id

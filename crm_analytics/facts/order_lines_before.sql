@@ -48,7 +48,7 @@ select
         case when lines.currency = reporting.currency then lines.amount else lines.amount * r.rate end
         as decimal(38, 4)
     ) as amount,
-    cast(lines.quantity * p.unit_cost_amount as decimal(38, 4)) as cost_amount
+    cast(cast(lines.quantity as decimal(38, 4)) * p.unit_cost_amount as decimal(38, 4)) as cost_amount
 from lines
 cross join reporting
 left join facts.products_before($as_of, _known_at := $known_at) as p

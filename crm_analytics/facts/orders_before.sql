@@ -24,11 +24,11 @@ heads as (
         h.source_system || ':' || h.customer_source_id as customer_id,
         h.ordered_on as ordered_on,
         cast(
-            h.total_amount * case when h.currency = reporting.currency then 1 else r.rate end
+            cast(h.total_amount as decimal(38, 4)) * case when h.currency = reporting.currency then 1 else r.rate end
             as decimal(38, 4)
         ) as total_amount,
         cast(
-            h.discount_amount * case when h.currency = reporting.currency then 1 else r.rate end
+            cast(h.discount_amount as decimal(38, 4)) * case when h.currency = reporting.currency then 1 else r.rate end
             as decimal(38, 4)
         ) as discount_amount,
         coalesce(h.discount_amount, 0) <> 0 as has_discount

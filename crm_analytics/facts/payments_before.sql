@@ -21,7 +21,7 @@ select
     e.due_on as due_on,
     case when e.paid_on < cast($as_of as date) then e.paid_on end as paid_on,
     cast(
-        e.amount * case when e.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
+        cast(e.amount as decimal(38, 4)) * case when e.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
     ) as amount,
     greatest(
         0,

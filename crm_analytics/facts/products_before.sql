@@ -25,10 +25,10 @@ select
     p.category as category,
     p.brand as brand,
     cast(
-        p.unit_price * case when p.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
+        cast(p.unit_price as decimal(38, 4)) * case when p.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
     ) as unit_price_amount,
     cast(
-        p.unit_cost * case when p.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
+        cast(p.unit_cost as decimal(38, 4)) * case when p.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
     ) as unit_cost_amount
 from entities.products_at($as_of, _known_at := $known_at) as p
 cross join reporting

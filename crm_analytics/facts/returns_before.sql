@@ -20,7 +20,7 @@ select
     e.occurred_on as returned_on,
     e.quantity as quantity,
     cast(
-        e.amount * case when e.currency = reporting.currency then 1 else r.rate end as decimal(38, 4)
+        cast(e.amount as decimal(38, 4)) * case when e.currency = reporting.currency then 1 else r.rate end as decimal(38, 4)
     ) as amount
 from entities.returns_known(_known_at := $known_at) as e
 cross join reporting

@@ -436,3 +436,21 @@ def test_interactions_and_campaign_contacts_keep_their_days() -> None:
         (later,) = fact(wh, "campaign_contacts_before", date(2024, 7, 3))
     assert (contact["responded_on"], contact["is_control"]) == (None, False)
     assert later["responded_on"] == date(2024, 7, 2)
+
+
+def test_large_amounts_in_a_small_currency_do_not_overflow() -> None:
+    rates = [{"currency": "IRR", "to_currency": "EUR", "occurred_at": "2024-01-01", "rate": "0.00002"}]
+    products = [
+        {
+            "source_id": "P1",
+            "unit_cost": "90000000000",
+            "unit_price": "99000000000",
+            "currency": "IRR",
+            "created_at": "2023-01-01",
+        }
+    ]
+    lines = [line("1", unit_price="90000000000", quantity=1000, currency="IRR", product_source_id="P1")]
+    with build.warehouse(order_lines=lines, products=products, exchange_rates=rates) as wh:
+        (order,) = fact(wh, "orders_before")
+    assert order["net_amount"] == money("1800000000.0000")
+    assert order["cost_amount"] == money("1800000000.0000")

@@ -154,3 +154,21 @@ def test_later_events_do_not_change_the_result(
 
 def _sorted_rows(table: Any) -> list[str]:
     return sorted(repr(tuple(row.values())) for row in table.to_pylist())
+
+
+LATER = date(2027, 1, 1)
+
+
+@pytest.mark.parametrize("file", [f for f in RUNNABLE if f.kind == "facts"], ids=name_of)
+def test_the_poison_is_in_what_a_later_day_sees(
+    file: SqlFile, company: Warehouse, company_with_a_poisoned_future: Warehouse
+) -> None:
+    """Without this, the test above could pass because nothing was poisoned."""
+    given = {name: LATER for name in file.parameters if name != "known_at"}
+    query = f"select * from facts.{file.path.stem}({', '.join('$' + name for name in given)})"
+    if "from_on" in given:
+        given["from_on"] = AS_OF
+    clean = _sorted_rows(company.arrow(query, **given))
+    poisoned = _sorted_rows(company_with_a_poisoned_future.arrow(query, **given))
+    assert clean, f"{file.path.name} returns nothing for the sample company"
+    assert clean != poisoned
