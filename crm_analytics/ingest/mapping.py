@@ -345,7 +345,9 @@ def _amount(plan: _Plan) -> str:
         return part(name, "value") if name in plan.rules else "cast(null as decimal(18, 4))"
 
     discount = f"coalesce({value('discount_amount')}, 0)"
-    computed = f"cast({value('quantity')} * {value('unit_price')} as decimal(38, 4)) - {discount}"
+    # DuckDB keeps a product of two DECIMAL(18) in 64 bits: widen one of them first
+    product = f"cast({value('quantity')} as decimal(38, 4)) * {value('unit_price')}"
+    computed = f"cast({product} as decimal(38, 4)) - {discount}"
     given = part("amount", "value") if "amount" in plan.rules else "cast(null as decimal(38, 4))"
     return f"coalesce({given}, cast({computed} as decimal(38, 4)))"
 
