@@ -41,6 +41,13 @@ _NAMED_BY_KEY = """
     create or replace temp table versions_named as
     select record_number, row_id from versions_delivered"""
 
+# Without stored lines every line is a new row: its fields and how often they came before.
+_NAMED_AFRESH = """
+    create or replace temp table versions_named as
+    select record_number, row_id from versions_delivered where row_id is not null
+    union all
+    select record_number, {new_row} from versions_lines as unmatched where $repeats = 'keep' or nth = 1"""
+
 _LINES = """
     create or replace temp table versions_lines as
     select
@@ -345,9 +352,10 @@ def _store(
     has = set(declared.column_names)
     modified = "delivered.modified_at" if "modified_at" in has else "cast(null as timestamptz)"
     created = "delivered.created_at" if "created_at" in has else "cast(null as timestamptz)"
-    wh.execute(_delivered(declared, relation, given), source_system=source_system)
+    has_lines = bool(declared.repeat_key) and _holds_lines(wh, declared, source_system)
+    wh.execute(_delivered(declared, relation, given, has_lines=has_lines), source_system=source_system)
     if declared.repeat_key:
-        _name_lines(wh, declared, load_id, source_system, repeats)
+        _name_lines(wh, declared, load_id, source_system, repeats, has_lines=has_lines)
     else:
         wh.execute(_NAMED_BY_KEY)
     wh.execute(_KNOWN.format(versions=versions))
@@ -375,7 +383,7 @@ def _store(
     return Stored(loaded=loaded, merged=records - loaded)
 
 
-def _delivered(declared: Entity, relation: str, given: list[str]) -> str:
+def _delivered(declared: Entity, relation: str, given: list[str], *, has_lines: bool) -> str:
     typed = ", ".join(
         f"cast({quote_ident(c.name) if c.name in given else 'null'} as {c.sql_type}) as {quote_ident(c.name)}"
         for c in declared.columns
@@ -388,7 +396,7 @@ def _delivered(declared: Entity, relation: str, given: list[str]) -> str:
     if declared.repeat_key:
         row_id = f"case when {quote_ident(declared.key[0])} is not null then {row_id} end"
     repeat_id = "null"
-    if declared.repeat_key:
+    if has_lines:
         repeat_id = f"md5_number({_digest_text(declared, declared.repeat_key)})"
     return _DELIVERED.format(
         content=content,
@@ -400,8 +408,25 @@ def _delivered(declared: Entity, relation: str, given: list[str]) -> str:
     )
 
 
-def _name_lines(wh: Warehouse, declared: Entity, load_id: int, source_system: str, repeats: str) -> None:
+def _holds_lines(wh: Warehouse, declared: Entity, source_system: str) -> bool:
+    """Does the store hold lines without an id of their own, which a delivery could repeat or edit?"""
+    found = wh.rows(
+        f"select 1 from entities.{quote_ident(declared.name + '_versions')} "
+        f"where source_system = $source_system and {quote_ident(declared.key[0])} is null limit 1",
+        source_system=source_system,
+    )
+    return bool(found)
+
+
+def _name_lines(
+    wh: Warehouse, declared: Entity, load_id: int, source_system: str, repeats: str, *, has_lines: bool
+) -> None:
     wh.execute(_LINES)
+    line = "'line', hex(unmatched.content_id), unmatched.nth"  # a cast to varchar takes 100 microseconds
+    new_row = _row_digest(declared.name, line)
+    if not has_lines:
+        wh.execute(_NAMED_AFRESH.format(new_row=new_row), source_system=source_system, repeats=repeats)
+        return
     wh.execute(
         _STORED.format(
             entity=quote_ident(declared.name),
@@ -411,10 +436,9 @@ def _name_lines(wh: Warehouse, declared: Entity, load_id: int, source_system: st
         ),
         source_system=source_system,
     )
-    line = "'line', hex(unmatched.content_id), unmatched.nth"  # a cast to varchar takes 100 microseconds
     wh.execute(
         _NAMED.format(
-            new_row=_row_digest(declared.name, line),
+            new_row=new_row,
             other_row=_row_digest(declared.name, f"{line}, $load_id"),
         ),
         source_system=source_system,

@@ -137,11 +137,13 @@ def convert_number(column: Column, dialect: Dialect) -> Conversion:
     if dialect.decimal == ",":
         folded = f"case when contains({name}, '.') then {name} || '?' else replace({folded}, ',', '.') end"
     is_number = f"regexp_full_match({number}, '[+-]?\\d+(\\.\\d+)?')"
-    is_finer = f"regexp_matches({number}, '\\.\\d{{{decimals}}}\\d*[1-9]')"
+    is_finer = (
+        f"strlen({number}) > {decimals + 2} and regexp_matches({number}, '\\.\\d{{{decimals}}}\\d*[1-9]')"
+    )
     cast = f"try_cast({number} as {column.sql_type})"
     in_range = f"coalesce(abs({cast}) <= {limit}, false)"
     # A count has no fraction: one would be a wrong column, not a finer value.
-    is_sound = is_number if decimals else f"{is_number} and not {is_finer}"
+    is_sound = is_number if decimals else f"{is_number} and not ({is_finer})"
     fault = (
         f"case when {is_sound} then case when not {in_range} then 'out_of_range' end "
         f"when regexp_full_match(lower({number}), '[+-]?(nan|inf|infinity)') then 'non_finite' "

@@ -205,11 +205,20 @@ def _texts(plan: _Plan) -> str:
             cells = [f"c{plan.places[source]}" for source in rule.sources]
             if column.type == "TEXT" and column.words is None and not _is_id(plan.entity, column):
                 # Free text stays as typed, outer blanks and all.
-                text = f"case when trim({cells[0]}, {_BLANKS}) <> '' then {cells[0]} end"
+                text = f"case when {_trimmed(cells[0])} is not null then {cells[0]} end"
             else:
-                text = " || '-' || ".join(f"nullif(trim({cell}, {_BLANKS}), '')" for cell in cells)
+                text = " || '-' || ".join(_trimmed(cell) for cell in cells)
             columns.append(f"{text} as {quote_ident(name)}")
     return f"create temp table texts as select {', '.join(columns)} from cells"
+
+
+def _trimmed(cell: str) -> str:
+    """Return SQL of a cell without outer blanks; most have none, and trimming is slow."""
+    has_none = " and ".join(
+        [f"{cell} >= '!'", f"not starts_with({cell}, chr(160))"]
+        + [f"not ends_with({cell}, {blank})" for blank in ("' '", "chr(9)", "chr(160)")]
+    )
+    return f"case when {has_none} then {cell} else nullif(trim({cell}, {_BLANKS}), '') end"
 
 
 def _converted(plan: _Plan, *, has_odd_times: bool) -> str:
