@@ -57,6 +57,7 @@ def company_report(
     import jinja2
 
     customers = _frame(wh, "customers.sql", as_of)
+    cards = {name: model["card"] for name, model in (models or {}).items()}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -88,9 +89,9 @@ def company_report(
         segments=_segments(customers),
         period=_period(customers["horizon_days"]),
         value=_value(customers, currency),
-        churn=_churn(customers, (models or {}).get("churn", {}).get("card")),
-        offers=_offers(wh, as_of, customers),
-        loads=_records(load_accounts(wh)),
+        churn=_churn(customers, cards.get("churn")),
+        offers=_offers(wh, as_of, customers) | {"card": cards.get("offers")},
+        loads=_loads(wh),
     )
 
 
@@ -229,6 +230,12 @@ def _offers(wh: Warehouse, as_of: date, customers: pd.DataFrame) -> dict[str, An
         "products": _records(products.head(ROWS_SHOWN)),
         "single": _records(single.head(ROWS_SHOWN)),
     }
+
+
+def _loads(wh: Warehouse) -> list[dict[str, Any]]:
+    """The loads that brought something or were refused; the same bytes once more are left out."""
+    accounts = load_accounts(wh)
+    return _records(accounts[accounts["status"] != "unchanged"])
 
 
 def _limits_of_total(customers: pd.DataFrame) -> tuple[float, float] | None:

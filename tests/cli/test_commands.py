@@ -89,3 +89,39 @@ def test_a_defect_is_code_1_without_traceback_or_values(
     assert "ZeroDivisionError in crm_analytics.cli.commands" in shown
     assert "4711" not in shown
     assert "Traceback" not in shown
+
+
+CUSTOMERS = "customer_id,name,created_at\nC1,Ada,2024-01-01\nC2,Bob,2024-02-01\n"
+
+
+def test_one_refused_file_does_not_stop_the_others(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "customers.csv").write_text(CUSTOMERS)
+    (here / "bad.csv").write_text("this,is,no,export\n1,2,3,4\n")
+    assert cli.main(["load", "customers.csv", "bad.csv", "--json"]) == cli.SOME_REFUSED
+    shown = capsys.readouterr()
+    [load] = json.loads(shown.out)
+    assert (load["status"], load["rows_loaded"]) == ("loaded", 2)
+    assert "Refused" in shown.err
+    assert cli.main(["load", "bad.csv"]) == cli.FAILED
+
+
+def test_a_night_with_a_refused_file_is_done_and_says_so_by_its_exit_code(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "inbox").mkdir()
+    (here / "inbox" / "bad.csv").write_text("this,is,no,export\n1,2,3,4\n")
+    (here / "inbox" / "customers.csv").write_text(CUSTOMERS)
+    assert cli.main(["nightly", "--as-of", "2025-07-01", "--json"]) == cli.SOME_REFUSED
+    report = json.loads(capsys.readouterr().out)
+    assert report["steps"][0]["status"] == "warned"
+    assert "bad.csv" in report["steps"][0]["note"]
+    assert cli.main(["scores", "--json"]) == cli.OK
+    scores = json.loads(capsys.readouterr().out)
+    assert [row["customer_id"] for row in scores] == ["default:C1", "default:C2"]
+    assert {row["churn_status"] for row in scores} == {"no_purchase"}
+
+
+def test_a_blocked_night_has_its_own_exit_code(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["nightly", "--as-of", "2025-07-01"]) == cli.BLOCKED
+    assert "no customer has scores" in capsys.readouterr().err
+    assert cli.main(["nightly", "--as-of", "2025-07-01", "--accept", "a new shop"]) == cli.OK

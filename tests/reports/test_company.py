@@ -115,7 +115,7 @@ def test_the_figures_are_those_of_the_scores() -> None:
     assert "At high risk of leaving30" in text
 
 
-def test_the_model_card_is_quoted() -> None:
+def test_the_model_cards_are_quoted() -> None:
     card = {
         "event": "no purchase in the 90 days after",
         "verdict": "Use it to rank.",
@@ -127,7 +127,9 @@ def test_the_model_card_is_quoted() -> None:
         "notes": ["Small."],
     }
     with company() as wh:
-        text = Page(company_report(wh, as_of=AS_OF, models={"churn": {"card": card}})).text
+        models = {"churn": {"card": card}, "offers": {"card": {"verdict": "Better than popularity."}}}
+        text = Page(company_report(wh, as_of=AS_OF, models=models)).text
+    assert "Better than popularity." in text
     assert "Use it to rank." in text
     assert "0.8000.750 to 0.850" in text
 
