@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,13 @@ AS_OF = date(2024, 7, 1)
 FIRST_DAY = date(2022, 7, 1)
 
 
-def company(customer_count: int = 150) -> Warehouse:
-    """A shop of two years: customers with a rate and a lifetime of their own, six products."""
+def company() -> Warehouse:
+    """A shop of two years, in memory."""
+    return build.warehouse(order_lines=order_lines())
+
+
+def order_lines(customer_count: int = 150) -> list[dict[str, Any]]:
+    """Customers with a rate and a lifetime of their own, six products."""
     draw = random.Random(20240701)
     lines: list[dict[str, Any]] = []
     for number in range(customer_count):
@@ -42,7 +49,7 @@ def company(customer_count: int = 150) -> Warehouse:
                 }
             )
             day += max(1, round(draw.expovariate(1 / gap)))
-    return build.warehouse(order_lines=lines)
+    return lines
 
 
 @pytest.fixture(scope="module")
@@ -111,43 +118,33 @@ def test_another_machine_gives_the_same_bits(wh: Warehouse, settings: Settings, 
     assert here["files"] == there["files"]
 
 
-def inject(monkeypatch: pytest.MonkeyPatch, column: str, values: Any) -> None:
-    """Let customer_scores come out with one column spoilt."""
-    right = nightly.scoring.customer_scores
-
-    def wrong(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
-        scores = right(wh, as_of=as_of)
-        return scores.assign(**{column: values(scores)})
-
-    monkeypatch.setattr(nightly.scoring, "customer_scores", wrong)
+FAULTS: dict[str, tuple[str, Callable[[pd.Series], Any]]] = {
+    "outside 0 to 1": ("churn_probability", lambda column: column + 1),
+    "the mean moved": ("lifetime_revenue", lambda column: column * 10),
+    "values are 5": ("lifetime_revenue", lambda column: column.where(column.isna(), 5.0)),
+    "0% of customers have it, 100% had": ("lifetime_revenue", lambda column: None),
+}
 
 
-@pytest.mark.parametrize(
-    ("column", "values", "message"),
-    [
-        ("churn_probability", lambda s: s["churn_probability"] + 1, "outside 0 to 1"),
-        ("lifetime_revenue", lambda s: s["lifetime_revenue"] * 10, "the mean moved"),
-        ("lifetime_revenue", lambda s: 5.0, "all 150 values are 5"),
-        ("lifetime_revenue", lambda s: None, "0% of customers have it, 100% had"),
-    ],
-)
 def test_a_fault_blocks_the_night_and_the_last_run_stays_live(
-    wh: Warehouse,
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-    column: str,
-    values: Any,
-    message: str,
+    wh: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nightly.run(wh, settings, as_of=AS_OF)
     before = digests(settings.paths.published)
-    inject(monkeypatch, column, values)
-    with pytest.raises(AuditBlocked, match=message):
-        nightly.run(wh, settings, as_of=AS_OF + timedelta(days=1))
-    assert digests(settings.paths.published) == before
-    [(status, reason)] = wh.rows("select status, reason from ops.runs order by run_id desc limit 1")
-    assert status == "blocked"
-    assert column in reason
+    right = nightly.scoring.customer_scores
+    for message, (column, spoil) in FAULTS.items():
+
+        def wrong(wh: Warehouse, *, as_of: date, column: str = column, spoil: Any = spoil) -> pd.DataFrame:
+            scores = right(wh, as_of=as_of)
+            return scores.assign(**{column: spoil(scores[column])})
+
+        monkeypatch.setattr(nightly.scoring, "customer_scores", wrong)
+        with pytest.raises(AuditBlocked, match=message):
+            nightly.run(wh, settings, as_of=AS_OF)
+        assert digests(settings.paths.published) == before
+        [(status, reason)] = wh.rows("select status, reason from ops.runs order by run_id desc limit 1")
+        assert status == "blocked"
+        assert column in reason
 
 
 def test_customers_that_vanish_block_the_night_unless_somebody_says_why(
@@ -183,6 +180,55 @@ def test_a_step_that_fails_leaves_the_last_run_live_and_the_next_night_mends_it(
     assert digests(settings.paths.published) == before
     assert wh.value("select status from ops.run_steps where step = 'offers' and status = 'failed'")
     assert nightly.run(wh, settings, as_of=AS_OF).published.is_new is False
+
+
+KILLED = """
+import os, signal, sys
+from datetime import date
+from crm_analytics import nightly
+from crm_analytics.settings import Settings
+from crm_analytics.warehouse import Warehouse
+
+folder, last_step = sys.argv[1:]
+
+def on_step(name):
+    if name == last_step:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+settings = Settings.default(folder)
+with Warehouse.open(settings.warehouse.path) as wh:
+    nightly.run(wh, settings, as_of=date(2024, 7, 1), on_step=on_step)
+"""
+
+
+def test_a_night_killed_at_any_step_is_run_again_as_if_nothing_had_happened(
+    wh: Warehouse, settings: Settings, tmp_path: Path
+) -> None:
+    nightly.run(wh, settings, as_of=AS_OF)
+    undisturbed = live_run(settings.paths.published)
+    assert undisturbed is not None
+    killed = Settings.default(tmp_path / "killed")
+    shutil.copytree(settings.paths.models, killed.paths.models)
+    with Warehouse.open(killed.warehouse.path, reporting_currency="EUR") as other:
+        build.add(other, "order_lines", order_lines())
+    for step in ("customer scores", "publish", "report"):
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(tmp_path / "killed"), step],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == -9, done.stderr
+        assert (live_run(killed.paths.published) is None) == (step != "report")
+    with Warehouse.open(killed.warehouse.path) as other:
+        report = nightly.run(other, killed, as_of=AS_OF)
+        statuses = [row[0] for row in other.rows("select status from ops.runs order by run_id")]
+    assert statuses == ["failed", "failed", "failed", "published"]
+    again = live_run(killed.paths.published)
+    assert again is not None
+    assert again["files"] == undisturbed["files"]
+    assert [path.name for path in (killed.paths.published / "runs").iterdir()] == [again["run_id"]]
+    assert report.report.is_file()
 
 
 def test_too_few_data_skip_a_step_and_say_so(tmp_path: Path) -> None:
