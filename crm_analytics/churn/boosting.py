@@ -84,23 +84,14 @@ class Trees:
 
     def correction(self, frame: pd.DataFrame) -> Floats:
         """Return what the trees add to the log-odds they started from, per row."""
-        return np.asarray(self._predict(frame, "margin")[:, 0], dtype=np.float64)
-
-    def contributions(self, frame: pd.DataFrame) -> Floats:
-        """Return each column's exact part of the correction, shape (rows, columns), less a constant."""
-        return np.asarray(self._predict(frame, "contributions")[:, :-1], dtype=np.float64)
-
-    def _predict(self, frame: pd.DataFrame, kind: str) -> NDArray[np.float32]:
         import xgboost
 
         if not len(frame):
-            return np.zeros((0, len(self.columns) + 1), dtype=np.float32)
+            return np.zeros(0)
         threads = _threads(len(frame))
         self._booster.set_param({"nthread": threads})
         data = xgboost.DMatrix(frame[list(self.columns)], base_margin=np.zeros(len(frame)), nthread=threads)
-        if kind == "margin":
-            return np.asarray(self._booster.predict(data, output_margin=True)).reshape(-1, 1)
-        return np.asarray(self._booster.predict(data, pred_contribs=True))
+        return np.asarray(self._booster.predict(data, output_margin=True), dtype=np.float64)
 
 
 def _threads(row_count: int) -> int:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from crm_analytics.churn.boosting import Trees, fit_trees
 from crm_analytics.churn.known import COLUMNS, THEMES_OF_COLUMNS, THEORY
+from crm_analytics.churn.tree_parts import contributions
 from crm_analytics.errors import ModelFileError
 from crm_analytics.modelling.baselines import base_rate, log_odds, single_feature
 from crm_analytics.modelling.logistic import LogisticModel, fit_logistic
@@ -145,20 +146,20 @@ class Boosted:
 
     def log_odds(self, frame: pd.DataFrame) -> Floats:
         """Return the closed form's log-odds plus the trees' correction."""
-        return start_of(frame, self.fallback) + self._trees().correction(frame)
+        return start_of(frame, self.fallback) + Trees(self.text, self.columns).correction(frame)
 
     def parts(self, frame: pd.DataFrame) -> Parts:
-        """Return exact tree contributions summed by theme; the starting point belongs to the rhythm."""
-        parts = by_theme(self.columns, self._trees().contributions(frame))
-        start = start_of(frame, self.fallback)
-        return {**parts, "rhythm": start + parts.get("rhythm", np.zeros(len(frame)))}
+        """Return exact tree contributions by theme; the starting point belongs to the rhythm."""
+        themes = list(dict.fromkeys(["rhythm", *(THEMES_OF_COLUMNS[name] for name in self.columns)]))
+        groups = [themes.index(THEMES_OF_COLUMNS[name]) for name in self.columns]
+        values = np.asfortranarray(frame[list(self.columns)].to_numpy(dtype=np.float32))
+        found = contributions(self.text, values, groups, len(themes))
+        parts = {theme: found[:, number] for number, theme in enumerate(themes)}
+        return {**parts, "rhythm": parts["rhythm"] + start_of(frame, self.fallback)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trees as xgboost's own JSON text."""
         return {"text": self.text, "columns": list(self.columns), "fallback": self.fallback}
-
-    def _trees(self) -> Trees:
-        return Trees(self.text, self.columns)
 
     @classmethod
     def fit(cls, table: pd.DataFrame, outcome: Floats, *, seed: int) -> Boosted:

@@ -21,6 +21,7 @@ from crm_analytics.churn.known import COLUMNS, known
 from crm_analytics.churn.model import ChurnModel, load_model
 from crm_analytics.churn.score import RISK_CUTS, score
 from crm_analytics.churn.training import train
+from crm_analytics.churn.tree_parts import contributions
 from crm_analytics.errors import ModelFileError, NotEnoughData, UsageError
 from crm_analytics.modelling.evaluate import evaluate
 from crm_analytics.warehouse import SqlFile, Warehouse
@@ -289,3 +290,19 @@ def _closed_form(*, active_days: int) -> ChurnModel:
 def test_the_simulated_shop_has_both_outcomes(wh: Warehouse) -> None:
     assert len(shop()["order_lines"]) > 2000
     assert 0.05 < label_of(wh).mean() < 0.95
+
+
+def test_tree_parts_equal_xgboosts_own_contributions(table: pd.DataFrame, wh: Warehouse) -> None:
+    import xgboost
+
+    outcome = table["customer_id"].map(label_of(wh)).fillna(1).to_numpy(dtype=np.float64)
+    fitted = CANDIDATES["boosted"].fit(table, outcome, seed=0)
+    columns = list(fitted.to_dict()["columns"])
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(fitted.to_dict()["text"], "utf-8"))
+    frame = table[columns].mask(np.random.default_rng(1).random((len(table), len(columns))) < 0.1)
+    theirs = booster.predict(xgboost.DMatrix(frame), pred_contribs=True)[:, :-1]
+    values = np.asfortranarray(frame.to_numpy(dtype=np.float32))
+    ours = contributions(fitted.to_dict()["text"], values, range(len(columns)), len(columns))
+    assert np.abs(theirs).max() > 0.1
+    assert np.allclose(ours, theirs, atol=2e-5)
