@@ -62,6 +62,8 @@ def demo(
         out.print_json(result.as_json)
     else:
         result.show()
+    if result.night.refused:
+        raise typer.Exit(SOME_REFUSED)
 
 
 @app.command()

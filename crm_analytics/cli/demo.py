@@ -36,13 +36,13 @@ class Demo:
 
     tables: tuple[tuple[str, list[str], list[list[str]]], ...]
     as_json: dict[str, Any]
-    report: Path
+    night: RunReport
 
     def show(self) -> None:
         """Print the tables and where the report is."""
         for title, columns, rows in self.tables:
             out.print_table(title, columns, rows)
-        out.print_lines(f"Report: {self.report}")
+        out.print_lines(f"Report: {self.night.report}")
 
 
 def run_sample(folder: Path, on_step: OnStep) -> Demo:
@@ -77,7 +77,7 @@ def run_sample(folder: Path, on_step: OnStep) -> Demo:
     return Demo(
         tables=((title, columns, rows),),
         as_json={"segments": segments.to_dict("records"), **_night_json(night)},
-        report=night.report,
+        night=night,
     )
 
 
@@ -100,7 +100,7 @@ def run_cdnow(folder: Path, on_step: OnStep) -> Demo:
     return Demo(
         tables=((f"CDNOW, calibration to 1997-09-30 ({night.seconds:.0f} s)", ["figure", "value"], rows),),
         as_json={"figures": {name: value for name, value, _ in figures}, **_night_json(night)},
-        report=night.report,
+        night=night,
     )
 
 
