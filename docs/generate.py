@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import typer
 
-from crm_analytics.cli import app
+from crm_analytics.cli.commands import app
 from crm_analytics.schema import entities
 from crm_analytics.vocabulary import WORDS
 from crm_analytics.warehouse import all_sql_files

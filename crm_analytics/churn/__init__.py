@@ -8,16 +8,4 @@ reasons.py (what is said).
 
 from crm_analytics import lazy
 
-__all__ = ["CANDIDATES", "ChurnModel", "features", "load_model", "score", "train"]
-
-__getattr__, __dir__ = lazy.exports(
-    __name__,
-    {
-        "CANDIDATES": ".candidates",
-        "ChurnModel": ".model",
-        "features": ".features",
-        "load_model": ".model",
-        "score": ".score",
-        "train": ".training",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

@@ -9,10 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crm_analytics import lazy
-
-__getattr__, __dir__ = lazy.exports(__name__, {"app": ".commands"})
-
 OK, FAILED, USAGE, BLOCKED, SOME_REFUSED = 0, 1, 2, 3, 4
 
 

@@ -7,17 +7,4 @@ table.sql) and holdout.py (how good it was).
 
 from crm_analytics import lazy
 
-__getattr__, __dir__ = lazy.exports(
-    __name__,
-    {
-        "MODELS": ".models",
-        "fit_models": ".cohort_models",
-        "BetaGeoModel": ".models.bg_nbd",
-        "GammaGammaModel": ".models.gamma_gamma",
-        "ModifiedBetaGeoModel": ".models.mbg_nbd",
-        "holdout": ".holdout",
-        "lifetime_value": ".lifetime_value",
-        "score_summary": ".customer_value",
-        "summary": ".customer_summary",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

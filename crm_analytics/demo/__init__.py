@@ -2,7 +2,4 @@
 
 from crm_analytics import lazy
 
-__getattr__, __dir__ = lazy.exports(
-    __name__,
-    {"cdnow_path": ".cdnow", "write_sample": ".sample"},
-)
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

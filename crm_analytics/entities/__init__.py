@@ -2,6 +2,4 @@
 
 from crm_analytics import lazy
 
-__all__ = ["Stored", "store_versions"]
-
-__getattr__, __dir__ = lazy.exports(__name__, {"Stored": ".versions", "store_versions": ".versions"})
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

@@ -6,6 +6,4 @@ as_of; dates at or after as_of are empty; amounts are in the reporting currency 
 
 from crm_analytics import lazy
 
-__all__ = ["settle_currency"]
-
-__getattr__, __dir__ = lazy.exports(__name__, {"settle_currency": ".currency"})
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

@@ -2,8 +2,4 @@
 
 from crm_analytics import lazy
 
-__all__ = ["Load", "load", "sync"]
-
-__getattr__, __dir__ = lazy.exports(
-    __name__, {"Load": ".load:Load", "load": ".load:load", "sync": ".sync:sync"}
-)
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

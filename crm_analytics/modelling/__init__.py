@@ -6,17 +6,4 @@ later window, and what came out is written on a `ModelCard`.
 
 from crm_analytics import lazy
 
-__all__ = ["Cutoff", "LogisticModel", "Metric", "ModelCard", "evaluate", "fit_logistic", "rolling_cutoffs"]
-
-__getattr__, __dir__ = lazy.exports(
-    __name__,
-    {
-        "Cutoff": ".cutoffs",
-        "LogisticModel": ".logistic",
-        "Metric": ".evaluate",
-        "ModelCard": ".model_card",
-        "evaluate": ".evaluate",
-        "fit_logistic": ".logistic",
-        "rolling_cutoffs": ".cutoffs",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

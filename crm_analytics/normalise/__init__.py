@@ -2,9 +2,4 @@
 
 from crm_analytics import lazy
 
-__all__ = ["CURRENCIES", "DIGITS", "odd_local_times"]
-
-__getattr__, __dir__ = lazy.exports(
-    __name__,
-    {"CURRENCIES": ".currencies", "DIGITS": ".digits", "odd_local_times": ".local_time"},
-)
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

@@ -2,13 +2,4 @@
 
 from crm_analytics import lazy
 
-__all__ = ["Record", "RecordStore", "changes"]
-
-__getattr__, __dir__ = lazy.exports(
-    __name__,
-    {
-        "Record": ".record",
-        "RecordStore": ".store",
-        "changes": ".changes:",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

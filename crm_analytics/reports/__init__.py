@@ -2,6 +2,4 @@
 
 from crm_analytics import lazy
 
-__all__ = ["company_report"]
-
-__getattr__, __dir__ = lazy.exports(__name__, {"company_report": ".company"})
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

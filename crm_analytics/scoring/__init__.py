@@ -2,15 +2,4 @@
 
 from crm_analytics import lazy
 
-__all__ = ["OfferModel", "customer_scores", "load_offer_model", "next_best_offers", "train_offers"]
-
-__getattr__, __dir__ = lazy.exports(
-    __name__,
-    {
-        "OfferModel": ".next_best_offer.model",
-        "customer_scores": ".customer_scores",
-        "load_offer_model": ".next_best_offer.model",
-        "next_best_offers": ".next_best_offer.offers",
-        "train_offers": ".next_best_offer.training",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

@@ -5,15 +5,4 @@ RFM scores: ``rfm.sql``; the names of their combinations and what to do: ``segme
 
 from crm_analytics import lazy
 
-__all__ = ["SegmentName", "plot_segments", "rfm", "segment_names", "segment_table"]
-
-__getattr__, __dir__ = lazy.exports(
-    __name__,
-    {
-        "SegmentName": ".names",
-        "plot_segments": ".plots",
-        "rfm": ".rfm",
-        "segment_names": ".names",
-        "segment_table": ".rfm",
-    },
-)
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

@@ -7,9 +7,4 @@ The order of the work: purchases.py (what is known) -> recommenders.py (which pr
 
 from crm_analytics import lazy
 
-__all__ = ["RECOMMENDERS", "next_best_offers", "train_offers"]
-
-__getattr__, __dir__ = lazy.exports(
-    __name__,
-    {"RECOMMENDERS": ".recommenders", "next_best_offers": ".offers", "train_offers": ".training"},
-)
+__getattr__, __dir__, __all__ = lazy.exports(__name__, __file__)

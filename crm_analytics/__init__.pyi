@@ -1,0 +1,17 @@
+"""Public names of the package, and where they live; read by `crm_analytics.lazy` too."""
+
+from . import churn as churn
+from . import clv as clv
+from . import errors as errors
+from . import nightly as nightly
+from . import scoring as scoring
+from . import segmentation as segmentation
+from .ingest.load import Load as Load
+from .ingest.load import load as load
+from .ingest.sync import sync as sync
+from .records import RecordStore as RecordStore
+from .warehouse import Warehouse as Warehouse
+from .warehouse.publish import open_published as open_published
+from .warehouse.publish import read_scores as read_scores
+
+__version__: str

@@ -1,0 +1,5 @@
+"""Public names of the package, and where they live; read by `crm_analytics.lazy` too."""
+
+from .load import Load as Load
+from .load import load as load
+from .sync import sync as sync

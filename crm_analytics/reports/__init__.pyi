@@ -1,0 +1,3 @@
+"""Public names of the package, and where they live; read by `crm_analytics.lazy` too."""
+
+from .company import company_report as company_report
