@@ -26,4 +26,4 @@ def fold_digits(text: str) -> str:
     >>> fold_digits("\u06f9\u066b\u06f5")
     '9.5'
     """
-    return text.translate(str.maketrans(dict(DIGITS)))
+    return text.translate({ord(digit): plain for digit, plain in DIGITS.items()})
