@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import crm_analytics as crm
 from benchmarks.measure import Side, Work
@@ -109,7 +109,7 @@ def publish(company: Company) -> int:
     """Write the Parquet files and the read-only copy, and make them live."""
     from crm_analytics.warehouse.publish import publish as to_folder
 
-    made_from = {"load_ids": [], "models": {}, "parameters": {}, "versions": {}}
+    made_from: dict[str, Any] = {"load_ids": [], "models": {}, "parameters": {}, "versions": {}}
     tables = crm.nightly.SCORE_TABLES
     folder = company.folder / PUBLISHED
     return to_folder(company.wh, folder, "benchmark", tables, as_of=AS_OF, made_from=made_from).rows
@@ -130,7 +130,8 @@ def _keep(company: Company, table: str, scores: pd.DataFrame) -> int:
     from crm_analytics.warehouse import quote_table
 
     columns = company.wh.frame(f"select * from {quote_table(table)} limit 0").columns
-    return company.wh.replace_as_of(table, scores.assign(as_of=AS_OF)[columns], as_of=AS_OF)
+    rows: int = company.wh.replace_as_of(table, scores.assign(as_of=AS_OF)[columns], as_of=AS_OF)
+    return rows
 
 
 _TABLES = ("pandas", "duckdb", "pyarrow.parquet", "crm_analytics.nightly")
