@@ -69,9 +69,7 @@ def line(
 
 
 def quantities(wh: Warehouse) -> list[tuple[str, int]]:
-    return wh.rows(
-        "select order_source_id, cast(quantity as bigint) from entities.order_lines order by all"
-    )
+    return wh.rows("select order_source_id, cast(quantity as bigint) from entities.order_lines order by all")
 
 
 def test_record_that_says_nothing_new_is_merged(wh: Warehouse) -> None:

@@ -1,0 +1,19 @@
+-- kind:    check
+-- purpose: Which order lines have neither a time of their own nor a document head that tells it?
+-- grain:   source_system, order_source_id
+-- reads:   entities.order_lines, entities.orders
+-- columns:
+--   source_system      system of the lines
+--   order_source_id    document they name
+--   line_count         lines concerned
+select
+    line.source_system as source_system,
+    line.order_source_id as order_source_id,
+    count(*) as line_count
+from entities.order_lines as line
+left join entities.orders as head
+    on head.source_system = line.source_system
+    and head.source_id = line.order_source_id
+where line.occurred_at is null
+    and head.source_id is null
+group by line.source_system, line.order_source_id
