@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_analytics import churn, clv, scoring, segmentation
 from crm_analytics.audit import audit
+from crm_analytics.entities import checks
 from crm_analytics.errors import AuditBlocked, NotEnoughData, UsageError
 from crm_analytics.ingest.load import Load, load
 from crm_analytics.ingest.sync import sync
@@ -23,7 +24,7 @@ from crm_analytics.records import RecordStore
 from crm_analytics.reports.company import company_report
 from crm_analytics.settings import Settings
 from crm_analytics.trained_models import newest_or_trained
-from crm_analytics.warehouse import Warehouse, all_sql_files, quote_table
+from crm_analytics.warehouse import Warehouse, quote_table
 from crm_analytics.warehouse.publish import Published, live_run, open_published, publish, write_whole
 from crm_analytics.warehouse.run_log import RunLog, Step, StepReport, begin, loaded_ids, versions
 
@@ -192,13 +193,11 @@ def _load(night: _Night, step: Step) -> None:
 
 
 def _check_entities(night: _Night, step: Step) -> None:
-    """Run every rule (SQL files of kind ``check``); what they find is reported and stops nothing."""
-    rules = [file for file in all_sql_files() if file.kind == "check"]
-    found = {rule.path.stem: night.wh.arrow(rule).num_rows for rule in rules}
-    step.rows = sum(found.values())
-    step.note = f"{len(rules)} rules"
-    if step.rows:
-        step.warn("; ".join(f"{name}: {count} rows" for name, count in found.items() if count))
+    """Run the rules over the entities; what they find is reported and stops nothing."""
+    findings = checks.run(night.wh)
+    step.rows = sum(finding.row_count for finding in findings)
+    if findings:
+        step.warn("; ".join(str(finding) for finding in findings))
 
 
 def _value(night: _Night, step: Step) -> None:
