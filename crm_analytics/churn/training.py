@@ -29,7 +29,7 @@ from crm_analytics.warehouse import SqlFile, Warehouse
 
 MAX_CUTOFFS = 6
 # More rows than this teach the small trees nothing new; customers beyond it are left out by a seeded draw.
-MAX_TRAINING_ROWS = 300_000
+MAX_TRAINING_ROWS = 150_000
 _ACTIVE_DAYS_UNKNOWN = 365
 
 

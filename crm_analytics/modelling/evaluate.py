@@ -16,7 +16,7 @@ Equal probabilities are treated as one group everywhere, so the order of rows do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,15 +148,16 @@ def checked(outcome: ArrayLike, probability: ArrayLike) -> tuple[Floats, Floats]
 
 def bootstrap_weights(
     row_count: int, *, customers: Sequence[object] | pd.Series | None, seed: int, replicates: int
-) -> list[Floats]:
-    """Return, per replicate, how often each row was drawn when customers are drawn with replacement."""
+) -> Iterator[Floats]:
+    """Yield, per replicate, how often each row was drawn when customers are drawn with replacement."""
     generator = np.random.default_rng(seed)
     codes = np.arange(row_count) if customers is None else pd.factorize(pd.Series(customers))[0]
     if len(codes) != row_count:
         raise UsageError(f"customers has {len(codes)} entries for {row_count} rows.")
     count = int(codes.max()) + 1
     chance = np.full(count, 1.0 / count)
-    return [generator.multinomial(count, chance)[codes].astype(np.float64) for _ in range(replicates)]
+    for _ in range(replicates):
+        yield generator.multinomial(count, chance)[codes].astype(np.float64)
 
 
 def _loss(y: Floats, p: Floats) -> Floats:

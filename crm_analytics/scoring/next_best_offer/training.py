@@ -198,7 +198,7 @@ def _measure(window: _Window, rank: Rank, k: int, seed: int) -> dict[str, Metric
     hit, total = np.concatenate(hits).astype(np.float64), np.concatenate(bought).astype(np.float64)
     buyers = total > 0
     hit, total = hit[buyers], total[buyers]
-    draws = bootstrap_weights(len(hit), customers=None, seed=seed, replicates=200)
+    draws = list(bootstrap_weights(len(hit), customers=None, seed=seed, replicates=200))
     return {
         "hit_rate": _ratio((hit > 0).astype(np.float64), np.ones(len(hit)), draws),
         "recall": _ratio(hit, total, draws),
@@ -211,7 +211,7 @@ def _calibration(window: _Window, blends: _Blends, seed: int) -> Metric:
         for rows, inputs in _inputs(window)
     ]
     bought = window.bought.sum(axis=1).astype(np.float64)
-    draws = bootstrap_weights(len(bought), customers=None, seed=seed, replicates=200)
+    draws = list(bootstrap_weights(len(bought), customers=None, seed=seed, replicates=200))
     return _ratio(np.concatenate(expected), bought, draws)
 
 
