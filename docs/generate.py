@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import typer
 
 from crm_analytics.cli.commands import app
@@ -69,21 +69,22 @@ def _data_dictionary() -> Iterator[str]:
 
 
 def _command_line() -> Iterator[str]:
-    group = typer.main.get_command(app)
     yield "# Command line"
     yield ""
     yield "Made by `make docs`. Every command takes `--help`. Exit codes: 0 ok, 1 failed, 2 usage,"
     yield "3 blocked by the audit, 4 done but some files were refused."
-    assert isinstance(group, click.Group)
-    for name in sorted(group.commands):
-        command = group.commands[name]
-        context = click.Context(command, info_name=f"crm-analytics {name}")
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name in sorted(commands):
+        command = commands[name]
         yield ""
-        yield f"## {name}"
+        yield f"## crm-analytics {name}"
         yield ""
-        yield "```"
-        yield command.get_help(context).strip()
-        yield "```"
+        yield inspect.cleandoc(command.help or "").split("\f")[0].strip()
+        yield ""
+        for parameter in command.params:
+            if parameter.name != "help":
+                shown = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
+                yield f"- {shown}: {getattr(parameter, 'help', None) or parameter.name}"
 
 
 if __name__ == "__main__":

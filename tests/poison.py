@@ -1,4 +1,4 @@
-"""What if everything after as_of were garbage?  Rewrites the future of a warehouse, for the no-future tests."""
+"""What if everything after as_of were garbage?  Rewrites a warehouse's future, for the no-future tests."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def _add_versions(wh: Warehouse, entity: Entity, versions: str, as_of: date) -> 
         keep = {*entity.key}
         system = "row_id as row_id, true as is_revision"
         time = "valid_from"
-        moved = "greatest(valid_from, cast(cast($as_of as date) as timestamptz)) + interval 400 days as valid_from"
+        start = "greatest(valid_from, cast(cast($as_of as date) as timestamptz))"
+        moved = f"{start} + interval 400 days as valid_from"
     columns = []
     for column in entity.columns:
         name = quote_ident(column.name)
