@@ -27,6 +27,8 @@ _SEGMENT_PRIOR = 50.0
 _PAIR_PRIOR = 20.0
 # ... and the repeat rate of a product as much as half a repeat purchase of the customer's own.
 _REPEAT_PRIOR = 0.5
+# A product speaks for at most so many others: its strongest partners.
+PARTNERS = 50
 NOT_OWNED = float(np.log(1e-6))
 
 
@@ -60,21 +62,17 @@ def bought_together(known: Purchases, horizon_days: int) -> Scorer:
     """Score by the best lift among the customer's products: ln of P(product | one of mine) / P(product).
 
     P(j | i) is the share of buyers of i who bought j, drawn towards P(j) (a prior of 20 customers), so that
-    few buyers make no strong pair. 0 = no product of the customer speaks for it; a product does not speak
-    for itself.
+    few buyers make no strong pair. A product speaks for its 50 strongest partners (`PARTNERS`) with a lift
+    above 1, and never for itself; 0 = no product of the customer speaks for it.
     """
-    lifts = pair_lifts(known)
+    partner, lift = strongest_partners(pair_lifts(known))
 
     def score(of: Purchases, rows: slice) -> Floats:
         where, position = of.entries(rows)
-        best = np.full((rows.stop - rows.start, len(of.products)), -np.inf)
-        products = of.product[where]
-        order = np.argsort(products, kind="stable")
-        borders = np.searchsorted(products[order], np.arange(len(of.products) + 1))
-        for product in np.unique(products):
-            owners = position[order[borders[product] : borders[product + 1]]]
-            best[owners] = np.maximum(best[owners], lifts[product])
-        return np.where(np.isfinite(best), best, 0.0)
+        mine = of.product[where]
+        best = np.zeros((rows.stop - rows.start, len(of.products)))
+        np.maximum.at(best, (position[:, None], partner[mine]), lift[mine])
+        return best
 
     return score
 
@@ -131,3 +129,19 @@ def pair_lifts(known: Purchases) -> Floats:
     lifts = np.log(given / share[None, :])
     np.fill_diagonal(lifts, -np.inf)
     return np.asarray(lifts, dtype=np.float64)
+
+
+def strongest_partners(lifts: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """Return, per product, the columns of its strongest partners and their ln lifts (0 = lift below 1).
+
+    Both have shape (products, at most `PARTNERS`).
+
+    Examples
+    --------
+    >>> partner, lift = strongest_partners(np.array([[-np.inf, 0.7], [-0.2, -np.inf]]))
+    >>> lift.max(axis=1).tolist()
+    [0.7, 0.0]
+    """
+    count = min(PARTNERS, lifts.shape[1])
+    partner = np.argpartition(-lifts, count - 1, axis=1)[:, :count] if count else np.empty(lifts.shape, int)
+    return np.asarray(partner, np.int64), np.maximum(np.take_along_axis(lifts, partner, axis=1), 0.0)

@@ -8,7 +8,7 @@ alone is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
@@ -30,8 +30,9 @@ from crm_analytics.warehouse import Warehouse
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Rank = Callable[[dict[str, Floats], Bools], Floats]
+# Learned and judged on a draw of customers: at most so many, and so many customer-product pairs.
 CUSTOMERS = 20_000
+CELLS = 20_000_000
 PAIRS = 400_000
 _POPULAR_ONLY = ("popular", *ACTIVITY)
 
@@ -122,8 +123,9 @@ def _window(wh: Warehouse, cutoff: Cutoff, seed: int) -> _Window:
     known = purchases_before(wh, as_of=cutoff.as_of)
     scorers = {name: make(known, cutoff.horizon_days) for name, make in RECOMMENDERS.items()}
     count = len(known.customers)
-    if count > CUSTOMERS:
-        drawn = np.random.default_rng(seed).choice(count, size=CUSTOMERS, replace=False)
+    size = min(CUSTOMERS, CELLS // max(1, len(known.products)))
+    if count > size:
+        drawn = np.random.default_rng(seed).choice(count, size=size, replace=False)
         known = known.only(np.sort(drawn))
     bought = bought_matrix(wh, known, as_of=cutoff.as_of, horizon_days=cutoff.horizon_days)
     return _Window(cutoff, known, bought, scorers)
@@ -167,10 +169,7 @@ def _judge(
     """Learn one window earlier and try it on the last; return metrics, inputs to use and verdict."""
     if not earlier.bought.any():
         return {}, INPUTS, "Use with care: there is no earlier window to judge the offers on."
-    blends = _fit(earlier, INPUTS, seed)
-    metrics = {"blend": _measure(last, blends.log_odds, k, seed)}
-    metrics |= {name: _measure(last, _alone(name), k, seed) for name in RECOMMENDERS}
-    metrics["blend"]["calibration_in_the_large"] = _calibration(last, blends, seed)
+    metrics = _measure(last, _fit(earlier, INPUTS, seed), k, seed)
     ours, theirs = metrics["blend"]["hit_rate"].value, metrics["popular"]["hit_rate"].value
     found = f"{ours:.1%} of buyers bought one of their first {k} offers, {theirs:.1%} with popular products"
     if ours <= theirs:
@@ -182,37 +181,34 @@ def _judge(
     return metrics, INPUTS, f"May be used: {found}, in a later window."
 
 
-def _alone(name: str) -> Rank:
-    """Rank by one recommender and nothing else."""
-    return lambda inputs, owned: inputs[name]
+def _measure(window: _Window, blends: _Blends, k: int, seed: int) -> dict[str, dict[str, Metric]]:
+    """Return hit rate and recall of the first k offers among customers who bought something.
 
-
-def _measure(window: _Window, rank: Rank, k: int, seed: int) -> dict[str, Metric]:
-    """Return hit rate and recall of the first k offers among customers who bought something."""
-    hits, bought = [], []
+    By the blend and by each recommender alone; for the blend also expected over actual purchases.
+    """
+    hits: dict[str, list[Floats]] = {name: [] for name in ("blend", *RECOMMENDERS)}
+    expected: list[Floats] = []
     for rows, inputs in _inputs(window):
         mine = window.bought[rows]
-        first = top(np.array(rank(inputs, window.known.owned(rows))), k)
-        hits.append(np.take_along_axis(mine, first, axis=1).sum(axis=1))
-        bought.append(mine.sum(axis=1))
-    hit, total = np.concatenate(hits).astype(np.float64), np.concatenate(bought).astype(np.float64)
-    buyers = total > 0
-    hit, total = hit[buyers], total[buyers]
-    draws = list(bootstrap_weights(len(hit), customers=None, seed=seed, replicates=200))
-    return {
-        "hit_rate": _ratio((hit > 0).astype(np.float64), np.ones(len(hit)), draws),
-        "recall": _ratio(hit, total, draws),
-    }
-
-
-def _calibration(window: _Window, blends: _Blends, seed: int) -> Metric:
-    expected = [
-        sigmoid(blends.log_odds(inputs, window.known.owned(rows))).sum(axis=1)
-        for rows, inputs in _inputs(window)
-    ]
+        blended = blends.log_odds(inputs, window.known.owned(rows))
+        expected.append(sigmoid(blended).sum(axis=1))
+        ranks = {"blend": blended, **{name: np.array(inputs[name]) for name in RECOMMENDERS}}
+        for name, values in ranks.items():
+            found = np.take_along_axis(mine, top(values, k), axis=1)
+            hits[name].append(found.sum(axis=1).astype(np.float64))
     bought = window.bought.sum(axis=1).astype(np.float64)
-    draws = list(bootstrap_weights(len(bought), customers=None, seed=seed, replicates=200))
-    return _ratio(np.concatenate(expected), bought, draws)
+    buyers = bought > 0
+    draws = list(bootstrap_weights(int(buyers.sum()), customers=None, seed=seed, replicates=200))
+    metrics = {}
+    for name, parts in hits.items():
+        hit = np.concatenate(parts)[buyers]
+        metrics[name] = {
+            "hit_rate": _ratio((hit > 0).astype(np.float64), np.ones(len(hit)), draws),
+            "recall": _ratio(hit, bought[buyers], draws),
+        }
+    everybody = list(bootstrap_weights(len(bought), customers=None, seed=seed, replicates=200))
+    metrics["blend"]["calibration_in_the_large"] = _ratio(np.concatenate(expected), bought, everybody)
+    return metrics
 
 
 def _ratio(above: Floats, below: Floats, draws: list[Floats]) -> Metric:
