@@ -17,7 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -60,8 +60,8 @@ def run(
     console: Console,
     limit_seconds: int = LIMIT_SECONDS,
     together: bool = False,
-) -> dict[str, Any]:
-    """Measure all steps at all sizes and return the figures as plain JSON types.
+) -> Iterator[dict[str, Any]]:
+    """Measure all steps, and yield after each size the figures so far as plain JSON types.
 
     Parameters
     ----------
@@ -91,18 +91,18 @@ def run(
         steps += _measured(
             "plain", "benchmarks.plain_script", PLAIN_STEPS, place, size, limit_seconds, console
         )
-    return {
-        "date": on.isoformat(),
-        "machine": _machine(load_before),
-        "packages": {name: version(name) for name in PACKAGES},
-        "seed": SEED,
-        "sizes": sorted(sizes),
-        "limit_seconds": limit_seconds,
-        "data": data,
-        "steps": steps,
-        "growth": growth(steps),
-        "ratios": ratios(steps),
-    }
+        yield {
+            "date": on.isoformat(),
+            "machine": _machine(load_before),
+            "packages": {name: version(name) for name in PACKAGES},
+            "seed": SEED,
+            "sizes": [extent["customers"] for extent in data],
+            "limit_seconds": limit_seconds,
+            "data": list(data),
+            "steps": list(steps),
+            "growth": growth(steps),
+            "ratios": ratios(steps),
+        }
 
 
 def _data(place: Path, size: int, console: Console) -> dict[str, Any]:
@@ -219,17 +219,19 @@ def main() -> None:
     )
     given = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
-    made = run(
+    made: dict[str, Any] = {"steps": []}
+    for made in run(
         given.sizes,
         given.folder,
         on=given.date or datetime.now(tz=UTC).date(),
         console=console,
         limit_seconds=given.limit_seconds,
         together=given.together,
-    )
-    figures.show(console, made)
-    for path in figures.write(made, given.results):
-        console.print(f"written: {path}", markup=False)
+    ):
+        figures.show(console, made)
+        # after every size: a run that is broken off keeps what it had
+        written = figures.write(made, given.results)
+        console.print(f"written: {written[0]}, {written[1]}", markup=False)
     sys.exit(any(row["status"] != "ok" for row in made["steps"]))
 
 

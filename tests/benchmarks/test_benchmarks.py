@@ -34,7 +34,7 @@ def row(side: str, step: str, customers: int, seconds: float, **other: Any) -> d
 def test_three_hundred_customers_go_through_every_step_of_both_sides(
     tmp_path: Path, console: Console
 ) -> None:
-    found = run.run([300], tmp_path / "data", on=ON, console=console, together=True)
+    (found,) = run.run([300], tmp_path / "data", on=ON, console=console, together=True)
 
     assert {(line["side"], line["step"]): line["message"] for line in found["steps"]} == {
         **{("ours", step): "" for step in run.OUR_STEPS},
