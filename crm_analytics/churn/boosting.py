@@ -29,10 +29,9 @@ _SETTINGS = {
     "subsample": 0.8,
     "colsample_bytree": 0.5,
     "base_score": 0.5,
+    # the trees are the same for any number of threads; on a busy machine several wait for each other
+    "nthread": 1,
 }
-# The trees are the same for any number of threads; for few rows waiting for each other costs more than it
-# gains.
-_ROWS_FOR_TWO_THREADS = 50_000
 
 
 def fit_trees(frame: pd.DataFrame, outcome: Floats, *, start: Floats, seed: int) -> str:
@@ -52,10 +51,8 @@ def fit_trees(frame: pd.DataFrame, outcome: Floats, *, start: Floats, seed: int)
     """
     import xgboost
 
-    threads = _threads(len(frame))
-    data = xgboost.DMatrix(frame, label=outcome, base_margin=start, nthread=threads)
-    settings = {**_SETTINGS, "seed": seed, "nthread": threads}
-    booster = xgboost.train(settings, data, num_boost_round=ROUNDS)
+    data = xgboost.DMatrix(frame, label=outcome, base_margin=start, nthread=1)
+    booster = xgboost.train({**_SETTINGS, "seed": seed}, data, num_boost_round=ROUNDS)
     return bytes(booster.save_raw("json")).decode("utf-8")
 
 
@@ -88,11 +85,5 @@ class Trees:
 
         if not len(frame):
             return np.zeros(0)
-        threads = _threads(len(frame))
-        self._booster.set_param({"nthread": threads})
-        data = xgboost.DMatrix(frame[list(self.columns)], base_margin=np.zeros(len(frame)), nthread=threads)
+        data = xgboost.DMatrix(frame[list(self.columns)], base_margin=np.zeros(len(frame)), nthread=1)
         return np.asarray(self._booster.predict(data, output_margin=True), dtype=np.float64)
-
-
-def _threads(row_count: int) -> int:
-    return 2 if row_count >= _ROWS_FOR_TWO_THREADS else 1
