@@ -28,8 +28,11 @@ def test_a_notebook_is_stored_without_output(path: Path) -> None:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the notebook machinery, not of ours
 def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
+    import matplotlib.font_manager  # builds the font list here, so that the kernel need not say so
     import nbformat
     from nbclient import NotebookClient
+
+    assert matplotlib.font_manager.fontManager.ttflist
 
     folder = tmp_path / "notebooks"
     folder.mkdir()

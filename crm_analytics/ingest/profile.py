@@ -263,7 +263,7 @@ def _unknown_layout(
     near: list[tuple[int, str, list[str]]],
 ) -> Exception:
     near.sort(key=lambda one: (-one[0], one[1]))
-    widest = max((names for _, names in headers), key=len)
+    widest = max((names for delimiter, names in headers if delimiter != WHITESPACE), key=len, default=())
     found = ", ".join(repr(name[:40]) for name in widest[:12])
     clear = near and near[0][0] >= 3 and (len(near) == 1 or near[1][0] < near[0][0])
     if clear and len(near[0][2]) <= 2:
@@ -276,7 +276,8 @@ def _unknown_layout(
             column=missing[0],
         )
     listed = "; ".join(f"{name} (missing: {', '.join(missing[:4])})" for _, name, missing in near[:3])
-    hint = " Is the header on a later line (skip_rows=)?" if len(widest) <= 4 else ""
+    hint = " Is the delimiter right (delimiter=), or the header on a later line (skip_rows=)?"
+    hint = hint if len(widest) <= 2 else ""
     return ProfileError(
         f"{file}: no profile fits the columns {found}.{hint} "
         + (f"Nearest: {listed}. " if listed else "")

@@ -81,7 +81,9 @@ def headers(source: Source, dialect: Dialect) -> list[tuple[str, tuple[str, ...]
     candidates = (dialect.delimiter,) if dialect.delimiter else (*DELIMITERS, WHITESPACE)
     found = [(one, _header(data, one, dialect.skip_rows, source.name)[0]) for one in candidates]
     several = [one for one in found if len(one[1]) > 1]
-    return several or found[:1]
+    if all(delimiter == WHITESPACE for delimiter, _ in several):
+        return [found[0], *several] if found[0] not in several else several
+    return several
 
 
 def read(source: Source, dialect: Dialect) -> Delivery:

@@ -139,12 +139,11 @@ def decoded(source: Source, encoding: str | None) -> Source:
             )
         return source
     try:
-        name = codecs.lookup(encoding).name
+        return _transcoded(source, data, codecs.lookup(encoding).name, 0)
     except LookupError as error:
         raise _refused(
             source.name, "invalid_encoding", f"encoding={encoding!r} is unknown. Try 'cp1252' or 'cp1256'."
         ) from error
-    return _transcoded(source, data, name, 0)
 
 
 def _transcoded(source: Source, data: bytes, encoding: str, prefix: int) -> Source:

@@ -79,7 +79,7 @@ def segment_table(scored: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         segment, label, customer_count, customer_share (0..1), net_spend (reporting currency),
-        revenue_share (0..1 of the positive total; missing when nothing was spent), advice.
+        revenue_share (0..1 of the positive total; missing when nothing was spent), meaning, advice.
         Segments without customers are not in it.
     """
     by_segment = scored.groupby("segment", observed=True).agg(
@@ -91,5 +91,6 @@ def segment_table(scored: pd.DataFrame) -> pd.DataFrame:
     table.insert(3, "customer_share", table["customer_count"] / max(len(scored), 1))
     total = float(table["net_spend"].sum())
     table["revenue_share"] = table["net_spend"] / total if total > 0 else float("nan")
+    table["meaning"] = [rules[name].meaning for name in table["segment"]]
     table["advice"] = [rules[name].advice for name in table["segment"]]
     return table

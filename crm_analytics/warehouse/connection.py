@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -204,7 +205,9 @@ class Warehouse:
 
         DECIMAL becomes float64: for exact money use `rows` or `arrow`.
         """
-        with _translated():
+        with _translated(), warnings.catch_warnings():
+            # DuckDB's own conversion of times uses what pandas 3.1 deprecates
+            warnings.filterwarnings("ignore", message="The inplace keyword in DataFrame.drop")
             frame = self._run(sql, parameters).df()
         if isinstance(sql, SqlFile):
             sql.check(frame)
@@ -394,6 +397,11 @@ def _translated() -> Iterator[None]:
         ) from error
     except (duckdb.IOException, duckdb.FatalException) as error:
         raise _io_error(str(error)) from error
+    except duckdb.NotImplementedException as error:
+        raise errors.UsageError(
+            f"{error}. Identities (row_id, content_id) are 128-bit numbers that pandas cannot hold: "
+            "select hex(row_id) as row_id."
+        ) from error
     except duckdb.Error as error:
         raise errors.StoreError(str(error)) from error
 

@@ -36,6 +36,7 @@ class Sandbox:
     """
 
     def __init__(self, *, readable: Path | None = None) -> None:
+        # a cursor: on the connection itself, DuckDB asks for widgets when it runs in a notebook
         self._connection = duckdb.connect(
             ":memory:",
             config={
@@ -46,7 +47,7 @@ class Sandbox:
                 "python_enable_replacements": False,
                 "temp_directory": "",
             },
-        )
+        ).cursor()
         for statement in ("set enable_progress_bar = false", "set timezone = 'UTC'"):
             self._connection.execute(statement).fetchall()
         if readable is not None:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crm_analytics.errors import FileRefused, ProfileError, UsageError
+from crm_analytics.errors import FileRefused, InputError, ProfileError, UsageError
 from crm_analytics.ingest import Load, load
 from crm_analytics.warehouse import Warehouse
 
@@ -283,6 +283,25 @@ def test_missing_columns_are_named_with_those_found(wh: Warehouse, tmp_path: Pat
     with pytest.raises(FileRefused, match=match) as refusal:
         load(wh, file, profile="transactions")
     assert (refusal.value.reason, refusal.value.column) == ("missing_column", "order_date")
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"encoding": "zlib"}, "encoding='zlib' is unknown"),
+        ({"encoding": "utf-16-le"}, "line 1: byte .* cannot be utf-16-le"),
+        ({"timezone": "Mars"}, "timezone='Mars' is not known"),
+        ({"delimiter": ";"}, r"no profile fits .* Is the delimiter right \(delimiter=\)"),
+        ({"decimal": ",", "delimiter": ","}, "decimal=',' needs another delimiter"),
+        ({"date_format": "%Y %z"}, "ISO times with an offset need none"),
+        ({"guest": "drop"}, "guest='drop' is not known. Use one of quarantine, keep"),
+    ],
+)
+def test_impossible_option_is_refused_in_plain_words(
+    wh: Warehouse, tmp_path: Path, options: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(InputError, match=match):
+        load(wh, write(tmp_path, "a.csv", line(1)), received_at=RECEIVED, **options)
 
 
 def test_several_fitting_profiles_are_not_chosen_between(wh: Warehouse, tmp_path: Path) -> None:

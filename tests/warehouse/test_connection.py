@@ -217,3 +217,15 @@ def test_python_variables_cannot_be_read_from_sql() -> None:
     with Warehouse.open() as wh, pytest.raises(errors.StoreError, match="secret"):
         wh.rows("select * from secret")
     assert len(secret) == 1
+
+
+@pytest.mark.parametrize("query", ["select timestamptz '2024-03-31 12:00:00+00' as at"])
+def test_times_come_as_times_of_the_business_zone(query: str) -> None:
+    with Warehouse.open(timezone="Europe/Berlin") as wh:
+        moment = wh.frame(query)["at"][0]
+    assert (moment.hour, str(moment.tz)) == (14, "Europe/Berlin")
+
+
+def test_identities_that_pandas_cannot_hold_say_what_to_do() -> None:
+    with Warehouse.open() as wh, pytest.raises(errors.UsageError, match=r"hex\(row_id\)"):
+        wh.frame("select row_id from entities.customers")
