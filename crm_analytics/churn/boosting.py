@@ -2,8 +2,8 @@
 
 The trees correct the closed form's log-odds (xgboost's base margin; the base rate where there is no closed
 form), so that few data leave theory as it is and many data improve on it. Settings are fixed and small:
-depth 3, 100 rounds, at least ten customers (hessian weight) in a leaf; they were chosen on CDNOW and
-Online Retail, and deepening them there gained nothing. Chen and Guestrin (2016) for the method, Lundberg
+depth 3, 100 rounds, at least ten customers (hessian weight) in a leaf; rounds were tried on CDNOW and
+Online Retail, other depths were not. Chen and Guestrin (2016) for the method, Lundberg
 et al. (2020) for exact contributions.
 """
 
