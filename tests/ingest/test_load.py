@@ -289,7 +289,7 @@ def test_missing_columns_are_named_with_those_found(wh: Warehouse, tmp_path: Pat
     ("options", "match"),
     [
         ({"encoding": "zlib"}, "encoding='zlib' is unknown"),
-        ({"encoding": "utf-16-le"}, "line 1: byte .* cannot be utf-16-le"),
+        ({"encoding": "utf-16-le"}, r"line \d: byte \d+ cannot be utf-16-le"),
         ({"timezone": "Mars"}, "timezone='Mars' is not known"),
         ({"delimiter": ";"}, r"no profile fits .* Is the delimiter right \(delimiter=\)"),
         ({"decimal": ",", "delimiter": ","}, "decimal=',' needs another delimiter"),
