@@ -395,17 +395,6 @@ def test_every_account_balances_and_counts_what_an_independent_parser_counts(
         assert counted == getattr(account, rows_there)
 
 
-def test_online_retail_files_hold_the_published_number_of_distinct_lines(
-    wh: Warehouse, shared_data: Path
-) -> None:
-    loads = load(wh, shared_data / "data" / "online_retail_uci")
-    assert sum(one.rows_merged for one in loads) == 22_523
-    assert sum(one.rows_in for one in loads) == 541_909 + 525_461
-    assert wh.value("select count(*) from entities.order_lines") == 1_044_847
-    assert wh.value("select count(*) from entities.order_lines_versions where is_revision") == 0
-    assert wh.value("select count(*) from entities.order_lines where customer_source_id like '%.%'") == 0
-
-
 @pytest.mark.parametrize(
     ("name", "profile", "records", "customers"),
     [("CDNOW_master.txt.gz", None, 69_659, 23_570), ("CDNOW_sample.txt.gz", "cdnow", 6_919, 2_357)],

@@ -1,0 +1,80 @@
+"""The main job on real input: two overlapping years of a wholesaler, a million lines, from file to report.
+
+Skips where the data outside the project are absent. How long it takes is a matter of `make bench`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from crm_analytics import Warehouse, nightly, read_scores
+from crm_analytics.settings import Settings
+
+AS_OF = date(2011, 12, 10)
+
+
+@pytest.fixture(scope="module")
+def night(
+    shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Warehouse, nightly.RunReport]]:
+    folder = tmp_path_factory.mktemp("retail")
+    inbox = shared_data / "data" / "online_retail_uci"
+    settings = Settings.from_mapping({"paths": {"inbox": str(inbox)}}, folder=folder)
+    with Warehouse.open(folder / "crm.duckdb", timezone="Europe/London") as wh:
+        yield wh, nightly.run(wh, settings, as_of=AS_OF)
+
+
+def test_the_accounts_balance_and_the_overlap_is_counted_once(
+    night: tuple[Warehouse, nightly.RunReport],
+) -> None:
+    wh, report = night
+    for load in report.loads:
+        assert load.rows_in == load.rows_loaded + load.rows_quarantined + load.rows_merged, load.file
+    assert sum(load.rows_in for load in report.loads) == 541_909 + 525_461
+    assert sum(load.rows_merged for load in report.loads) == 22_523
+    assert wh.value("select count(*) from entities.order_lines") == 1_044_847
+    assert wh.value("select count(*) from entities.order_lines_versions where is_revision") == 0
+
+
+def test_nothing_is_worth_more_or_less_than_in_the_files(night: tuple[Warehouse, nightly.RunReport]) -> None:
+    wh, _ = night
+    lines, customers, orders, amount = wh.rows(
+        "select count(*), count(distinct customer_source_id), count(distinct order_source_id), sum(amount) "
+        "from entities.order_lines"
+    )[0]
+    assert (lines, customers, orders) == (1_044_847, 5_942, 53_628)
+    assert round(amount, 2) == Decimal("18909744.12")
+    assert wh.value("select count(*) from entities.order_lines where customer_source_id like '%.%'") == 0
+
+
+def test_every_customer_gets_the_whole_set_of_scores(night: tuple[Warehouse, nightly.RunReport]) -> None:
+    _, report = night
+    scores = read_scores(report.published.folder.parent.parent)
+    assert report.status == "published"
+    assert len(scores) == 5_942
+    assert scores["customer_id"].is_unique
+    buyers = scores[scores["segment"].notna()]
+    assert len(buyers) > 5_800
+    assert buyers["lifetime_revenue"].notna().all()
+    assert (buyers["lifetime_revenue"] >= 0).all()
+    assert buyers["probability_alive"].between(0, 1).all()
+    assert buyers["churn_probability"].dropna().between(0, 1).all()
+    assert buyers["churn_probability"].notna().sum() > 3_000
+    assert buyers["offer_product_id"].notna().mean() > 0.9
+
+
+def test_the_buyer_whose_order_was_cancelled_is_not_at_the_top(
+    night: tuple[Warehouse, nightly.RunReport],
+) -> None:
+    """Invoice 581483 sells 80,995 units to customer 16446, and a credit note takes them back."""
+    wh, _ = night
+    spend = wh.value(
+        "select net_spend from scores.rfm where customer_id = 'online_retail:16446' and as_of = $as_of",
+        as_of=AS_OF,
+    )
+    assert spend < 100
