@@ -281,7 +281,7 @@ def _unknown_layout(
     return ProfileError(
         f"{file}: no profile fits the columns {found}.{hint} "
         + (f"Nearest: {listed}. " if listed else "")
-        + "Say profile=, or write one."
+        + "Name one with profile=, or add one: docs/how-to-add/export-profile.md."
     )
 
 
