@@ -63,7 +63,11 @@ def markdown(run: Run) -> str:
         "Packages: " + ", ".join(f"{name} {version}" for name, version in run["packages"].items()) + ".",
         "",
         "Data: "
-        + "; ".join(f"{size['customers']:,} customers, {size['lines']:,} order lines" for size in run["data"])
+        + "; ".join(
+            f"{size['customers']:,} customers, {size['lines']:,} order lines "
+            f"(load of the machine {size['machine_load']} when it began)"
+            for size in run["data"]
+        )
         + f" (seed {run['seed']}).",
         "",
     ]

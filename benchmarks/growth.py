@@ -45,7 +45,7 @@ def exponent(customers: Sequence[int], seconds: Sequence[float]) -> float | None
 
 
 def growth(rows: Rows) -> list[dict[str, Any]]:
-    """Return exponents and verdict of every step that was measured to its end at two sizes or more."""
+    """Return exponents of every step measured to its end at two sizes or more, with a verdict on ours."""
     found = []
     for side, step in dict.fromkeys((row["side"], row["step"]) for row in rows):
         mine = [row for row in rows if (row["side"], row["step"]) == (side, step) and row["status"] == "ok"]
@@ -62,28 +62,38 @@ def growth(rows: Rows) -> list[dict[str, Any]]:
             "largest_two": exponent(sizes[-2:], seconds[-2:]),
             "cpu_largest_two": exponent(sizes[-2:], processor[-2:]),
         }
-        line["verdict"] = verdict(max(seconds[-1], processor[-1]), line["exponent"], line["cpu_exponent"])
+        longest = max(seconds[-1], processor[-1])
+        # the script is a yardstick: its growth is nothing to mend
+        line["verdict"] = verdict(longest, line) if side == "ours" else ""
         found.append(line)
     return found
 
 
-def verdict(longest_seconds: float, by_clock: float | None, by_processor: float | None) -> str:
-    """Say in words what the exponents mean.
+def verdict(longest_seconds: float, line: Mapping[str, Any]) -> str:
+    """Say in words what a step's exponents mean.
 
     Examples
     --------
-    >>> verdict(0.4, 1.5, 1.5), verdict(20, 1.02, 0.97), verdict(20, 1.3, 1.2)
-    ('too short to tell', 'ok', 'DEFECT')
+    >>> steep = {"exponent": 1.3, "cpu_exponent": 1.2, "largest_two": 1.3, "cpu_largest_two": 1.2}
+    >>> verdict(0.4, steep), verdict(20, steep), verdict(20, dict.fromkeys(steep, 1.0))
+    ('too short to tell', 'DEFECT', 'ok')
+    >>> verdict(20, {**dict.fromkeys(steep, 1.0), "largest_two": 1.3})
+    'ok, but the largest two above 1.1 by the clock'
     """
-    if longest_seconds < SHORTEST_SECONDS or by_clock is None or by_processor is None:
+    if longest_seconds < SHORTEST_SECONDS or None in line.values():
         return "too short to tell"
-    if min(by_clock, by_processor) > LARGEST_EXPONENT:
+    steep = _steep(line["exponent"], line["cpu_exponent"])
+    if len(steep) == 2:
         return "DEFECT"
-    if by_clock > LARGEST_EXPONENT:
-        return "DEFECT by the clock, not by processor time: was the machine busy?"
-    if by_processor > LARGEST_EXPONENT:
-        return "DEFECT by processor time, not by the clock"
-    return "ok"
+    if steep:
+        return f"DEFECT by {steep[0]} only: was the machine busy?"
+    steep = _steep(line["largest_two"], line["cpu_largest_two"])
+    return f"ok, but the largest two above {LARGEST_EXPONENT} by {' and '.join(steep)}" if steep else "ok"
+
+
+def _steep(by_clock: float, by_processor: float) -> list[str]:
+    found = {"the clock": by_clock, "processor time": by_processor}
+    return [name for name, value in found.items() if value > LARGEST_EXPONENT]
 
 
 def ratios(rows: Rows) -> list[dict[str, Any]]:

@@ -84,7 +84,7 @@ def run(
     data = []
     for size in sorted(sizes):
         place = (folder / str(size)).resolve()
-        data.append(_data(place, size, console))
+        data.append({**_data(place, size, console), "machine_load": round(os.getloadavg()[0], 1)})
         _clean(place)
         for group in groups:
             steps += _measured("ours", "benchmarks.job", group, place, size, limit_seconds, console)

@@ -87,20 +87,34 @@ def test_the_exponent_is_the_slope_of_the_logarithms() -> None:
 
 
 @pytest.mark.parametrize(
-    ("longest", "clock", "processor", "starts"),
+    ("longest", "clock", "processor", "says"),
     [
-        (0.9, 2.0, 2.0, "too short"),
+        (0.9, 2.0, 2.0, "too short to tell"),
         (10.0, 1.1, 1.1, "ok"),
         (10.0, 1.11, 1.11, "DEFECT"),
-        (10.0, 1.3, 1.0, "DEFECT by the clock"),
-        (10.0, 1.0, 1.3, "DEFECT by processor"),
-        (10.0, None, None, "too short"),
+        (10.0, 1.3, 1.0, "DEFECT by the clock only: was the machine busy?"),
+        (10.0, 1.0, 1.3, "DEFECT by processor time only: was the machine busy?"),
+        (10.0, None, None, "too short to tell"),
     ],
 )
 def test_a_step_is_a_defect_when_it_grows_faster_than_its_customers(
-    longest: float, clock: float | None, processor: float | None, starts: str
+    longest: float, clock: float | None, processor: float | None, says: str
 ) -> None:
-    assert verdict(longest, clock, processor).startswith(starts)
+    line = {"exponent": clock, "cpu_exponent": processor, "largest_two": 1.0, "cpu_largest_two": 1.0}
+    assert verdict(longest, line) == says
+
+
+def test_a_step_that_is_steep_at_the_end_only_is_not_called_plainly_ok() -> None:
+    rows = [row("ours", "load", n, s) for n, s in ((100, 4.0), (200, 4.0), (400, 10.0))]
+    (found,) = growth(rows)
+    assert found["exponent"] < 1.1 < found["largest_two"]
+    assert found["verdict"] == "ok, but the largest two above 1.1 by the clock and processor time"
+
+
+def test_the_growth_of_the_plain_script_is_given_without_a_verdict() -> None:
+    (found,) = growth([row("plain", "read", 100, 2.0), row("plain", "read", 200, 9.0)])
+    assert found["exponent"] > 2
+    assert found["verdict"] == ""
 
 
 def test_growth_leaves_out_a_step_that_was_measured_once_only() -> None:
