@@ -33,6 +33,10 @@ def _poison_column(wh: Warehouse, entity: Entity, column: Column, versions: str,
         wh.execute(
             f"update {versions} set {name} = {later} where cast({name} as date) >= $as_of", as_of=as_of
         )
+    if entity.kind == "event" and ("DECIMAL" in column.sql_type):
+        wh.execute(
+            f"update {versions} set {name} = {_garbage(column)} where occurred_on >= $as_of", as_of=as_of
+        )
     if (entity.name, column.name) in PRESENT:
         wh.execute(f"update {versions} set {name} = {_garbage(column)}")
 

@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: Which contracts had begun before as_of, and did they still run?
 -- grain:   contract_id
--- reads:   entities.contracts_at, facts.daily_rates_before, ops.settings
+-- reads:   entities.contracts_at, facts.last_rates_before
 -- columns:
 --   contract_id            contract, as system:number
 --   customer_id            canonical customer
@@ -14,16 +14,6 @@
 --   is_active              started, not cancelled, and the term not over (or it renews) on the day before as_of
 --   period_amount          price per billing period, reporting currency at the last rate before as_of
 --   billing_period_days    days
-with reporting as (
-    select max(value) as currency from ops.settings where name = 'reporting_currency'
-),
-
-last_rates as (
-    select currency, rate
-    from facts.daily_rates_before($as_of, _known_at := $known_at)
-    where priced_on = cast($as_of as date) - 1
-)
-
 select
     c.source_system || ':' || c.source_id as contract_id,
     c.source_system || ':' || c.customer_source_id as customer_id,
@@ -36,10 +26,9 @@ select
     not coalesce(c.cancelled_on < cast($as_of as date), false)
     and (c.ends_on is null or c.ends_on >= cast($as_of as date) - 1 or coalesce(c.renews, false)) as is_active,
     cast(
-        cast(c.amount as decimal(38, 4)) * case when c.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
+        cast(c.amount as decimal(38, 4)) * r.rate as decimal(18, 4)
     ) as period_amount,
     c.billing_period_days as billing_period_days
 from entities.contracts_at($as_of, _known_at := $known_at) as c
-cross join reporting
-left join last_rates as r on r.currency = c.currency
+left join facts.last_rates_before($as_of, _known_at := $known_at) as r on r.currency = c.currency
 where c.started_on < cast($as_of as date)

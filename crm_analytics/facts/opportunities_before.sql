@@ -1,8 +1,7 @@
 -- kind:    facts
 -- purpose: Which deals were there before as_of, in which stage were they then, and what were they worth?
 -- grain:   opportunity_id
--- reads:   entities.opportunities_at, entities.opportunity_stages_known, facts.daily_rates_before,
---          ops.settings
+-- reads:   entities.opportunities_at, entities.opportunity_stages_known, facts.last_rates_before
 -- columns:
 --   opportunity_id     deal, as system:id
 --   customer_id        canonical customer
@@ -13,17 +12,7 @@
 --                      version that held before as_of; NULL = unknown then, or no rate
 --   closed_on          day of winning or losing, when before as_of
 --   owner_source_id    salesperson in the source
-with reporting as (
-    select max(value) as currency from ops.settings where name = 'reporting_currency'
-),
-
-last_rates as (
-    select currency, rate
-    from facts.daily_rates_before($as_of, _known_at := $known_at)
-    where priced_on = cast($as_of as date) - 1
-),
-
-last_stages as (
+with last_stages as (
     select
         source_system,
         opportunity_source_id,
@@ -64,10 +53,9 @@ select
     cut.stage as stage,
     coalesce(cut.last_kind, cut.closed_kind, 'open') as stage_kind,
     cast(
-        cast(cut.amount as decimal(38, 4)) * case when cut.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
+        cast(cut.amount as decimal(38, 4)) * r.rate as decimal(18, 4)
     ) as amount,
     cut.closed_on as closed_on,
     cut.owner_source_id as owner_source_id
 from cut
-cross join reporting
-left join last_rates as r on r.currency = cut.currency
+left join facts.last_rates_before($as_of, _known_at := $known_at) as r on r.currency = cut.currency

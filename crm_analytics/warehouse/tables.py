@@ -15,7 +15,7 @@ from crm_analytics.schema import Entity, entities
 from crm_analytics.warehouse.identifiers import quote_ident
 from crm_analytics.warehouse.sql_file import SqlFile, all_sql_files
 
-SCHEMAS = ("raw", "entities", "facts", "features", "scores", "ops")
+SCHEMAS = ("entities", "facts", "scores", "ops")
 
 # Current version of an event. Only rows with a later version need ordering, and they are few.
 _EVENTS = """

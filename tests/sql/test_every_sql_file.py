@@ -14,7 +14,7 @@ from crm_analytics.warehouse import SqlFile, Warehouse, all_sql_files
 
 FILES = [file for file in all_sql_files() if file.kind != "table"]
 TABLES = [file for file in all_sql_files() if file.kind == "table"]
-SCHEMAS = {"raw", "entities", "facts", "features", "scores", "ops"}
+SCHEMAS = {"entities", "facts", "scores", "ops"}
 LOW_FLOORS = {"facts", "warehouse", "entities", "ingest", "records"}
 CLOCK = re.compile(r"\b(current_date|current_timestamp|current_time|now|today|localtimestamp)\b", re.I)
 
@@ -49,7 +49,7 @@ def test_sql_of_the_upper_floors_reads_only_facts_features_and_scores(file: SqlF
     if folder in LOW_FLOORS:
         return
     for read in file.reads:
-        assert read.partition(".")[0] in {"facts", "features", "scores"}, f"{file.path.name} reads {read}"
+        assert read.partition(".")[0] in {"facts", "scores"}, f"{file.path.name} reads {read}"
 
 
 @pytest.mark.parametrize("file", TABLES, ids=name_of)
