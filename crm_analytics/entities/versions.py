@@ -7,10 +7,12 @@ One call stores the typed records of one delivery in ``entities.<name>_versions`
   row in one delivery all become versions; the last one counts, the others are merged in the account.
 - *Lines without an id of their own* (schema ``repeat_key``): the row is all of its fields and, where
   equal lines are separate facts, its n-th occurrence. A line that matches nothing while the store
-  holds a line of the same order, customer and product that the delivery does not repeat is an edit.
+  holds a line of the same order and product, and of the same customer or time, that the delivery does
+  not repeat, is an edit.
 
 Versions of a row are ordered by ``recorded_at``, ``record_number``, ``content_id``, never by the order
-of the loads, so files of one ``received_at`` may come in any order.
+of the loads: files that repeat one another may come in any order. Files of one ``received_at`` that
+contradict one another on a line without an id, or on a thing without ``modified_at``, may not.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ _NAMED_AFRESH = """
 _LINES = """
     create or replace temp table versions_lines as
     select
-        record_number, content_id, repeat_id,
+        record_number, content_id, repeat_id, {agreeing},
         row_number() over (partition by content_id order by record_number) as nth
     from versions_delivered
     where row_id is null"""
@@ -60,7 +62,7 @@ _LINES = """
 _STORED = """
     create or replace temp table versions_stored as
     select
-        row_id, content_id, {repeat_id} as repeat_id, recorded_at, record_number,
+        row_id, content_id, {repeat_id} as repeat_id, {agreeing}, recorded_at, record_number,
         row_number() over (partition by content_id order by row_id) as nth
     from entities.{entity}
     semi join (select {document} from versions_delivered where row_id is null) using ({document})
@@ -81,7 +83,7 @@ _NAMED = """
     ),
     not_repeated as (
         select
-            row_id, repeat_id,
+            row_id, repeat_id, {agreeing},
             row_number() over (partition by repeat_id order by recorded_at, record_number, row_id) as position
         from versions_stored
         anti join (
@@ -97,7 +99,10 @@ _NAMED = """
             {new_row} as fresh,
             {other_row} as other
         from unmatched
-        left join not_repeated using (repeat_id, position)
+        left join not_repeated
+            on not_repeated.repeat_id = unmatched.repeat_id
+            and not_repeated.position = unmatched.position
+            and ({agrees})
     )
     select record_number, row_id from versions_delivered where row_id is not null
     union all
@@ -397,7 +402,7 @@ def _delivered(declared: Entity, relation: str, given: list[str], *, has_lines: 
         row_id = f"case when {quote_ident(declared.key[0])} is not null then {row_id} end"
     repeat_id = "null"
     if has_lines:
-        repeat_id = f"md5_number({_digest_text(declared, declared.repeat_key)})"
+        repeat_id = _repeat_id(declared)
     return _DELIVERED.format(
         content=content,
         row_id=row_id,
@@ -421,7 +426,8 @@ def _holds_lines(wh: Warehouse, declared: Entity, source_system: str) -> bool:
 def _name_lines(
     wh: Warehouse, declared: Entity, load_id: int, source_system: str, repeats: str, *, has_lines: bool
 ) -> None:
-    wh.execute(_LINES)
+    agreeing = ", ".join(quote_ident(name) for name in declared.repeat_agrees)
+    wh.execute(_LINES.format(agreeing=agreeing))
     line = "'line', hex(unmatched.content_id), unmatched.nth"  # a cast to varchar takes 100 microseconds
     new_row = _row_digest(declared.name, line)
     if not has_lines:
@@ -430,7 +436,8 @@ def _name_lines(
     wh.execute(
         _STORED.format(
             entity=quote_ident(declared.name),
-            repeat_id=f"md5_number({_digest_text(declared, declared.repeat_key)})",
+            repeat_id=_repeat_id(declared),
+            agreeing=agreeing,
             document=quote_ident(declared.repeat_key[0]),
             key=quote_ident(declared.key[0]),
         ),
@@ -440,6 +447,11 @@ def _name_lines(
         _NAMED.format(
             new_row=new_row,
             other_row=_row_digest(declared.name, f"{line}, $load_id"),
+            agreeing=agreeing,
+            agrees=" or ".join(
+                f"not_repeated.{quote_ident(name)} = unmatched.{quote_ident(name)}"
+                for name in declared.repeat_agrees
+            ),
         ),
         source_system=source_system,
         repeats=repeats,
@@ -449,6 +461,19 @@ def _name_lines(
 
 def _row_digest(entity_name: str, text: str) -> str:
     return f"md5_number(concat_ws(chr(31), strlen($source_system), $source_system, '{entity_name}', {text}))"
+
+
+def _repeat_id(declared: Entity) -> str:
+    """Return SQL for the digest of the repeat key; "a|b" stands for a, else b."""
+    texts = []
+    for name in declared.repeat_key:
+        first, _, second = name.partition("|")
+        text = _field_text(declared.column(first))
+        if second:
+            other = _field_text(declared.column(second))
+            text = f"case when {quote_ident(first)} is null then 'else ' || {other} else {text} end"
+        texts.append(text)
+    return f"md5_number(concat_ws(chr(31), {', '.join(texts)}))"
 
 
 def _digest_text(declared: Entity, names: tuple[str, ...]) -> str:

@@ -7,7 +7,8 @@
 --   customer_id            canonical customer
 --   product_id             product, as system:id
 --   started_on             first day
---   ends_on                last day of the agreed term (agreed in advance, so it may lie after as_of)
+--   ends_on                last day of the agreed term (agreed in advance, so it may lie after as_of);
+--                          NULL = open-ended, or told only by a version from after as_of
 --   cancelled_on           day on which it was cancelled, when before as_of
 --   cancel_kind            voluntary or involuntary, when cancelled before as_of
 --   renews                 renews by itself
@@ -19,15 +20,21 @@ select
     c.source_system || ':' || c.customer_source_id as customer_id,
     c.source_system || ':' || c.product_source_id as product_id,
     c.started_on as started_on,
-    c.ends_on as ends_on,
+    case when c.is_held then c.ends_on end as ends_on,
     case when c.cancelled_on < cast($as_of as date) then c.cancelled_on end as cancelled_on,
     case when c.cancelled_on < cast($as_of as date) then c.cancel_kind end as cancel_kind,
-    c.renews as renews,
+    case when c.is_held then c.renews end as renews,
     not coalesce(c.cancelled_on < cast($as_of as date), false)
-    and (c.ends_on is null or c.ends_on >= cast($as_of as date) - 1 or coalesce(c.renews, false)) as is_active,
-    cast(
-        cast(c.amount as decimal(38, 4)) * r.rate as decimal(18, 4)
-    ) as period_amount,
+    -- a term that only a later version tells was not known: the contract ran
+    and (
+        not c.is_held
+        or c.ends_on is null
+        or c.ends_on >= cast($as_of as date) - 1
+        or coalesce(c.renews, false)
+    ) as is_active,
+    case
+        when c.is_held then cast(cast(c.amount as decimal(38, 4)) * r.rate as decimal(18, 4))
+    end as period_amount,
     c.billing_period_days as billing_period_days
 from entities.contracts_at($as_of, _known_at := $known_at) as c
 left join facts.last_rates_before($as_of, _known_at := $known_at) as r on r.currency = c.currency

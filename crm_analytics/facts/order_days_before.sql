@@ -24,13 +24,13 @@ with signed as (
     from facts.orders_before($as_of, _known_at := $known_at)
     where customer_id is not null
     union all
-    -- a return that names no order lowers the day on which it came back; its margin is lost with it
+    -- a return that names no order lowers the day on which it came back
     select
         customer_id,
         returned_on,
         cast(0 as bigint),
         -amount,
-        -amount,
+        cost_amount - amount,
         amount,
         cast(0 as bigint)
     from facts.returns_before($as_of, _known_at := $known_at)

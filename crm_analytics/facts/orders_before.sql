@@ -12,8 +12,8 @@
 --   gross_amount       sum of the positive lines, reporting currency
 --   returned_amount    negative lines and linked returns, positive, reporting currency
 --   net_amount         gross - returned - discount on the whole order; NULL = a part has no price or rate
---   cost_amount        cost of the goods of all lines; NULL = a cost is unknown
---   is_purchase        positive net quantity (price zero counts); a head without lines: total not negative
+--   cost_amount        cost of the goods of all lines that did not come back; NULL = a cost is unknown
+--   is_purchase        positive net quantity (price zero counts); a head without lines: not wholly returned
 with reporting as (
     select max(value) as currency from ops.settings where name = 'reporting_currency'
 ),
@@ -58,31 +58,52 @@ returns_by_order as (
     select
         order_id,
         sum(quantity) as quantity,
-        sum(amount) as amount,
-        count(*) = count(amount) as is_priced
+        case when count(*) = count(amount) then sum(amount) end as amount,
+        case when count(*) = count(cost_amount) then sum(cost_amount) end as cost_amount
     from facts.returns_before($as_of, _known_at := $known_at)
     where order_id is not null
     group by order_id
 ),
 
+-- returns and the discount on the whole order fall to one row, should lines name several customers:
+-- that of the head's customer, else that of the largest quantity
+ranked as (
+    select
+        l.*,
+        h.discount_amount as discount_amount,
+        coalesce(h.has_discount, false) as has_discount,
+        row_number() over (
+            partition by l.order_id
+            order by coalesce(l.customer_id = h.customer_id, false) desc, l.quantity desc, l.customer_id
+        ) = 1 as is_leading
+    from lines_by_order as l
+    left join heads as h on h.order_id = l.order_id
+),
+
+reduced as (
+    select
+        l.*,
+        case when l.is_leading and l.has_discount then l.discount_amount else 0 end as reduction,
+        coalesce(r.quantity, 0) as returned_quantity,
+        case when r.order_id is null then 0 else r.amount end as returned,
+        case when r.order_id is null then 0 else r.cost_amount end as returned_cost
+    from ranked as l
+    left join returns_by_order as r on r.order_id = l.order_id and l.is_leading
+),
+
 with_lines as (
     select
-        l.order_id as order_id,
-        l.customer_id as customer_id,
-        l.ordered_on as ordered_on,
-        l.line_count as line_count,
-        l.quantity - coalesce(r.quantity, 0) as net_quantity,
-        l.gross_amount as gross_amount,
-        l.returned_amount + coalesce(r.amount, 0) as returned_amount,
-        case
-            when l.is_priced and coalesce(r.is_priced, true) and (not coalesce(h.has_discount, false) or h.discount_amount is not null)
-                then l.gross_amount - l.returned_amount - coalesce(r.amount, 0) - coalesce(h.discount_amount, 0)
-        end as net_amount,
-        l.cost_amount as cost_amount,
-        l.quantity - coalesce(r.quantity, 0) > 0 as is_purchase
-    from lines_by_order as l
-    left join returns_by_order as r on r.order_id = l.order_id
-    left join heads as h on h.order_id = l.order_id
+        order_id as order_id,
+        customer_id as customer_id,
+        ordered_on as ordered_on,
+        line_count as line_count,
+        quantity - returned_quantity as net_quantity,
+        gross_amount as gross_amount,
+        returned_amount + coalesce(returned, 0) as returned_amount,
+        case when is_priced then gross_amount - returned_amount - returned - reduction end as net_amount,
+        cost_amount - returned_cost as cost_amount,
+        quantity - returned_quantity > 0 as is_purchase
+    from reduced
 ),
 
 without_lines as (
@@ -94,9 +115,9 @@ without_lines as (
         cast(null as decimal(38, 4)) as net_quantity,
         h.total_amount as gross_amount,
         coalesce(r.amount, 0) as returned_amount,
-        h.total_amount - coalesce(r.amount, 0) as net_amount,
+        h.total_amount - case when r.order_id is null then 0 else r.amount end as net_amount,
         cast(null as decimal(38, 4)) as cost_amount,
-        h.total_amount >= 0 as is_purchase
+        h.total_amount >= 0 and (r.order_id is null or coalesce(h.total_amount > r.amount, true)) as is_purchase
     from heads as h
     anti join lines_by_order as l on l.order_id = h.order_id
     left join returns_by_order as r on r.order_id = h.order_id

@@ -23,12 +23,17 @@ select
     cast(
         cast(e.amount as decimal(38, 4)) * case when e.currency = reporting.currency then 1 else r.rate end as decimal(18, 4)
     ) as amount,
-    greatest(
-        0,
-        date_diff(
-            'day', e.due_on, case when e.paid_on < cast($as_of as date) then e.paid_on else cast($as_of as date) - 1 end
-        )
-    ) as days_late
+    case
+        when e.due_on is not null
+            then greatest(
+                0,
+                date_diff(
+                    'day',
+                    e.due_on,
+                    case when e.paid_on < cast($as_of as date) then e.paid_on else cast($as_of as date) - 1 end
+                )
+            )
+    end as days_late
 from entities.payments_known(_known_at := $known_at) as e
 cross join reporting
 left join facts.daily_rates_before($as_of, _known_at := $known_at) as r

@@ -1,5 +1,6 @@
 -- kind:    facts
 -- purpose: What can be sold, at which list price and cost as of as_of?  Products created later are not here.
+--          Prices and costs from before the first known version are taken to be those of that version.
 -- grain:   product_id
 -- reads:   entities.products_at, facts.last_rates_before
 -- columns:

@@ -332,12 +332,20 @@ def _unchanged(
 
 
 def _loaded_before(wh: Warehouse, source: Source, used: Profile) -> int | None:
-    """Return the number of records of an earlier load of the same bytes in the same way, if there was one."""
+    """Return the number of records of an earlier load of the same bytes in the same way, if there was one.
+
+    Only while nothing else came in for the entity since: a value may have changed and changed back.
+    """
     rows = wh.rows(
-        "select rows_in from ops.loads where status = 'loaded' and file_sha256 = $file_sha256 "
-        "and profile_sha256 = $profile_sha256 order by load_id desc limit 1",
+        "select rows_in from ops.loads as same where status = 'loaded' and file_sha256 = $file_sha256 "
+        "and profile_sha256 = $profile_sha256 and not exists ("
+        "select 1 from ops.loads as later where later.load_id > same.load_id and later.status = 'loaded' "
+        "and later.source_system = $source_system and coalesce(later.entity, $entity) = $entity) "
+        "order by load_id desc limit 1",
         file_sha256=source.sha256,
         profile_sha256=used.sha256,
+        source_system=used.source_system,
+        entity=used.entity,
     )
     return int(rows[0][0]) if rows else None
 

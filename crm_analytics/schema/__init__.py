@@ -82,13 +82,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Entity:
-    """One entity: what a row is, what identifies it, and its columns in order."""
+    """One entity: what a row is, what identifies it, and its columns in order.
+
+    ``repeat_key`` ("a|b" = a, else b) and ``repeat_agrees`` are for rows without an id of their own: which
+    of them may be edits of one another (`crm_analytics.entities.versions`).
+    """
 
     name: str
     kind: Literal["state", "event"]
     row: str
     key: tuple[str, ...]
     repeat_key: tuple[str, ...]
+    repeat_agrees: tuple[str, ...]
     in_record_store: bool
     columns: tuple[Column, ...]
 
@@ -168,6 +173,7 @@ def _read(path: Path) -> Entity:
         row=declared["row"],
         key=tuple(declared["key"]),
         repeat_key=tuple(declared.get("repeat_key", ())),
+        repeat_agrees=tuple(declared.get("repeat_agrees", ())),
         in_record_store=declared.get("in_record_store", False),
         columns=columns,
     )

@@ -454,3 +454,112 @@ def test_large_amounts_in_a_small_currency_do_not_overflow() -> None:
         (order,) = fact(wh, "orders_before")
     assert order["net_amount"] == money("1800000000.0000")
     assert order["cost_amount"] == money("1800000000.0000")
+
+
+def test_returns_and_discount_of_an_order_of_two_customers_count_once() -> None:
+    head = {
+        "source_id": "1",
+        "customer_source_id": "A",
+        "occurred_at": "2024-03-01",
+        "discount_amount": 5,
+        "currency": "EUR",
+    }
+    back = {
+        "source_id": "R",
+        "order_source_id": "1",
+        "occurred_at": "2024-04-01",
+        "quantity": 1,
+        "amount": 50,
+        "currency": "EUR",
+    }
+    lines = [line("1", unit_price="100", quantity=2), line("1", customer_source_id="B", unit_price="100")]
+    with build.warehouse(orders=[head], order_lines=lines, returns=[back]) as wh:
+        orders = {row["customer_id"]: row for row in fact(wh, "orders_before")}
+    assert orders["default:A"]["net_amount"] == money("145.0000")
+    assert orders["default:B"]["net_amount"] == money("100.0000")
+    assert orders["default:B"]["is_purchase"]
+    assert orders["default:A"]["net_quantity"] == money("1.0000")
+
+
+def test_what_came_back_costs_nothing() -> None:
+    product = {"source_id": "P1", "unit_cost": "60", "currency": "EUR", "created_at": "2023-01-01"}
+    back = {"source_id": "R", "order_source_id": "1", "occurred_at": "2024-04-01", "currency": "EUR"}
+    lines = [line("1", unit_price="100", quantity=2, product_source_id="P1")]
+    goods = {**back, "quantity": 1, "amount": 100, "product_source_id": "P1"}
+    money_only = {**back, "amount": 100}
+    for returned, margin in ((goods, "40.0000"), (money_only, "-20.0000")):
+        with build.warehouse(products=[product], order_lines=lines, returns=[returned]) as wh:
+            (day,) = fact(wh, "order_days_before")
+        assert day["net_margin"] == money(margin)
+
+
+def test_a_wholly_returned_order_without_lines_is_no_purchase() -> None:
+    head = {
+        "source_id": "1",
+        "customer_source_id": "A",
+        "occurred_at": "2024-03-01",
+        "total_amount": 50,
+        "currency": "EUR",
+    }
+    back = {
+        "source_id": "R",
+        "order_source_id": "1",
+        "occurred_at": "2024-04-01",
+        "amount": 50,
+        "currency": "EUR",
+    }
+    with build.warehouse(orders=[head], returns=[back]) as wh:
+        assert [row["is_purchase"] for row in fact(wh, "orders_before")] == [False]
+        assert [row["is_purchase"] for row in fact(wh, "orders_before", date(2024, 4, 1))] == [True]
+
+
+def test_money_back_is_worth_what_it_was_on_the_day_of_the_order() -> None:
+    head = {"source_id": "1", "customer_source_id": "A", "occurred_at": "2024-02-01", "currency": "USD"}
+    back = {
+        "source_id": "R",
+        "order_source_id": "1",
+        "occurred_at": "2024-04-01",
+        "quantity": 1,
+        "amount": 10,
+        "currency": "USD",
+    }
+    lines = [line("1", occurred_at="2024-02-01", currency="USD")]
+    with build.warehouse(orders=[head], order_lines=lines, returns=[back], exchange_rates=RATES) as wh:
+        (order,) = fact(wh, "orders_before")
+    assert order["net_amount"] == money("0.0000")
+
+
+def test_a_payment_without_a_due_day_is_neither_late_nor_in_time() -> None:
+    payment = {
+        "source_id": "Z",
+        "customer_source_id": "A",
+        "occurred_at": "2024-05-01",
+        "amount": 10,
+        "currency": "EUR",
+    }
+    with build.warehouse(payments=[payment]) as wh:
+        assert fact(wh, "payments_before")[0]["days_late"] is None
+
+
+def test_a_contract_renewed_later_was_not_renewed_then() -> None:
+    contract = {
+        "source_id": "K",
+        "customer_source_id": "A",
+        "started_on": "2023-01-01",
+        "ends_on": "2026-12-31",
+        "renews": True,
+        "amount": 10,
+        "currency": "EUR",
+        "created_at": "2023-01-01",
+        "modified_at": "2024-07-05",
+    }
+    with build.warehouse(contracts=[contract]) as wh:
+        (then,) = fact(wh, "contracts_before")
+        (later,) = fact(wh, "contracts_before", date(2024, 8, 1))
+    assert (then["ends_on"], then["renews"], then["period_amount"], then["is_active"]) == (
+        None,
+        None,
+        None,
+        True,
+    )
+    assert (later["ends_on"], later["renews"]) == (date(2026, 12, 31), True)

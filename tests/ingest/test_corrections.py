@@ -1,0 +1,71 @@
+"""A corrected delivery replaces what it corrects, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crm_analytics import Warehouse, load
+from crm_analytics.ingest.load import Load
+
+HEADER = "customer_id,order_id,order_date,product_id,product,quantity,unit_price,currency\n"
+FIRST = "C1,O1,2024-01-04,P1,Mug,1,10,EUR\n"
+
+
+def deliver(wh: Warehouse, folder: Path, name: str, text: str, **options: str) -> Load:
+    file = folder / name
+    file.write_text(HEADER + text)
+    return load(wh, file, **options)[0]
+
+
+def orders(wh: Warehouse) -> list[tuple[str, int]]:
+    return wh.rows(
+        "select customer_source_id, cast(sum(quantity) as bigint) from entities.order_lines "
+        "where order_source_id = 'O1' group by 1 order by 1"
+    )
+
+
+@pytest.mark.parametrize(
+    "corrected",
+    [
+        "C1,O1,2024-01-04,P1,Mug (blue),1,10,EUR\n",
+        "C2,O1,2024-01-04,P1,Mug,1,10,EUR\n",
+        "C1,O1,2024-01-05,P1,Mug,1,10,EUR\n",
+        "C1,O1,2024-01-04,P1,Mug,1,12,EUR\n",
+    ],
+    ids=["product name", "customer", "day", "price"],
+)
+def test_a_corrected_line_counts_once(tmp_path: Path, corrected: str) -> None:
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, "first.csv", FIRST)
+        account = deliver(wh, tmp_path, "second.csv", corrected)
+        assert orders(wh) == [(corrected[:2], 1)]
+        assert (account.rows_loaded, account.rows_merged) == (1, 0)
+
+
+def test_a_receipt_number_that_begins_anew_is_another_order(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, "first.csv", FIRST)
+        deliver(wh, tmp_path, "second.csv", "C2,O1,2025-01-04,P1,Mug,1,10,EUR\n")
+        assert orders(wh) == [("C1", 1), ("C2", 1)]
+
+
+def test_lines_without_a_product_id_are_told_apart_by_their_product(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, "first.csv", "C1,O1,2024-01-04,,Mug,1,10,EUR\n")
+        deliver(wh, tmp_path, "second.csv", "C1,O1,2024-01-04,,Cup,1,10,EUR\n")
+        assert orders(wh) == [("C1", 2)]
+
+
+def test_a_value_that_changes_back_is_not_lost(tmp_path: Path) -> None:
+    plain = "source_id,name,unit_price,currency\nP1,Mug,{},EUR\n"
+    files = {price: tmp_path / f"{price}.csv" for price in ("10", "8")}
+    for price, file in files.items():
+        file.write_text(plain.format(price))
+    with Warehouse.open() as wh:
+        for number, price in enumerate(("10", "8", "10"), start=1):
+            load(wh, files[price], received_at=f"2024-0{number}-01")
+        assert wh.value("select cast(unit_price as integer) from entities.products") == 10
+        again = load(wh, files["10"], received_at="2024-04-01")[0]
+        assert (again.status, again.rows_loaded) == ("unchanged", 0)
