@@ -19,7 +19,6 @@ The tree (catch the branch you can handle):
     │   └── StoreCorrupt         the file is damaged
     ├── AnalysisError            the question cannot be answered from these data
     │   ├── CurrencyError        amounts in several currencies and no way to add them
-    │   ├── ConvergenceError     a model found no answer
     │   └── NotEnoughData        too few customers, orders or outcomes
     │       └── DegenerateCohortError   there are data, but they cannot identify the model
     ├── ModelFileError           a saved model is damaged, unsafe, or of another kind
@@ -38,7 +37,6 @@ from __future__ import annotations
 __all__ = [
     "AnalysisError",
     "AuditBlocked",
-    "ConvergenceError",
     "CrmError",
     "CurrencyError",
     "DegenerateCohortError",
@@ -161,10 +159,6 @@ class AnalysisError(CrmError):
 
 class CurrencyError(AnalysisError):
     """Amounts in several currencies cannot be added without rates and a reporting currency."""
-
-
-class ConvergenceError(AnalysisError):
-    """A model found no answer."""
 
 
 class NotEnoughData(AnalysisError):

@@ -25,6 +25,8 @@ MIN_HOLD_OUT_CASES = 25
 # gain of 0.002 there became a loss of 0.02 in the next season.
 MIN_CALIBRATION_GAIN = 0.005
 NO_CALIBRATION = (0.0, 1.0)
+_BETTER = "clearly better than"
+_PERHAPS = "better on average, but not with certainty, than"
 _WORDS = {
     "base_rate": "overall churn rate",
     "days_since_last_order": "curve over days since the last order",
@@ -111,7 +113,7 @@ def choose(training: pd.DataFrame, hold_out: pd.DataFrame, *, seed: int) -> Choi
             seed=seed,
         )
         verdict = (
-            f"May be used: the {_WORDS[chosen]} is {'clearly' if gain.low > 0.0 else 'slightly'} better than "
+            f"May be used: the {_WORDS[chosen]} is {_BETTER if gain.low > 0.0 else _PERHAPS} "
             f"the best baseline, the {_WORDS[best_baseline]} (log-loss lower by {gain.value:.4f}, 95 % "
             f"interval {gain.low:.4f} to {gain.high:.4f}): {_quality(len(y), metrics[chosen])}."
         )

@@ -191,8 +191,8 @@ WORDINGS: tuple[Wording, ...] = (
         "engagement",
         True,
         "mails, visits and calls fell by {:.0%} against the 90 days before",
-        "engagement_drop_rate",
-        when=lambda f: f["engagement_drop_rate"] >= 0.3,
+        "engagement_drop_ratio",
+        when=lambda f: f["engagement_drop_ratio"] >= 0.3,
     ),
     _said("engagement", True, "unsubscribed from e-mail", when=lambda f: f["has_unsubscribed"] == 1),
     _said(

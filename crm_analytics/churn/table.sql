@@ -5,7 +5,7 @@
 -- columns:
 --   as_of                first day not seen
 --   customer_id          canonical customer
---   churn_probability    calibrated probability of no purchase in the horizon; NULL unless active
+--   churn_probability    probability of no purchase in the horizon; NULL unless active
 --   risk_band            low, medium or high; NULL without a probability
 --   reason_1             strongest reason for the direction of the score, in words; NULL = none
 --   reason_2             second reason

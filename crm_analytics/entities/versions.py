@@ -320,6 +320,11 @@ def store_versions(
     [Stored(loaded=2, merged=0), Stored(loaded=0, merged=2)]
     """
     declared = entity(entity_name)
+    if not source_system or ":" in source_system:
+        raise UsageError(
+            f"source_system={source_system!r} must be a name without ':', "
+            "which parts system and id in customer_id."
+        )
     if received_at.tzinfo is None:
         raise UsageError(f"received_at={received_at} has no time zone. Give one, for example tzinfo=UTC.")
     with ExitStack() as stack:

@@ -190,6 +190,7 @@ def wh() -> Iterator[Warehouse]:
                 "source_id": "V1",
                 "customer_source_id": "anna",
                 "started_on": "2024-01-01",
+                "created_at": "2024-01-01",
                 "ends_on": "2024-07-31",
                 "renews": False,
             },
@@ -197,6 +198,7 @@ def wh() -> Iterator[Warehouse]:
                 "source_id": "V2",
                 "customer_source_id": "anna",
                 "started_on": "2023-01-01",
+                "created_at": "2023-01-01",
                 "cancelled_on": "2024-06-21",
                 "renews": True,
             },
@@ -274,7 +276,7 @@ def test_engagement_counts_what_the_customer_did_and_its_drop(wh: Warehouse) -> 
         rows_of(wh, "engagement")["anna"],
         mail_sent_count_90=1, mail_opened_count_90=1, mail_clicked_count_90=0, web_count_90=0,
         call_count_90=1, missed_call_count_90=1, engagement_count_90=1, engagement_count_before=4,
-        engagement_drop_rate=0.75, days_since_engagement=29, has_unsubscribed=1,
+        engagement_drop_ratio=0.75, days_since_engagement=29, has_unsubscribed=1,
     )  # fmt: skip
 
 

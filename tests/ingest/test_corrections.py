@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from crm_analytics import Warehouse, load
+from crm_analytics.errors import UsageError
 from crm_analytics.ingest.load import Load
 
 HEADER = "customer_id,order_id,order_date,product_id,product,quantity,unit_price,currency\n"
@@ -69,3 +70,8 @@ def test_a_value_that_changes_back_is_not_lost(tmp_path: Path) -> None:
         assert wh.value("select cast(unit_price as integer) from entities.products") == 10
         again = load(wh, files["10"], received_at="2024-04-01")[0]
         assert (again.status, again.rows_loaded) == ("unchanged", 0)
+
+
+def test_a_source_system_with_a_colon_is_refused(tmp_path: Path) -> None:
+    with Warehouse.open() as wh, pytest.raises(UsageError, match="without ':'"):
+        deliver(wh, tmp_path, "first.csv", FIRST, source_system="a:b")

@@ -12,7 +12,7 @@
 --   missed_call_count_90        of these, missed
 --   engagement_count_90         things the customer did (opened, clicked, visited, called, wrote), last 90 days
 --   engagement_count_before     the same in the 90 days before those
---   engagement_drop_rate        1 - engagement_count_90 / engagement_count_before; negative = more; NULL = none before
+--   engagement_drop_ratio       1 - engagement_count_90 / engagement_count_before; negative = more; NULL = none before
 --   days_since_engagement       days since the customer last did one of these; NULL = never
 --   has_unsubscribed            1 = unsubscribed from e-mail at some time, else 0
 with contacts as (
@@ -61,7 +61,7 @@ select
     cast(engaged_before as bigint) as engagement_count_before,
     case
         when engaged_before > 0 then cast(1 as double) - cast(engaged as double) / cast(engaged_before as double)
-    end as engagement_drop_rate,
+    end as engagement_drop_ratio,
     days_since_engagement as days_since_engagement,
     has_unsubscribed as has_unsubscribed
 from by_customer

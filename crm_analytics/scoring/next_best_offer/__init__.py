@@ -1,4 +1,4 @@
-"""What should each customer be offered next?  Recommenders, blended into a calibrated purchase probability.
+"""What should each customer be offered next?  Recommenders, blended into a purchase probability.
 
 The order of the work: purchases.py (what is known) -> recommenders.py (which products fit) -> blend.py
 (what that is worth as a probability) -> training.py (learned and judged on later windows) -> offers.py

@@ -7,7 +7,7 @@
 --   customer_id       canonical customer
 --   rank              1 = best
 --   product_id        product, as system:id
---   probability       calibrated probability that the customer buys it in the horizon
+--   probability       probability that the customer buys it in the horizon; its level follows the window before
 --   expected_value    probability x mean net amount of an order of it (revenue), reporting currency; NULL = no price
 --   reason            why, in words
 create table if not exists scores.next_best_offers (

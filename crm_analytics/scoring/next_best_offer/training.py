@@ -178,7 +178,13 @@ def _judge(
             _POPULAR_ONLY,
             f"The blend is no better than popularity, which is used instead: {found}.",
         )
-    return metrics, INPUTS, f"May be used: {found}, in a later window."
+    level = metrics["blend"]["calibration_in_the_large"].value
+    return (
+        metrics,
+        INPUTS,
+        f"May be used to rank: {found}, in a later window. Probabilities there added up to {level:.2f} times "
+        "what was bought: their level follows the season before.",
+    )
 
 
 def _measure(window: _Window, blends: _Blends, k: int, seed: int) -> dict[str, dict[str, Metric]]:
