@@ -300,7 +300,10 @@ def test_laws_of_a_purchase_model(
         )[1].item()
         for rate in (0.0, 0.05, 0.4)
     ]
-    assert discounted[0] >= discounted[1] >= discounted[2] >= 0.0
+    # with a discount the purchases are summed numerically: at the extremes (r = 50 at a horizon of thousands
+    # of times the age) the sum is good to some 1e-7
+    assert discounted[0] * (1 + 1e-6) >= discounted[1]
+    assert discounted[1] * (1 + 1e-6) >= discounted[2] >= 0.0
     assert discounted[0] * alive == pytest.approx(soon, rel=1e-12)
 
 
