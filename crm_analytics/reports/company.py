@@ -188,7 +188,6 @@ def _value(customers: pd.DataFrame, currency: str) -> dict[str, Any]:
 
 def _churn(customers: pd.DataFrame, card: Mapping[str, Any] | None) -> dict[str, Any]:
     scored = customers[customers["churn_probability"].notna()].copy()
-    scored["at_stake"] = scored["churn_probability"] * scored["lifetime_revenue"].fillna(0.0)
     bands = [
         {
             "band": band,
@@ -201,12 +200,17 @@ def _churn(customers: pd.DataFrame, card: Mapping[str, Any] | None) -> dict[str,
         for band in BANDS
         if len(members := scored[scored["risk_band"] == band])
     ]
-    to_call = scored["risk_band"].isin(BANDS[:2]) & ~scored["has_opted_out"].astype(bool)
-    calls = scored[to_call].sort_values(["at_stake", "customer_id"], ascending=[False, True])
+    # Only of the high band it is certain that every stored reason raises the risk.
+    to_call = scored[(scored["risk_band"] == BANDS[0]) & ~scored["has_opted_out"].astype(bool)]
+    # Expected revenue already counts the risk of leaving: multiplied by the risk it would count twice.
+    calls = to_call.sort_values(
+        ["lifetime_revenue", "churn_probability", "customer_id"], ascending=[False, False, True]
+    )
     return {
         "scored_count": len(scored),
         "bands": bands,
         "calls": _records(calls.head(CALLS_SHOWN)),
+        "call_count": len(calls),
         "card": card,
         "metric_names": _SHOWN_METRICS,
     }

@@ -146,3 +146,21 @@ def test_a_step_that_was_skipped_leaves_a_sentence_not_a_crash(missing: str) -> 
     with company() as wh:
         wh.execute(f"delete from {missing}")
         assert "nan" not in Page(company_report(wh, as_of=AS_OF)).text.lower().replace("finance", "")
+
+
+def test_only_high_risk_is_called_because_only_its_reasons_all_speak_for_leaving() -> None:
+    bands = ["high"] * 2 + ["medium"] * 8 + ["low"] * 20
+    reasons = ["silent 80 days, usually buys every 20"] * 2 + ["loyal: 7 order days so far"] * 28
+    with company() as wh:
+        customers = wh.frame("select customer_id from scores.rfm")
+        fill(
+            wh, "scores.churn", customers, churn_probability=[0.8] * 2 + [0.5] * 8 + [0.1] * 20,
+            risk_band=bands, reason_1=reasons, status="ok",
+        )  # fmt: skip
+        text = Page(company_report(wh, as_of=AS_OF)).text
+        fill(wh, "scores.churn", customers, churn_probability=0.5, risk_band="medium", status="ok")
+        nobody = Page(company_report(wh, as_of=AS_OF)).text
+    assert text.count("silent 80 days") == 2
+    assert "loyal" not in text
+    assert "High risk only, 2 of 2 shown" in text
+    assert "Nobody who may be contacted is at high risk." in nobody
