@@ -9,7 +9,7 @@ results from being published, and the last run stays live.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,9 +175,7 @@ def _load(night: _Night, step: Step) -> None:
     """Read the inbox and the record store's changes."""
     paths, how = night.settings.paths, night.settings.ingest
     if paths.inbox.is_dir() and any(paths.inbox.iterdir()):
-        night.loads += load(
-            night.wh, paths.inbox, profile=how.profile, received_at=None, source_system=how.source_system
-        )
+        night.loads += load(night.wh, paths.inbox, **asdict(how))
     if paths.records is not None:
         with RecordStore.open(paths.records) as records:
             night.loads.append(sync(night.wh, records))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -28,11 +29,13 @@ def _setting(
     doc: str,
     *,
     example: Any = None,
+    otherwise: str = "",
     check: Callable[[Any], bool] | None = None,
     allowed: str = "",
 ) -> Any:
-    shown = default if example is None else example
-    return field(default=default, metadata={"doc": doc, "example": shown, "check": check, "allowed": allowed})
+    """Declare a setting; one without a value of its own says what holds `otherwise`, and an example."""
+    told = {"doc": doc, "example": example, "otherwise": otherwise, "check": check, "allowed": allowed}
+    return field(default=default, metadata=told)
 
 
 def _between(low: float, high: float) -> dict[str, Any]:
@@ -47,13 +50,29 @@ class WarehouseSettings:
         Path("crm.duckdb"), "the warehouse: one DuckDB file, created on first use"
     )
     timezone: str | None = _setting(
-        None, "days begin at midnight there (an IANA name); cannot change later", example="Europe/Berlin"
+        None,
+        "days begin at midnight there (an IANA name). Choose before the first load: it cannot change "
+        "once data are in",
+        otherwise="UTC",
+        example="Europe/Berlin",
     )
     reporting_currency: str | None = _setting(
-        None, "currency in which amounts are added (ISO 4217)", example="EUR"
+        None,
+        "currency in which amounts are added (ISO 4217). Choose before the first load",
+        otherwise="none, amounts of several currencies are not added",
+        example="EUR",
     )
-    week_start: str | None = _setting(None, "first day of the week", example="monday")
-    memory_limit: str | None = _setting(None, "memory DuckDB may use", example="4GB")
+    week_start: str | None = _setting(None, "first day of the week", otherwise="monday", example="sunday")
+    memory_limit: str | None = _setting(
+        None,
+        "memory DuckDB may use",
+        otherwise="80% of the machine's",
+        example="4GB",
+        check=lambda value: (
+            re.fullmatch(r"\d+(\.\d+)?\s*([kmgt](i?b)?|%)", value.strip().lower()) is not None
+        ),
+        allowed="a number with a unit, as 500MB, 4GB or 50%",
+    )
 
 
 @dataclass(frozen=True)
@@ -64,7 +83,10 @@ class PathSettings:
     published: Path = _setting(Path("published"), "folder that other applications read scores from")  # noqa: RUF009
     models: Path = _setting(Path("models"), "folder of the trained models")  # noqa: RUF009
     records: Path | None = _setting(  # noqa: RUF009
-        None, "record store that people and apps write to (a SQLite file)", example="crm.records.db"
+        None,
+        "record store that people and apps write to (a SQLite file)",
+        otherwise="none",
+        example="crm.records.db",
     )
 
 
@@ -73,10 +95,35 @@ class IngestSettings:
     """How the inbox is read."""
 
     profile: str | None = _setting(
-        None, "import profile of every file; left out, it is detected per file", example="transactions"
+        None, "import profile of every file", otherwise="detected per file", example="transactions"
     )
     source_system: str | None = _setting(
-        None, "name the ids are scoped by; left out, the profile's", example="shop"
+        None, "name the ids are scoped by", otherwise="the profile's", example="shop"
+    )
+    encoding: str | None = _setting(
+        None, "encoding of every file", otherwise="the profile's, else UTF-8", example="cp1252"
+    )
+    delimiter: str | None = _setting(
+        None, "what separates the fields of every file", otherwise="the profile's, else detected", example=";"
+    )
+    decimal: Literal[".", ","] | None = _setting(
+        None, "decimal mark of every file", otherwise="the profile's, else a point", example=","
+    )
+    date_format: str | None = _setting(
+        None, "how every file writes dates", otherwise="the profile's, else ISO 8601", example="%d.%m.%Y"
+    )
+    skip_rows: int | None = _setting(
+        None,
+        "lines above the header of every file",
+        otherwise="the profile's, else 0",
+        example=2,
+        **_between(0, 1000),
+    )
+    timezone: str | None = _setting(
+        None,
+        "time zone in which every file writes times (an IANA name)",
+        otherwise="the profile's, else the warehouse's",
+        example="Europe/London",
     )
 
 
@@ -87,7 +134,11 @@ class ValueSettings:
     horizon_days: int = _setting(365, "how far ahead value is counted, in days", **_between(1, 3660))
     annual_discount_rate: float = _setting(0.1, "discount rate per year", **_between(0, 10))
     margin_rate: float | None = _setting(
-        None, "margin as a fraction of the net amount where costs are unknown", example=0.4, **_between(0, 1)
+        None,
+        "margin as a fraction of the net amount where costs are unknown",
+        otherwise="none, lifetime value is then missing for them",
+        example=0.4,
+        **_between(0, 1),
     )
 
 
@@ -101,6 +152,7 @@ class ChurnSettings:
     active_days: int | None = _setting(
         None,
         "only customers who ordered in so many days before are at risk",
+        otherwise="worked out from the pauses between purchases, at least the horizon",
         example=365,
         **_between(1, 3660),
     )
@@ -242,7 +294,9 @@ class Settings:
 
 
 def init_toml() -> str:
-    """Return a crm.toml with every setting, its meaning and its default (else an example), commented out.
+    """Return a crm.toml with every setting, its meaning and its default, commented out.
+
+    A setting whose default is no value of its own (or is worked out) shows an example, and says so.
 
     Examples
     --------
@@ -253,8 +307,12 @@ def init_toml() -> str:
     for name, kind in get_type_hints(Settings).items():
         lines += [f"# {(kind.__doc__ or '').strip()}", f"[{name}]"]
         for key in fields(kind):
-            allowed = f" ({key.metadata['allowed']})" if key.metadata["allowed"] else ""
-            lines += [f"# {key.metadata['doc']}{allowed}", f"#{key.name} = {_toml(key)}"]
+            told = key.metadata
+            allowed = f" ({told['allowed']})" if told["allowed"] else ""
+            is_example = told["example"] is not None
+            shown = told["example"] if is_example else key.default
+            default = f"{told['otherwise']}; below is an example" if is_example else _toml(shown)
+            lines += [f"# {told['doc']}{allowed}; default: {default}", f"#{key.name} = {_toml(shown)}"]
         lines.append("")
     return "\n".join(lines)
 
@@ -280,19 +338,21 @@ def _section(kind: Any, section: str, given: Mapping[str, Any], folder: Path, pr
 
 def _problem(key: Field[Any], hint: Any, value: Any) -> str | None:
     """Say what is wrong with a value, or None."""
-    if get_origin(hint) is Literal:
-        choices = get_args(hint)
+    literal = next((part for part in (hint, *get_args(hint)) if get_origin(part) is Literal), None)
+    if literal is not None:
+        choices = get_args(literal)
         return None if value in choices else f"must be one of {', '.join(map(repr, choices))}"
     accepted = next(part for part in (get_args(hint) or (hint,)) if part is not type(None))
     types = {Path: (str,), float: (int, float), int: (int,), bool: (bool,), str: (str,)}[accepted]
     if not isinstance(value, types) or (accepted is not bool and isinstance(value, bool)):
         words = {Path: "text (a path)", float: "a number", int: "a whole number", bool: "true or false"}
         return f"must be {words.get(accepted, 'text')}"
-    if isinstance(value, str) and not value.strip():
+    if isinstance(value, str) and not value.strip(" "):  # a tab is a delimiter
         return "is empty: write a value, or leave the key out"
     check = key.metadata["check"]
     if check is not None and not check(value):
-        return f"is out of range: use {key.metadata['allowed']}"
+        wrong = "is not allowed" if isinstance(value, str) else "is out of range"
+        return f"{wrong}: use {key.metadata['allowed']}"
     return None
 
 
@@ -301,8 +361,7 @@ def _nearest(name: str, known: Mapping[str, Any]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
 
 
-def _toml(key: Field[Any]) -> str:
-    value = key.metadata["example"]
+def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str | Path) else f"{value:g}"

@@ -44,6 +44,9 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
         ("[value]\nannual_discount_rate = nan", "out of range"),
         ("churn = 3", r"must be a section: write \[churn\]"),
         ("[churn", "not a TOML file"),
+        ("[warehouse]\nmemory_limit = 'lots'", r"\[warehouse\] memory_limit = 'lots' is not allowed: .*4GB"),
+        ("[ingest]\ndecimal = ';'", r"decimal = ';' must be one of '\.', ','"),
+        ("[ingest]\ndelimiter = ''", "delimiter = '' is empty"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_is_allowed(tmp_path: Path, text: str, message: str) -> None:
@@ -69,3 +72,24 @@ def test_the_commented_file_of_init_changes_nothing_and_can_be_uncommented(tmp_p
     given = tomllib.loads(uncommented)
     assert len(given["paths"]) == 4
     Settings.from_mapping(given, folder=tmp_path)
+
+
+def test_the_commented_file_tells_defaults_from_examples() -> None:
+    lines = init_toml().splitlines()
+
+    def comment(setting: str) -> str:
+        return lines[next(n for n, line in enumerate(lines) if line.startswith(f"#{setting} = ")) - 1]
+
+    assert "Choose before the first load: it cannot change once data are in" in comment("timezone")
+    assert "default: UTC; below is an example" in comment("timezone")
+    assert "Choose before the first load" in comment("reporting_currency")
+    assert "default: none" in comment("reporting_currency")
+    assert "at least the horizon; below is an example" in comment("active_days")
+    assert comment("k").endswith("default: 5")
+    assert comment("new_only").endswith("default: false")
+
+
+def test_the_inbox_may_say_how_its_files_are_written(tmp_path: Path) -> None:
+    given = "[ingest]\nencoding = 'cp1252'\ndelimiter = \"\\t\"\ndecimal = ','\nskip_rows = 0\n"
+    ingest = Settings.load(write(tmp_path, given)).ingest
+    assert (ingest.encoding, ingest.delimiter, ingest.decimal, ingest.skip_rows) == ("cp1252", "\t", ",", 0)
