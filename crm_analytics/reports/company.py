@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from crm_analytics.churn.score import RISK_CUTS
 from crm_analytics.reports import charts
 from crm_analytics.segmentation.names import segment_names
 from crm_analytics.warehouse import SqlFile, Warehouse
@@ -26,6 +27,13 @@ from crm_analytics.warehouse.run_log import load_accounts
 TEMPLATES = Path(__file__).parent / "templates"
 MONTHS_SHOWN, ROWS_SHOWN, CALLS_SHOWN = 24, 10, 12
 BANDS = ("high", "medium", "low")
+_VALUE_STATUSES = {
+    "ok": "from repeat purchases of the customer's own",
+    "low_information": "mostly from what similar customers did, as too little is known of the customer",
+    "fallback": "from a cautious mean, because no model fits these data",
+    "excluded": "no value, because the record cannot be a purchase history",
+    "none": "not valued",
+}
 _SHOWN_METRICS = {
     "auc": "AUC",
     "log_loss": "log loss",
@@ -181,7 +189,11 @@ def _value(customers: pd.DataFrame, currency: str) -> dict[str, Any]:
         "known_count": len(known),
         "margin_total": total(customers["lifetime_value"]),
         "margin_count": int(customers["lifetime_value"].notna().sum()),
-        "statuses": customers["value_status"].fillna("none").value_counts().sort_index().to_dict(),
+        "statuses": [
+            (words, int(count))
+            for status, words in _VALUE_STATUSES.items()
+            if (count := (customers["value_status"].fillna("none") == status).sum())
+        ],
         "best": _records(best.head(ROWS_SHOWN)) if len(known) else [],
     }
 
@@ -213,6 +225,7 @@ def _churn(customers: pd.DataFrame, card: Mapping[str, Any] | None) -> dict[str,
         "call_count": len(calls),
         "card": card,
         "metric_names": _SHOWN_METRICS,
+        "cuts": RISK_CUTS,
     }
 
 

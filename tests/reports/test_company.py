@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from crm_analytics.churn.score import RISK_CUTS
 from crm_analytics.reports.company import TEMPLATES, company_report
 from crm_analytics.warehouse import Warehouse
 from tests import build
@@ -164,3 +165,12 @@ def test_only_high_risk_is_called_because_only_its_reasons_all_speak_for_leaving
     assert "loyal" not in text
     assert "High risk only, 2 of 2 shown" in text
     assert "Nobody who may be contacted is at high risk." in nobody
+
+
+def test_the_limits_of_the_bands_are_those_of_the_scores_and_ranges_say_how_sure() -> None:
+    low, high = RISK_CUTS
+    with company() as wh:
+        text = Page(company_report(wh, as_of=AS_OF)).text
+    assert f"a probability of {high:.0%} or more, low is one below {low:.0%}".replace("%", " %") in text
+    assert "9 times in 10 between" in text
+    assert "30 from repeat purchases of the customer's own" in text
