@@ -111,7 +111,7 @@ def _headline(wh: Warehouse, customers: pd.DataFrame, as_of: date) -> dict[str, 
         "customer_count": len(customers),
         "change_rate": float(row["year_net_spend"]) / before - 1 if before > 0 else None,
         "value_total": total(customers["lifetime_revenue"]),
-        "at_risk_count": len(at_risk) if customers["churn_probability"].notna().any() else None,
+        "at_risk_count": len(at_risk) if customers["churn_status"].notna().any() else None,
         "at_risk_value": total(at_risk["lifetime_revenue"]),
     }
 
@@ -162,7 +162,18 @@ def _segments(customers: pd.DataFrame) -> dict[str, Any]:
     chart, _ = charts.bars(
         table, label="label", value="customer_count", text="text", title="Customers by segment"
     )
-    return {"rows": rows, "chart": chart}
+    return {"rows": rows, "chart": chart, "dash_note": _dash_note(customers)}
+
+
+def _dash_note(customers: pd.DataFrame) -> str:
+    """Say why a segment has no mean churn probability; empty when every one has or the cause is another."""
+    if not customers["churn_status"].notna().any():
+        return "No churn model could be trained on these data, so there is no churn probability."
+    scored = customers["churn_probability"].notna().groupby(customers["segment"]).transform("any")
+    dashed = customers[~scored]
+    if len(dashed) and (dashed["churn_status"] == "inactive").all():
+        return "– in churn probability: nobody of the segment is active any more."
+    return ""
 
 
 def _value(customers: pd.DataFrame, currency: str) -> dict[str, Any]:
@@ -220,6 +231,7 @@ def _churn(customers: pd.DataFrame, card: Mapping[str, Any] | None) -> dict[str,
     )
     return {
         "scored_count": len(scored),
+        "has_model": bool(customers["churn_status"].notna().any()),
         "bands": bands,
         "calls": _records(calls.head(CALLS_SHOWN)),
         "call_count": len(calls),

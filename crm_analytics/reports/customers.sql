@@ -18,6 +18,7 @@
 --   value_status             how the value was found, or why there is none
 --   churn_probability        probability of no purchase in the churn horizon; NULL = not at risk or no model
 --   risk_band                high, medium, low
+--   churn_status             why there is no probability (inactive = left already); NULL = no model
 --   reason_1                 first reason of the churn probability
 --   reason_2                 second reason
 --   has_opted_out            not to be contacted
@@ -37,6 +38,7 @@ select
     clv.status as value_status,
     churn.churn_probability as churn_probability,
     churn.risk_band as risk_band,
+    churn.status as churn_status,
     churn.reason_1 as reason_1,
     churn.reason_2 as reason_2,
     coalesce(customers.has_opted_out, false) as has_opted_out

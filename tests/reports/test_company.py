@@ -174,3 +174,26 @@ def test_the_limits_of_the_bands_are_those_of_the_scores_and_ranges_say_how_sure
     assert f"a probability of {high:.0%} or more, low is one below {low:.0%}".replace("%", " %") in text
     assert "9 times in 10 between" in text
     assert "30 from repeat purchases of the customer's own" in text
+
+
+@pytest.mark.parametrize(
+    ("churn", "said"),
+    [
+        ({"churn_probability": 0.2, "risk_band": "low", "status": "ok"}, None),
+        ({"status": "inactive"}, "nobody of the segment is active any more"),
+        ({"status": "excluded"}, None),
+        (None, "No churn model could be trained on these data, so there is no churn probability"),
+    ],
+)
+def test_a_dash_for_churn_is_explained_by_its_real_cause(
+    churn: dict[str, Any] | None, said: str | None
+) -> None:
+    explanations = ("nobody of the segment is active any more", "so there is no churn probability")
+    with company() as wh:
+        wh.execute("delete from scores.churn")
+        if churn:
+            fill(wh, "scores.churn", wh.frame("select customer_id from scores.rfm"), **churn)
+        text = Page(company_report(wh, as_of=AS_OF)).text
+    assert [words for words in explanations if words in text] == [
+        words for words in explanations if said and words in said
+    ]
