@@ -74,6 +74,7 @@ def company_report(
         lstrip_blocks=True,
     )
     currency = wh.settings.reporting_currency or ""
+    own = _own_prefix(customers["customer_id"])
 
     def in_currency(value: Any, digits: int = 0) -> str:
         return money(value, currency, digits)
@@ -84,6 +85,8 @@ def company_report(
         "percent": percent,
         "day": day,
         "spark": charts.spark,
+        "id": lambda value: str(value).removeprefix(own),
+        "segment": {rule.name: rule.label for rule in segment_names()}.get,
     }
     css = (TEMPLATES / "company.css").read_text(encoding="utf-8")
     return environment.get_template("company.html.j2").render(
@@ -256,9 +259,23 @@ def _offers(wh: Warehouse, as_of: date, customers: pd.DataFrame) -> dict[str, An
     single = first.sort_values(["expected_value", "customer_id"], ascending=[False, True])
     return {
         "customer_count": first["customer_id"].nunique(),
+        "product_count": len(products),
+        "ranked_by": _ranked_by(offers),
         "products": _records(products.head(ROWS_SHOWN)),
         "single": _records(single.head(ROWS_SHOWN)),
     }
+
+
+def _ranked_by(offers: pd.DataFrame) -> str:
+    """Say what the first offer is best in, as the ranks themselves show it; empty when they show neither."""
+    ordered = offers.sort_values(["customer_id", "rank"]).fillna({"expected_value": 0.0})
+    falls = {
+        name: not (ordered.groupby("customer_id")[name].diff() > 0).any()
+        for name in ("expected_value", "probability")
+    }
+    if falls["expected_value"] == falls["probability"]:
+        return ""
+    return "expected value" if falls["expected_value"] else "probability"
 
 
 def _loads(wh: Warehouse) -> list[dict[str, Any]]:
@@ -280,6 +297,18 @@ def _limits_of_total(customers: pd.DataFrame) -> tuple[float, float] | None:
     spread = (known["lifetime_revenue_high"] - known["lifetime_revenue_low"]) / 2
     by_chance = math.sqrt(math.fsum(spread**2))
     return max(0.0, middle - by_chance), middle + by_chance
+
+
+def _own_prefix(ids: pd.Series) -> str:
+    """Return what every id begins with when all come from one system, else nothing.
+
+    Examples
+    --------
+    >>> _own_prefix(pd.Series(["shop:1", "shop:2"])), _own_prefix(pd.Series(["shop:1", "till:1"]))
+    ('shop:', '')
+    """
+    systems = {str(customer_id).partition(":")[0] for customer_id in ids}
+    return f"{systems.pop()}:" if len(systems) == 1 else ""
 
 
 def _period(horizon_days: pd.Series) -> str:

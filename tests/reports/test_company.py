@@ -197,3 +197,43 @@ def test_a_dash_for_churn_is_explained_by_its_real_cause(
     assert [words for words in explanations if words in text] == [
         words for words in explanations if said and words in said
     ]
+
+
+@pytest.mark.parametrize(
+    ("probability", "expected_value", "said"),
+    [
+        ([0.1, 0.3], [5.0, 2.0], "ranked by expected value"),
+        ([0.3, 0.1], [2.0, 5.0], "ranked by probability"),
+        ([0.3, 0.1], [5.0, 2.0], None),
+    ],
+)
+def test_the_ranking_of_the_offers_is_named_as_the_ranks_show_it(
+    probability: list[float], expected_value: list[float], said: str | None
+) -> None:
+    with company() as wh:
+        fill(
+            wh, "scores.next_best_offers", pd.DataFrame({"customer_id": ["default:C1"] * 2}), rank=[1, 2],
+            product_id=["default:P1", "default:P2"], probability=probability,
+            expected_value=expected_value, reason="", status="ok",
+        )  # fmt: skip
+        text = Page(company_report(wh, as_of=AS_OF)).text
+    assert "times the mean revenue of an order of it" in text
+    assert said in text if said else "are ranked by" not in text
+
+
+def test_ids_name_their_system_only_where_there_is_more_than_one() -> None:
+    with company() as wh:
+        one = Page(company_report(wh, as_of=AS_OF)).text
+        ids = wh.frame("select customer_id from scores.rfm").assign(segment="cannot_lose")
+        ids.loc[29, "customer_id"] = "till:C30"
+        fill(
+            wh, "scores.rfm", ids, days_since_last_order=20, order_count=3, net_spend=30.0, r_score=5,
+            f_score=5, m_score=5,
+        )  # fmt: skip
+        two = Page(company_report(wh, as_of=AS_OF)).text
+    assert "default:" not in one
+    assert "default:C1" in two
+    assert "C2Champions" in one
+    assert "cannot_lose" not in two
+    assert "cannot lose" not in two
+    assert "counts only what is still expected over the next 12 months" in one
