@@ -82,6 +82,7 @@ def company_report(
     environment.filters |= {
         "money": in_currency,
         "number": number,
+        "count": count,
         "percent": percent,
         "day": day,
         "spark": charts.spark,
@@ -324,6 +325,17 @@ def money(value: Any, currency: str, digits: int = 0) -> str:
 def number(value: Any, digits: int = 0) -> str:
     """Format a number, or an en dash when it is missing."""
     return "–" if _missing(value) else f"{float(value):,.{digits}f}"
+
+
+def count(value: Any, one: str, many: str = "") -> str:
+    """Format a number of things, in the singular for one.
+
+    Examples
+    --------
+    >>> count(1, "purchase"), count(1200, "purchase"), count(0, "is", "are")
+    ('1 purchase', '1,200 purchases', '0 are')
+    """
+    return f"{number(value)} {one if value == 1 else many or one + 's'}"
 
 
 def percent(value: Any, digits: int = 0) -> str:

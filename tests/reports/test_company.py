@@ -237,3 +237,32 @@ def test_ids_name_their_system_only_where_there_is_more_than_one() -> None:
     assert "cannot_lose" not in two
     assert "cannot lose" not in two
     assert "counts only what is still expected over the next 12 months" in one
+
+
+def test_a_company_of_one_customer_is_spoken_of_in_the_singular() -> None:
+    line = {
+        "customer_source_id": "C1", "order_source_id": "o1", "product_source_id": "P1",
+        "occurred_at": "2025-06-10", "unit_price": "10",
+    }  # fmt: skip
+    with build.warehouse(order_lines=[line], products=[{"source_id": "P1", "name": "Tea"}]) as wh:
+        fill(
+            wh, "scores.next_best_offers", pd.DataFrame({"customer_id": ["default:C1"]}), rank=1,
+            product_id="default:P1", probability=0.2, expected_value=2.0, reason="", status="ok",
+        )  # fmt: skip
+        one = pd.DataFrame({"customer_id": ["default:C1"]})
+        fill(
+            wh, "scores.rfm", one, days_since_last_order=20, order_count=1, net_spend=10.0, r_score=5,
+            f_score=1, m_score=1, segment="new_customers",
+        )  # fmt: skip
+        fill(wh, "scores.churn", one, churn_probability=0.5, risk_band="medium", status="ok")
+        text = Page(company_report(wh, as_of=AS_OF)).text
+    assert "Made from 1 purchase on 10 June 2025." in text
+    assert "1 customer who bought lately could leave." in text
+    assert "1 of 1 product that is somebody's first offer" in text
+    assert not re.search(r"\b1 (customers|purchases|products|orders)\b", text)
+
+
+def test_every_table_can_scroll_on_its_own() -> None:
+    with company() as wh:
+        html = company_report(wh, as_of=AS_OF)
+    assert html.count("<table>") == html.count('<div class="scroll"><table>') > 4
