@@ -88,9 +88,9 @@ class RunReport:
     seconds: float
 
     @property
-    def refused(self) -> tuple[Load, ...]:
-        """The loads that were refused."""
-        return tuple(load for load in self.loads if load.status == "refused")
+    def troubled(self) -> tuple[Load, ...]:
+        """The loads of which nothing came in: refused, or every record set aside."""
+        return tuple(load for load in self.loads if load.trouble)
 
 
 @dataclass
@@ -123,17 +123,21 @@ def run(
     as_of : date
         First day not seen: orders of the day before are the last that count.
     accept : str, optional
-        Publish although the audit objects, for this reason; the reason is kept in the run's record.
+        Publish although the audit objects or a later day is live, for this reason; the reason is kept in
+        the run's record.
     on_step : callable, optional
         Called with the name of each step as it begins.
 
     Raises
     ------
+    UsageError
+        `as_of` is before that of the live run, which would take the published scores back.
     AuditBlocked
         The results failed the audit; nothing was published.
     CurrencyError
         Orders are in several currencies and no reporting currency is set.
     """
+    _check_no_rollback(settings.paths.published, as_of, accept)
     night = _Night(wh, settings, as_of)
     parameters = settings.as_dict() | ({"accept": accept} if accept else {})
     with begin(wh, as_of=as_of, parameters=parameters, on_step=on_step) as log:
@@ -171,6 +175,16 @@ def run(
     )
 
 
+def _check_no_rollback(folder: Path, as_of: date, accept: str | None) -> None:
+    """Refuse to put an earlier day in the place of the live one, unless it is meant."""
+    live = live_run(folder)
+    if live is not None and not accept and as_of < date.fromisoformat(live["as_of"]):
+        raise UsageError(
+            f"as_of {as_of.isoformat()} is before the {live['as_of']} of the live run {live['run_id']}: "
+            "its scores would be taken back. If that is meant: nightly --accept 'reason'."
+        )
+
+
 def _load(night: _Night, step: Step) -> None:
     """Read the inbox and the record store's changes."""
     paths, how = night.settings.paths, night.settings.ingest
@@ -184,8 +198,15 @@ def _load(night: _Night, step: Step) -> None:
         f"{len(night.loads)} sources, {sum(one.rows_quarantined for one in night.loads)} rows set aside"
     )
     refused = [one.file for one in night.loads if one.status == "refused"]
+    lost = [
+        f"{one.file} ({next(iter(one.reasons))})"
+        for one in night.loads
+        if one.trouble and one.status != "refused"
+    ]
     if refused:
         step.warn(f"{step.note}; refused: {', '.join(refused)}")
+    if lost:
+        step.warn(f"{step.note}; every record set aside: {', '.join(lost)}")
     elif not night.loads:
         step.skip(f"nothing to load: {paths.inbox.name} is empty or absent, and no record store is set")
 

@@ -1,15 +1,17 @@
 """How is the library used from a shell?  ``crm-analytics``, verb for verb the library.
 
-Exit codes: 0 ok, 1 failed, 2 wrong usage or settings, 3 blocked by the audit, 4 done but some files
-were refused. Results go to standard output (``--json`` for machines), progress and errors to standard
-error. An error of ours is one readable block; anything else is a defect and says where it happened.
+Exit codes: 0 ok, 1 failed, 2 wrong usage or settings, 3 blocked by the audit, 4 done but of some files
+nothing came in (refused, or every record set aside), 130 stopped by Ctrl-C. Results go to standard
+output (``--json`` for machines), progress and errors to standard error. An error of ours is one readable
+block; anything else is a defect and says where it happened.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
-OK, FAILED, USAGE, BLOCKED, SOME_REFUSED = 0, 1, 2, 3, 4
+OK, FAILED, USAGE, BLOCKED, SOME_REFUSED, STOPPED = 0, 1, 2, 3, 4, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         app(args=None if argv is None else list(argv), prog_name="crm-analytics")
     except SystemExit as done:
+        if done.code == STOPPED:  # what typer makes of KeyboardInterrupt
+            sys.stderr.write("Stopped; the warehouse is as it was before this file.\n")
         return done.code if isinstance(done.code, int) else FAILED
     except AuditBlocked as error:
         print_error("Blocked by the audit", str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime
@@ -46,11 +46,25 @@ AsOf = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="rows of the table on a terminal")]
 
+# The columns of lifetime value that fit a terminal; --json has all.
+VALUE_COLUMNS = (
+    "customer_id",
+    "probability_alive",
+    "expected_purchases",
+    "lifetime_revenue",
+    "low",
+    "high",
+    "lifetime_value",
+    "status",
+)
+
 
 @app.command()
 def demo(
     data: Annotated[Literal["sample", "cdnow"], typer.Option(help="the sample company, or CDNOW")] = "sample",
-    folder: Annotated[Path | None, typer.Option(help="where to work; default out/demo")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="where to work; default: out/demo, or out/demo-cdnow for --data cdnow")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """The whole job on example data: load, score, publish, report."""
@@ -62,7 +76,7 @@ def demo(
         out.print_json(result.as_json)
     else:
         result.show()
-    if result.night.refused:
+    if result.night.troubled:
         raise typer.Exit(SOME_REFUSED)
 
 
@@ -84,42 +98,79 @@ def load(
     paths: Annotated[list[Path], typer.Argument(help="export files or folders")],
     profile: Annotated[str | None, typer.Option(help="import profile; default: detected")] = None,
     source_system: Annotated[str | None, typer.Option(help="name the ids are scoped by")] = None,
+    encoding: Annotated[str | None, typer.Option(help="encoding, for example cp1252")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="what separates the fields; \\t is a tab")] = None,
+    decimal: Annotated[str | None, typer.Option(help="decimal mark: . or ,")] = None,
+    date_format: Annotated[str | None, typer.Option(help="how dates are written, as %d/%m/%Y")] = None,
+    skip_rows: Annotated[int | None, typer.Option(min=0, help="lines above the header")] = None,
+    timezone: Annotated[str | None, typer.Option(help="time zone of the times in the file")] = None,
+    default_country: Annotated[
+        str | None, typer.Option(help="country of addresses and numbers that name none")
+    ] = None,
+    guest: Annotated[str | None, typer.Option(help="records without customer id: quarantine or keep")] = None,
+    duplicates: Annotated[str | None, typer.Option(help="equal lines of a file: merge or keep")] = None,
+    received_at: Annotated[
+        str | None, typer.Option(help="when it was received, ISO 8601; default: now", metavar="TIME")
+    ] = None,
+    max_expanded_bytes: Annotated[
+        int | None, typer.Option(min=1, help="how large a compressed file may become")
+    ] = None,
     settings_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
-    """Load export files into the warehouse."""
+    """Load export files into the warehouse; options here go before those of crm.toml."""
     import crm_analytics as crm
 
+    given = {
+        "profile": profile,
+        "source_system": source_system,
+        "encoding": encoding,
+        "delimiter": "\t" if delimiter == r"\t" else delimiter,
+        "decimal": decimal,
+        "date_format": date_format,
+        "skip_rows": skip_rows,
+        "timezone": timezone,
+        "default_country": default_country,
+        "guest": guest,
+        "duplicates": duplicates,
+        "received_at": received_at,
+        "max_expanded_bytes": max_expanded_bytes,
+    }
     settings = _settings(settings_file)
+    how = asdict(settings.ingest) | {name: value for name, value in given.items() if value is not None}
+    skipped = _check_paths(paths)
     done: list[Load] = []
     refused: list[CrmError] = []
     with _warehouse(settings) as wh, out.progress(len(paths), "load") as on_step:
         for path in paths:
             on_step(path.name)
             try:
-                done += crm.load(
-                    wh,
-                    path,
-                    profile=profile or settings.ingest.profile,
-                    source_system=source_system or settings.ingest.source_system,
-                    show_values=True,
-                )
+                done += crm.load(wh, path, **how, show_values=True)
             except InputError as refusal:
                 refused.append(refusal)
-    _show_loads(done, as_json=as_json)
+    _show_loads(done, skipped, as_json=as_json)
     for error in refused:
         out.print_error("Refused", str(error))
-    if refused or any(load.status == "refused" for load in done):
+    _show_trouble(done)
+    if refused or any(load.trouble for load in done):
         raise typer.Exit(SOME_REFUSED if done else FAILED)
 
 
 @app.command()
-def loads(settings_file: SettingsFile = None, as_json: Json = False, limit: Limit = 40) -> None:
-    """List what was ever loaded, with each file's account."""
+def loads(
+    show_all: Annotated[bool, typer.Option("--all", help="also files that had been loaded before")] = False,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+    limit: Limit = 40,
+) -> None:
+    """List what was ever loaded, the newest first, with each file's account."""
     from crm_analytics.warehouse.run_log import load_accounts
 
     with _warehouse(_settings(settings_file)) as wh:
-        out.print_frame("Loads", load_accounts(wh), as_json=as_json, limit=limit)
+        accounts = load_accounts(wh)
+    if not show_all:
+        accounts = accounts[accounts["status"] != "unchanged"]
+    out.print_frame("Loads", accounts.iloc[::-1], as_json=as_json, limit=limit)
 
 
 @app.command()
@@ -143,7 +194,8 @@ def clv(
     def value(wh: Warehouse, settings: Settings, day: date) -> pd.DataFrame:
         return crm.clv.lifetime_value(wh, as_of=day, **asdict(settings.value))
 
-    out.print_frame("Lifetime value", _analyse(settings_file, as_of, value), as_json=as_json, limit=limit)
+    values = _analyse(settings_file, as_of, value)
+    out.print_frame("Lifetime value", values, as_json=as_json, limit=limit, columns=VALUE_COLUMNS)
 
 
 @app.command()
@@ -203,7 +255,11 @@ def nightly(
     as_of: AsOf = None,
     settings_file: SettingsFile = None,
     accept: Annotated[
-        str | None, typer.Option(help="publish although the audit objects, for this reason", metavar="REASON")
+        str | None,
+        typer.Option(
+            help="publish although the audit objects or a later day is live, for this reason",
+            metavar="REASON",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -214,7 +270,8 @@ def nightly(
     with _warehouse(settings) as wh, out.progress(len(night.STEPS), "night") as on_step:
         report = night.run(wh, settings, as_of=_day(as_of, wh), accept=accept, on_step=on_step)
     _show_night(report, as_json=as_json)
-    if report.refused:
+    _show_trouble(report.loads)
+    if report.troubled:
         raise typer.Exit(SOME_REFUSED)
 
 
@@ -272,19 +329,44 @@ def _day(text: str | None, wh: Warehouse) -> date:
         raise UsageError(f"--as-of {text!r} is not a date. Write it as 2025-07-01.") from None
 
 
-def _show_loads(loads: list[Load], *, as_json: bool) -> None:
+def _check_paths(paths: list[Path]) -> list[Path]:
+    """Check every path before anything is loaded; return the files of folders that are passed over."""
+    from crm_analytics.ingest.load import SUFFIXES, exports, passed_over
+
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise UsageError(f"{', '.join(missing)}: no such file or folder. Nothing was loaded.")
+    folders = [path for path in paths if path.is_dir()]
+    empty = [str(folder) for folder in folders if not exports(folder)]
+    if empty:
+        raise UsageError(
+            f"{', '.join(empty)}: no export file in it. Nothing was loaded. Endings that are read: "
+            f"{', '.join(SUFFIXES)}."
+        )
+    return [file.relative_to(folder) for folder in folders for file in passed_over(folder)]
+
+
+def _show_trouble(loads: Iterable[Load]) -> None:
+    for load in loads:
+        if load.trouble:
+            out.print_error("Refused" if load.status == "refused" else "Nothing came in", load.trouble)
+
+
+def _show_loads(loads: list[Load], skipped: list[Path], *, as_json: bool) -> None:
     columns = ["file", "profile", "status", "rows_in", "rows_loaded", "rows_quarantined", "rows_merged"]
     rows = [[getattr(load, name) for name in columns] for load in loads]
     if as_json:
-        out.print_json([asdict(load) for load in loads])
+        passed_over = [{"file": str(file), "status": "skipped"} for file in skipped]
+        out.print_json([asdict(load) for load in loads] + passed_over)
     else:
         out.print_table("Loads", columns, [[out.cell(value) for value in row] for row in rows])
         for load in loads:
             reasons = [f"{count} set aside: {name}" for name, count in load.reasons.items() if count]
             if reasons:
                 out.print_lines(f"{load.file}: {', '.join(reasons)}")
-            for issue in load.issues:
+            for issue in load.issues if load.status != "refused" else ():
                 out.print_lines(f"{load.file}: {issue.issue} {issue.column_name} {issue.detail}")
+        out.print_lines(*(f"skipped: {file}" for file in skipped))
 
 
 def _show_night(report: RunReport, *, as_json: bool) -> None:

@@ -71,16 +71,18 @@ def print_table(
         console.print(Text(safe(note)))
 
 
-def print_frame(title: str, frame: pd.DataFrame, *, as_json: bool, limit: int) -> None:
-    """Print a result: all rows as JSON, or the first `limit` as a table."""
+def print_frame(
+    title: str, frame: pd.DataFrame, *, as_json: bool, limit: int, columns: Sequence[str] | None = None
+) -> None:
+    """Print a result: all of it as JSON, or the first `limit` rows (of those `columns`) as a table."""
     if as_json:
         print_json(_records(frame))
         return
-    shown = frame.head(limit)
+    shown = frame[list(columns or frame.columns)].head(limit)
     rows = [[cell(value) for value in row] for row in shown.itertuples(index=False)]
     left_out = len(frame) - len(shown)
     note = f"{left_out:,} more rows; --limit shows more, --json all" if left_out else ""
-    print_table(f"{title}: {len(frame):,} rows", list(frame.columns), rows, note=note)
+    print_table(f"{title}: {len(frame):,} rows", list(shown.columns), rows, note=note)
 
 
 def print_json(value: Any) -> None:

@@ -69,6 +69,20 @@ class Load:
     load_id: int | None = None
     issues: tuple[Issue, ...] = ()
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing of the file came in, in a sentence: refused, or every record set aside; else None."""
+        if self.status == "refused":
+            return self.issues[0].detail if self.issues else f"{self.file}: refused."
+        if self.rows_in == 0 or self.rows_loaded + self.rows_merged > 0:
+            return None
+        reason = next(iter(self.reasons))
+        return (
+            f"{self.file}: none of its {self.rows_in:,} records could be loaded; the commonest reason is "
+            f"{reason} ({self.reasons[reason]:,}). The records are in ops.quarantine; mend the file, or say "
+            "how it is written, and load it again."
+        )
+
 
 @dataclass(frozen=True)
 class _Call:
@@ -179,7 +193,7 @@ def load(
         return [_load_file(wh, given, call)]
     if not given.is_dir():
         raise UsageError(f"{path}: no such file or folder.")
-    files = _exports(given)
+    files = exports(given)
     loads = []
     for done, file in enumerate(files):
         if progress is not None:
@@ -190,13 +204,21 @@ def load(
     return loads
 
 
-def _exports(folder: Path) -> list[Path]:
+def exports(folder: Path) -> list[Path]:
+    """Return the files of a folder that `load` takes, in the order in which it takes them."""
+    return [path for path in _visible(folder) if path.suffix.lower() in SUFFIXES]
+
+
+def passed_over(folder: Path) -> list[Path]:
+    """Return the files of a folder that `load` passes over by their ending; hidden files are not told."""
+    return [path for path in _visible(folder) if path.suffix.lower() not in SUFFIXES]
+
+
+def _visible(folder: Path) -> list[Path]:
     found = [
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
@@ -334,11 +356,12 @@ def _unchanged(
 def _loaded_before(wh: Warehouse, source: Source, used: Profile) -> int | None:
     """Return the number of records of an earlier load of the same bytes in the same way, if there was one.
 
-    Only while nothing else came in for the entity since: a value may have changed and changed back.
+    Only while nothing else came in for the entity since: a value may have changed and changed back. A file
+    of which every record was set aside was not loaded: it is tried, and told, again.
     """
     rows = wh.rows(
         "select rows_in from ops.loads as same where status = 'loaded' and file_sha256 = $file_sha256 "
-        "and profile_sha256 = $profile_sha256 and not exists ("
+        "and profile_sha256 = $profile_sha256 and rows_quarantined < greatest(rows_in, 1) and not exists ("
         "select 1 from ops.loads as later where later.load_id > same.load_id and later.status = 'loaded' "
         "and later.source_system = $source_system and coalesce(later.entity, $entity) = $entity) "
         "order by load_id desc limit 1",

@@ -94,9 +94,17 @@ def open_source(path: Path, *, max_expanded_bytes: int | None = None) -> Source:
     Raises
     ------
     FileRefused
-        ``empty_file``, ``truncated``, ``corrupt``, ``expansion_limit`` or ``not_a_table``.
+        ``unreadable``, ``empty_file``, ``truncated``, ``corrupt``, ``expansion_limit`` or ``not_a_table``.
     """
-    raw = path.read_bytes()
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise _refused(
+            path.name,
+            "unreadable",
+            f"the file cannot be read ({error.strerror or type(error).__name__}). "
+            "Look at its permissions, then load it again.",
+        ) from error
     digest = hashlib.sha256(raw).hexdigest()
     data = raw
     if raw.startswith(b"\x1f\x8b"):

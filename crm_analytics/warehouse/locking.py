@@ -16,7 +16,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from crm_analytics.errors import StoreBusy
+from crm_analytics.errors import StoreBusy, StoreIOError
 
 _RETRY_SECONDS = 0.05
 
@@ -35,7 +35,13 @@ class FileLock:
     def __init__(self, path: Path, *, wait_seconds: float = 0.0) -> None:
         self.path = path.resolve()
         self._file = Path(f"{self.path}.lock")
-        self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreIOError(
+                f"{path}: the lock file beside it cannot be written ({error.strerror}). The warehouse needs "
+                "a folder that you may write to: change its permissions, or choose another path."
+            ) from error
         deadline = time.monotonic() + wait_seconds
         while not self._try():
             if time.monotonic() >= deadline:

@@ -85,6 +85,10 @@ def _translated() -> Iterator[None]:
         yield
     except duckdb.InterruptException as error:
         raise KeyboardInterrupt from error
+    except RuntimeError as error:
+        if "Query interrupted" in str(error):
+            raise KeyboardInterrupt from error
+        raise
     except duckdb.OutOfMemoryException as error:
         raise errors.OutOfMemoryError(
             f"Not enough memory to read the file: {error}. Split it, or free some memory."

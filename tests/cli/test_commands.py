@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +13,8 @@ from typer.testing import CliRunner
 from crm_analytics import cli
 from crm_analytics.cli.commands import app
 from crm_analytics.settings import Settings
+from crm_analytics.warehouse import Sandbox, Warehouse, locking
+from crm_analytics.warehouse.publish import live_run
 
 
 @pytest.fixture
@@ -125,3 +129,164 @@ def test_a_blocked_night_has_its_own_exit_code(here: Path, capsys: pytest.Captur
     assert cli.main(["nightly", "--as-of", "2025-07-01"]) == cli.BLOCKED
     assert "no customer has scores" in capsys.readouterr().err
     assert cli.main(["nightly", "--as-of", "2025-07-01", "--accept", "a new shop"]) == cli.OK
+
+
+LOST = "customer_id,name,created_at\n,Ada,2024-01-01\n,Bob,2024-02-01\n"
+
+
+def test_load_takes_the_options_that_refusals_ask_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "exported by shop\ncustomer_id;name;created_at\nC1;J\u00fcrgen;31/01/2024\n;Nobody;01/02/2024\n"
+    (here / "customers.csv").write_bytes(rows.encode("cp1252"))
+    words = "--encoding cp1252 --delimiter ; --decimal , --date-format %d/%m/%Y --skip-rows 1"
+    more = "--timezone Europe/London --received-at 2025-06-30T08:00 --max-expanded-bytes 9999999"
+    rest = "--guest quarantine --duplicates keep --default-country DE"
+    command = ["load", "customers.csv", *words.split(), *more.split(), *rest.split(), "--json"]
+    assert cli.main(command) == cli.OK
+    [load] = json.loads(capsys.readouterr().out)
+    assert (load["rows_loaded"], load["rows_quarantined"]) == (1, 1)
+    with Warehouse.open(here / "crm.duckdb") as wh:
+        assert wh.rows("select name from entities.customers") == [("J\u00fcrgen",)]
+        assert wh.value("select cast(received_at as date) from ops.loads") == date(2025, 6, 30)
+
+
+def test_the_options_of_crm_toml_hold_where_the_command_gives_none(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "crm.toml").write_text("[ingest]\ndelimiter = ';'\nskip_rows = 1\n")
+    (here / "one.csv").write_text("a shop\n" + CUSTOMERS.replace(",", ";"))
+    (here / "two.csv").write_text(CUSTOMERS.replace(",", ";"))
+    for command in (["one.csv"], ["two.csv", "--skip-rows", "0"]):
+        assert cli.main(["load", *command, "--json"]) == cli.OK
+        assert json.loads(capsys.readouterr().out)[0]["rows_in"] == 2
+
+
+def test_a_file_without_one_good_record_is_no_success(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "inbox").mkdir()
+    (here / "inbox" / "lost.csv").write_text(LOST)
+    for _ in range(2):  # the second time it is as lost as the first
+        assert cli.main(["load", "inbox/lost.csv"]) == cli.SOME_REFUSED
+        shown = " ".join(capsys.readouterr().err.replace("\u2502", " ").split())
+        assert "lost.csv: none of its 2 records could be loaded" in shown
+        assert "missing_value (2)" in shown
+    (here / "inbox" / "customers.csv").write_text(CUSTOMERS.replace("C", "D"))
+    assert cli.main(["nightly", "--as-of", "2025-07-01", "--json"]) == cli.SOME_REFUSED
+    shown = capsys.readouterr()
+    step = json.loads(shown.out)["steps"][0]
+    assert (step["name"], step["status"]) == ("load", "warned")
+    assert "lost.csv (missing_value)" in step["note"]
+    assert "none of its 2 records" in shown.err
+
+
+def test_files_that_no_reader_takes_are_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = here / "exports"
+    folder.mkdir()
+    for name in ("notes.pdf", "README", ".hidden"):
+        (folder / name).write_text("x")
+    assert cli.main(["load", "exports"]) == cli.USAGE
+    assert "no export file in it" in capsys.readouterr().err
+    (folder / "customers.csv").write_text(CUSTOMERS)
+    assert cli.main(["load", "exports"]) == cli.OK
+    shown = capsys.readouterr().out
+    assert "skipped: notes.pdf" in shown
+    assert "skipped: README" in shown
+    assert "hidden" not in shown
+    assert cli.main(["load", "exports", "--json"]) == cli.OK
+    statuses = {one["file"]: one["status"] for one in json.loads(capsys.readouterr().out)}
+    assert statuses == {"customers.csv": "unchanged", "README": "skipped", "notes.pdf": "skipped"}
+
+
+def test_a_missing_path_is_told_before_anything_is_loaded(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "customers.csv").write_text(CUSTOMERS)
+    assert cli.main(["load", "customers.csv", "nope.csv"]) == cli.USAGE
+    assert "nope.csv: no such file" in capsys.readouterr().err
+    assert cli.main(["loads", "--json"]) == cli.OK
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_an_unreadable_file_is_refused_by_name_and_the_others_go_on(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "exports").mkdir()
+    (here / "exports" / "a.csv").write_text(CUSTOMERS)
+    (here / "exports" / "b.csv").write_text(CUSTOMERS.replace("C", "D"))
+    read = Path.read_bytes
+
+    def locked(path: Path) -> bytes:
+        if path.name == "a.csv":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", locked)
+    assert cli.main(["load", "exports", "--json"]) == cli.SOME_REFUSED
+    refused, loaded = json.loads(capsys.readouterr().out)
+    assert (refused["file"], refused["status"], refused["reasons"]) == ("a.csv", "refused", {"unreadable": 0})
+    assert (loaded["file"], loaded["rows_loaded"]) == ("b.csv", 2)
+    assert cli.main(["load", "exports/a.csv"]) == cli.FAILED
+    assert "a.csv: the file cannot be read (Permission denied)" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_plain_words(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read_only(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(locking.os, "open", read_only)
+    assert cli.main(["loads"]) == cli.FAILED
+    shown = capsys.readouterr().err
+    assert "a folder that you may write to" in " ".join(shown.replace("\u2502", " ").split())
+    assert "defect" not in shown
+
+
+def test_ctrl_c_while_a_file_is_read_stops_in_words(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "customers.csv").write_text(CUSTOMERS)
+
+    class Interrupted:
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError("Query interrupted")
+
+        def close(self) -> None: ...
+
+    make = Sandbox.__init__
+
+    def interrupted(sandbox: Sandbox, **options: Any) -> None:
+        make(sandbox, **options)
+        sandbox._connection.close()
+        sandbox._connection = Interrupted()
+
+    monkeypatch.setattr(Sandbox, "__init__", interrupted)
+    monkeypatch.setattr(Sandbox, "register", lambda *_: None)
+    assert cli.main(["load", "customers.csv"]) == cli.STOPPED
+    assert "Stopped; the warehouse is as it was before this file." in capsys.readouterr().err
+    monkeypatch.undo()
+    with Warehouse.open(here / "crm.duckdb") as wh:
+        assert wh.value("select count(*) from ops.loads") == 0
+
+
+def test_an_earlier_night_does_not_take_back_the_live_one_by_accident(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "inbox").mkdir()
+    (here / "inbox" / "customers.csv").write_text(CUSTOMERS)
+    assert cli.main(["nightly", "--as-of", "2025-07-01"]) == cli.OK
+    assert cli.main(["nightly", "--as-of", "2025-06-30"]) == cli.USAGE
+    assert "would be taken back" in " ".join(capsys.readouterr().err.replace("\u2502", " ").split())
+    assert live_run(here / "published")["as_of"] == "2025-07-01"
+    assert cli.main(["nightly", "--as-of", "2025-06-30", "--accept", "July was wrong"]) == cli.OK
+    assert live_run(here / "published")["as_of"] == "2025-06-30"
+
+
+def test_loads_are_listed_newest_first_without_those_that_changed_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "a.csv").write_text(CUSTOMERS)
+    (here / "b.csv").write_text(CUSTOMERS.replace("C", "D"))
+    assert cli.main(["load", "a.csv", "b.csv", "b.csv"]) == cli.OK
+    capsys.readouterr()
+    for words, expected in (["--json"], [2, 1]), (["--all", "--json"], [3, 2, 1]):
+        assert cli.main(["loads", *words]) == cli.OK
+        assert [one["load_id"] for one in json.loads(capsys.readouterr().out)] == expected
