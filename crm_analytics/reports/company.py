@@ -29,7 +29,7 @@ MONTHS_SHOWN, ROWS_SHOWN, CALLS_SHOWN = 24, 10, 12
 BANDS = ("high", "medium", "low")
 _VALUE_STATUSES = {
     "ok": "from repeat purchases of the customer's own",
-    "low_information": "mostly from what similar customers did, as too little is known of the customer",
+    "low_information": "mostly from what all customers do (a single purchase, or amounts unusual or unknown)",
     "fallback": "from a cautious mean, because no model fits these data",
     "excluded": "no value, because the record cannot be a purchase history",
     "none": "not valued",
