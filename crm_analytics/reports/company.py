@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from crm_analytics.churn.score import RISK_CUTS
 from crm_analytics.reports import charts
+from crm_analytics.reports.words import count, day, is_missing, money, number, percent, short
 from crm_analytics.segmentation.names import segment_names
 from crm_analytics.warehouse import SqlFile, Warehouse
 from crm_analytics.warehouse.run_log import load_accounts
@@ -314,74 +315,13 @@ def _own_prefix(ids: pd.Series) -> str:
 
 def _period(horizon_days: pd.Series) -> str:
     days = horizon_days.max()
-    return "12 months" if _missing(days) or days == 365 else f"{days:.0f} days"
-
-
-def money(value: Any, currency: str, digits: int = 0) -> str:
-    """Format an amount, or an en dash when it is missing."""
-    return "–" if _missing(value) else f"{float(value):,.{digits}f} {currency}".strip()
-
-
-def number(value: Any, digits: int = 0) -> str:
-    """Format a number, or an en dash when it is missing."""
-    return "–" if _missing(value) else f"{float(value):,.{digits}f}"
-
-
-def count(value: Any, one: str, many: str = "") -> str:
-    """Format a number of things, in the singular for one.
-
-    Examples
-    --------
-    >>> count(1, "purchase"), count(1200, "purchase"), count(0, "is", "are")
-    ('1 purchase', '1,200 purchases', '0 are')
-    """
-    return f"{number(value)} {one if value == 1 else many or one + 's'}"
-
-
-def percent(value: Any, digits: int = 0) -> str:
-    """Format a fraction as per cent, or an en dash when it is missing.
-
-    Examples
-    --------
-    >>> percent(0.256), percent(None), percent(0.0012)
-    ('26 %', '–', '0.1 %')
-    """
-    if _missing(value):
-        return "–"
-    if digits == 0 and 0 < abs(float(value)) < 0.01:
-        digits = 1
-    return f"{float(value) * 100:.{digits}f} %"
-
-
-def short(value: float) -> str:
-    """Format a figure of a scale: 1.2 m, 340 k, 75.
-
-    Examples
-    --------
-    >>> short(1_250_000), short(340_000), short(75)
-    ('1.25 m', '340 k', '75')
-    """
-    if value >= 1e6:
-        return f"{value / 1e6:g} m"
-    return f"{value / 1e3:g} k" if value >= 1e4 else f"{value:,.0f}"
-
-
-def day(value: Any) -> str:
-    """Format a date as 30 June 2025, or an en dash."""
-    if _missing(value):
-        return "–"
-    stamp = pd.Timestamp(value)
-    return f"{stamp.day} {stamp:%B %Y}"
+    return "12 months" if is_missing(days) or days == 365 else f"{days:.0f} days"
 
 
 def total(values: pd.Series) -> float | None:
     """Add what is known, exactly and in any order; None when nothing is."""
     known = values.dropna()
     return math.fsum(known) if len(known) else None
-
-
-def _missing(value: Any) -> bool:
-    return value is None or bool(pd.isna(value)) or (isinstance(value, float) and math.isinf(value))
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
