@@ -52,8 +52,8 @@ VALUE_COLUMNS = (
     "probability_alive",
     "expected_purchases",
     "lifetime_revenue",
-    "low",
-    "high",
+    "lifetime_revenue_low",
+    "lifetime_revenue_high",
     "lifetime_value",
     "status",
 )

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from crm_analytics import cli
 from crm_analytics.cli.commands import app
 from crm_analytics.settings import Settings
-from crm_analytics.warehouse import Sandbox, Warehouse, locking
+from crm_analytics.warehouse import Sandbox, Warehouse
 from crm_analytics.warehouse.publish import live_run
 
 
@@ -170,11 +170,11 @@ def test_a_file_without_one_good_record_is_no_success(here: Path, capsys: pytest
         assert "missing_value (2)" in shown
     (here / "inbox" / "customers.csv").write_text(CUSTOMERS.replace("C", "D"))
     assert cli.main(["nightly", "--as-of", "2025-07-01", "--json"]) == cli.SOME_REFUSED
-    shown = capsys.readouterr()
-    step = json.loads(shown.out)["steps"][0]
+    told = capsys.readouterr()
+    step = json.loads(told.out)["steps"][0]
     assert (step["name"], step["status"]) == ("load", "warned")
     assert "lost.csv (missing_value)" in step["note"]
-    assert "none of its 2 records" in shown.err
+    assert "none of its 2 records" in told.err
 
 
 def test_files_that_no_reader_takes_are_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -233,7 +233,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_plain_words(
     def read_only(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(locking.os, "open", read_only)
+    monkeypatch.setattr("crm_analytics.warehouse.locking.os.open", read_only)
     assert cli.main(["loads"]) == cli.FAILED
     shown = capsys.readouterr().err
     assert "a folder that you may write to" in " ".join(shown.replace("\u2502", " ").split())
@@ -256,7 +256,7 @@ def test_ctrl_c_while_a_file_is_read_stops_in_words(
     def interrupted(sandbox: Sandbox, **options: Any) -> None:
         make(sandbox, **options)
         sandbox._connection.close()
-        sandbox._connection = Interrupted()
+        vars(sandbox)["_connection"] = Interrupted()
 
     monkeypatch.setattr(Sandbox, "__init__", interrupted)
     monkeypatch.setattr(Sandbox, "register", lambda *_: None)
@@ -267,6 +267,11 @@ def test_ctrl_c_while_a_file_is_read_stops_in_words(
         assert wh.value("select count(*) from ops.loads") == 0
 
 
+def live_day(folder: Path) -> Any:
+    live = live_run(folder / "published")
+    return live and live["as_of"]
+
+
 def test_an_earlier_night_does_not_take_back_the_live_one_by_accident(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -275,9 +280,9 @@ def test_an_earlier_night_does_not_take_back_the_live_one_by_accident(
     assert cli.main(["nightly", "--as-of", "2025-07-01"]) == cli.OK
     assert cli.main(["nightly", "--as-of", "2025-06-30"]) == cli.USAGE
     assert "would be taken back" in " ".join(capsys.readouterr().err.replace("\u2502", " ").split())
-    assert live_run(here / "published")["as_of"] == "2025-07-01"
+    assert live_day(here) == "2025-07-01"
     assert cli.main(["nightly", "--as-of", "2025-06-30", "--accept", "July was wrong"]) == cli.OK
-    assert live_run(here / "published")["as_of"] == "2025-06-30"
+    assert live_day(here) == "2025-06-30"
 
 
 def test_loads_are_listed_newest_first_without_those_that_changed_nothing(
@@ -290,3 +295,15 @@ def test_loads_are_listed_newest_first_without_those_that_changed_nothing(
     for words, expected in (["--json"], [2, 1]), (["--all", "--json"], [3, 2, 1]):
         assert cli.main(["loads", *words]) == cli.OK
         assert [one["load_id"] for one in json.loads(capsys.readouterr().out)] == expected
+
+
+def test_lifetime_value_fits_a_terminal_and_json_has_the_rest(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "customers.csv").write_text(CUSTOMERS)
+    assert cli.main(["load", "customers.csv"]) == cli.OK
+    capsys.readouterr()
+    assert cli.main(["clv", "--as-of", "2025-07-01"]) == cli.OK
+    shown = capsys.readouterr().out
+    assert "probability_alive" in shown
+    assert "status_reason" not in shown
