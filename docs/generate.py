@@ -72,7 +72,7 @@ def _command_line() -> Iterator[str]:
     yield "# Command line"
     yield ""
     yield "Made by `make docs`. Every command takes `--help`. Exit codes: 0 ok, 1 failed, 2 usage,"
-    yield "3 blocked by the audit, 4 done but some files were refused."
+    yield "3 blocked by the audit, 4 done but of some files nothing came in, 130 stopped by Ctrl-C."
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     for name in sorted(commands):
         command = commands[name]
