@@ -23,7 +23,7 @@ from crm_analytics.ingest.mapping import Issue, map_delivery
 from crm_analytics.ingest.profile import Profile, detect, profile
 from crm_analytics.ingest.readers import Delivery, headers, read
 from crm_analytics.ingest.source import Source, open_source
-from crm_analytics.warehouse import Warehouse
+from crm_analytics.warehouse import Warehouse, quote_ident
 
 REJECT_RATE = 0.1
 REJECT_RECORDS = 50
@@ -86,11 +86,12 @@ class Load:
 
 @dataclass(frozen=True)
 class _Call:
-    """What the caller of `load` asked for."""
+    """What the caller of `load` asked for; `is_dated`: the caller said when the files were received."""
 
     profile: str | None
     source_system: str | None
     received_at: datetime
+    is_dated: bool
     options: dict[str, Any]
     max_expanded_bytes: int | None
     show_values: bool
@@ -174,6 +175,7 @@ def load(
         profile=profile,
         source_system=source_system,
         received_at=_moment(received_at, wh.settings.timezone),
+        is_dated=received_at is not None,
         options={
             "encoding": encoding,
             "date_format": date_format,
@@ -265,7 +267,7 @@ def _load_file(wh: Warehouse, file: Path, call: _Call) -> Load:
         source = open_source(file, max_expanded_bytes=call.max_expanded_bytes)
         used = _profile_of(source, call)
         with wh.transaction():
-            known = _loaded_before(wh, source, used)
+            known = _loaded_before(wh, source, used, call)
             if known is not None:
                 return _unchanged(wh, source, used, call, started_at, rows_in=known)
             return _store(wh, source, used, call, started_at)
@@ -353,24 +355,46 @@ def _unchanged(
     return account
 
 
-def _loaded_before(wh: Warehouse, source: Source, used: Profile) -> int | None:
+def _loaded_before(wh: Warehouse, source: Source, used: Profile, call: _Call) -> int | None:
     """Return the number of records of an earlier load of the same bytes in the same way, if there was one.
 
-    Only while nothing else came in for the entity since: a value may have changed and changed back. A file
-    of which every record was set aside was not loaded: it is tried, and told, again.
+    A file that still lies where it was says nothing new. One that is delivered anew (under another name,
+    over a file of other bytes, or with a later received_at) may take back a value that was changed since:
+    then it is read again. A file of which every record was set aside was not loaded: it is tried again.
     """
     rows = wh.rows(
-        "select rows_in from ops.loads as same where status = 'loaded' and file_sha256 = $file_sha256 "
-        "and profile_sha256 = $profile_sha256 and rows_quarantined < greatest(rows_in, 1) and not exists ("
-        "select 1 from ops.loads as later where later.load_id > same.load_id and later.status = 'loaded' "
-        "and later.source_system = $source_system and coalesce(later.entity, $entity) = $entity) "
-        "order by load_id desc limit 1",
+        "select load_id, rows_in, received_at < $received_at from ops.loads "
+        "where status = 'loaded' and file_sha256 = $file_sha256 and profile_sha256 = $profile_sha256 "
+        "and rows_quarantined < greatest(rows_in, 1) order by load_id desc limit 1",
         file_sha256=source.sha256,
         profile_sha256=used.sha256,
-        source_system=used.source_system,
-        entity=used.entity,
+        received_at=call.received_at,
     )
-    return int(rows[0][0]) if rows else None
+    if not rows:
+        return None
+    load_id, rows_in, is_later = rows[0]
+    last_bytes = wh.value(
+        "select file_sha256 from ops.loads where status in ('loaded', 'unchanged') and file = $file "
+        "order by load_id desc limit 1",
+        file=source.name,
+    )
+    is_delivered_anew = last_bytes != source.sha256 or (call.is_dated and is_later)
+    if is_delivered_anew and _has_revisions_since(wh, used, load_id):
+        return None
+    return int(rows_in)
+
+
+def _has_revisions_since(wh: Warehouse, used: Profile, load_id: int) -> bool:
+    """Did a later load change something that was known of the entity in that system?"""
+    versions = f"entities.{quote_ident(used.entity + '_versions')}"
+    return bool(
+        wh.rows(
+            f"select 1 from {versions} where is_revision and load_id > $load_id "
+            "and source_system = $source_system limit 1",
+            load_id=load_id,
+            source_system=used.source_system,
+        )
+    )
 
 
 def _check_encoding(delivery: Delivery, used: Profile) -> None:

@@ -75,3 +75,28 @@ def test_a_value_that_changes_back_is_not_lost(tmp_path: Path) -> None:
 def test_a_source_system_with_a_colon_is_refused(tmp_path: Path) -> None:
     with Warehouse.open() as wh, pytest.raises(UsageError, match="without ':'"):
         deliver(wh, tmp_path, "first.csv", FIRST, source_system="a:b")
+
+
+def test_files_that_still_lie_in_the_inbox_do_not_take_back_what_later_ones_changed(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    header = "source_id,name,unit_price,currency\n"
+    price = "select cast(unit_price as integer) from entities.products"
+    with Warehouse.open() as wh:
+        for day, given in (("01", "10"), ("02", "8"), ("03", "10")):
+            (inbox / f"products_{day}.csv").write_text(f"{header}P1,Mug,{given},EUR\n")
+            load(wh, inbox)
+            assert wh.value(price) == int(given)
+        again = load(wh, inbox)
+        assert [account.status for account in again] == ["unchanged"] * 3
+        assert wh.value(price) == 10
+        assert wh.value("select count(*) from entities.products_versions") == 3
+
+
+def test_a_file_that_is_written_over_and_back_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "products.csv"
+    with Warehouse.open() as wh:
+        for given in ("10", "8", "10"):
+            file.write_text(f"source_id,name,unit_price,currency\nP1,Mug,{given},EUR\n")
+            load(wh, file)
+        assert wh.value("select cast(unit_price as integer) from entities.products") == 10
