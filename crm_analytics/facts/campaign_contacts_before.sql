@@ -5,7 +5,7 @@
 -- columns:
 --   contact_id      identity of the membership
 --   campaign_id     campaign, as system:id
---   customer_id     canonical customer; NULL = a lead
+--   customer_id     canonical customer; NULL = a lead or a contact person
 --   contacted_on    business day on which the member was addressed or held out
 --   is_control      held out on purpose
 --   responded_on    business day of the response, when before as_of
