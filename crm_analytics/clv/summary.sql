@@ -11,6 +11,8 @@
 --   T                       days from the first purchase day to the last observed day, as_of - 1
 --   monetary_value          mean net spend per repeat purchase day, returns deducted, reporting currency;
 --                           0 if frequency = 0; NULL = no repeat day has a price
+--   log_gap_sum             sum of the natural logarithms of the days between neighbouring purchase days
+--                           (how regular they are, for the CNBD-k models); 0 if frequency = 0
 --   first_ordered_on        first purchase day
 --   last_ordered_on         last purchase day
 --   order_count             orders
@@ -29,7 +31,12 @@ with days as (
         unpriced_order_count,
         min(case when is_purchase_day then ordered_on end) over (
             partition by customer_id
-        ) as first_ordered_on
+        ) as first_ordered_on,
+        max(case when is_purchase_day then ordered_on end) over (
+            partition by customer_id
+            order by ordered_on
+            rows between unbounded preceding and 1 preceding
+        ) as previous_ordered_on
     from facts.order_days_before($as_of)
 ),
 
@@ -48,6 +55,13 @@ histories as (
                 else 0
             end
         ) as priced_repeat_days,
+        -- summed as decimals: a sum of doubles depends on the order in which threads deliver the rows
+        sum(
+            case
+                when is_purchase_day and previous_ordered_on is not null
+                    then cast(ln(ordered_on - previous_ordered_on) as decimal(18, 15))
+            end
+        ) as log_gap_sum,
         sum(order_count) as order_count,
         case when count(*) = count(net_spend) then sum(net_spend) end as net_spend,
         case when count(*) = count(net_margin) then sum(net_margin) end as net_margin,
@@ -68,6 +82,7 @@ select
         when frequency = 0 then cast(0 as double)
         when priced_repeat_days > 0 then cast(repeat_spend as double) / cast(priced_repeat_days as double)
     end as monetary_value,
+    cast(coalesce(log_gap_sum, 0) as double) as log_gap_sum,
     first_ordered_on as first_ordered_on,
     last_ordered_on as last_ordered_on,
     cast(order_count as bigint) as order_count,

@@ -69,6 +69,29 @@ def test_recency_and_T_run_from_the_first_day_to_the_last_and_to_the_day_before_
     assert one([line("A", "2024-06-30", "1")])["T"] == 0
 
 
+def test_log_gap_sum_adds_the_logarithms_of_the_days_between_purchases() -> None:
+    returned = {"source_id": "R1", "customer_source_id": "A", "occurred_at": "2024-01-20", "amount": 1}
+    row = one(
+        [line("A", day, day) for day in ("2024-01-01", "2024-01-11", "2024-01-12", "2024-03-12")]
+        + [line("A", "2024-01-11", "again")],
+        returns=[{"quantity": 1, "currency": "EUR", **returned}],
+    )
+    assert row["frequency"] == 3
+    assert row["log_gap_sum"] == pytest.approx(np.log(10) + np.log(1) + np.log(60), abs=1e-14)
+    assert one([line("A", "2024-01-01", "1")])["log_gap_sum"] == 0.0
+
+
+def test_log_gap_sum_of_cdnow_is_that_of_its_days(
+    cdnow_warehouse: Warehouse, cdnow_orders: pd.DataFrame
+) -> None:
+    days = cdnow_orders[cdnow_orders["ordered_on"] < "1997-10-01"][["customer_id", "ordered_on"]]
+    gaps = days.drop_duplicates().sort_values(["customer_id", "ordered_on"])
+    gaps["gap"] = gaps.groupby("customer_id")["ordered_on"].diff().dt.days
+    theirs = np.log(gaps["gap"]).groupby(gaps["customer_id"]).sum()
+    ours = summary(cdnow_warehouse, as_of=date(1997, 10, 1)).set_index("source_id")["log_gap_sum"]
+    np.testing.assert_allclose(ours, theirs.loc[ours.index], atol=1e-12)
+
+
 def test_one_purchase_day_has_no_recency_and_no_monetary_value() -> None:
     row = one([line("A", "2024-01-01", "1", "99")])
     assert (row["frequency"], row["recency"], row["monetary_value"]) == (0, 0, 0.0)
