@@ -7,10 +7,11 @@ order line is the one given, else quantity x unit price - discount, in DECIMAL.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ from crm_analytics.ingest.conversions import (
     convert_word,
     part,
 )
-from crm_analytics.ingest.profile import ColumnRule, Profile, columns_missing, header_key
+from crm_analytics.ingest.profile import ColumnRule, Profile, Target, columns_missing, header_key
 from crm_analytics.ingest.readers import Delivery
 from crm_analytics.normalise.local_time import odd_local_times
 from crm_analytics.schema import Column, Entity, entity
@@ -53,14 +54,41 @@ _UNDECLARED = {
 }
 
 
+class Cells(Protocol):
+    """What of a block the mapping reads."""
+
+    @property
+    def cells(self) -> pa.Table:
+        """``record_number`` and the text columns c0, c1 ..."""
+
+
 @dataclass(frozen=True)
 class Fault:
-    """One record that cannot be trusted: row of the delivery's cells, column of the entity, reason."""
+    """One record that cannot be trusted.
+
+    Attributes
+    ----------
+    row, record_number : int
+        Row of the block's cells, and number of the record in the file.
+    column : str
+        Column of the entity; "" where the record as a whole is wrong.
+    reason : str
+        A key of `crm_analytics.ingest.ledger.MESSAGES`.
+    sources : tuple of str
+        Columns of the file it is made from.
+    place : int | None
+        The cell to show: column ``c<place>`` of the cells.
+    is_open : bool
+        May messages show the value (its column is tagged ``none``, or the caller asked)?
+    """
 
     row: int
     record_number: int
     column: str
     reason: str
+    sources: tuple[str, ...] = ()
+    place: int | None = None
+    is_open: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +102,40 @@ class Issue:
 
 
 @dataclass(frozen=True)
+class Control:
+    """What a file says of itself, beside what was found: a subtotal or total that is no record."""
+
+    name: str
+    stated: str
+    found: str
+
+
+@dataclass(frozen=True)
+class MappedBlock:
+    """The typed records of a block, by target of the profile, and those that failed.
+
+    A target's table has ``record_number`` and the columns of its entity that the file tells (also
+    ``is_deleted``, where the profile says it).
+    """
+
+    staged: tuple[tuple[Target, pa.Table], ...]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is known when all blocks are mapped.
+
+    ``again`` is the plan to map the whole delivery with once more, where what the first block showed of a
+    column (its calendar) proved wrong; what was staged so far is then to be forgotten. None: all is well.
+    """
+
+    issues: tuple[Issue, ...]
+    controls: tuple[Control, ...] = ()
+    again: MappingPlan | None = None
+
+
+@dataclass(frozen=True)
 class Mapped:
     """The typed records of a delivery, those that failed, and what else was noticed."""
 
@@ -83,9 +145,16 @@ class Mapped:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class MappingPlan:
     """What is converted: the columns at hand, where they stand, and how each becomes a value."""
 
+    file: str
+    header: tuple[str, ...]
+    profile: Profile
+    target: Target
+    zone: str
+    received_at: datetime
+    show_values: bool
     entity: Entity
     rules: Mapping[str, ColumnRule]
     places: Mapping[str, int]
@@ -93,57 +162,181 @@ class _Plan:
 
     @property
     def required(self) -> list[str]:
+        """Columns without which a record is broken."""
         return [name for name, rule in self.rules.items() if rule.required and rule.sources]
+
+
+class Mapper:
+    """Converts the blocks of one delivery, in their order; a context manager.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from crm_analytics.ingest.profile import profile
+    >>> from crm_analytics.ingest.records import Block
+    >>> cells = pa.table({"record_number": [1, 2], "c0": ["C1", ""], "c1": ["Ada", "Nobody"]})
+    >>> block = Block(cells, (), 2, lambda row: (row + 2, 0, b""))
+    >>> plan = plan_mapping(
+    ...     ("customer_id", "name"), profile("customers"), file="customers.csv", zone="UTC",
+    ...     received_at=datetime(2025, 6, 30, tzinfo=UTC),
+    ... )
+    >>> with Mapper(plan) as mapper:
+    ...     mapped = mapper.add(block)
+    ...     findings = mapper.finish()
+    >>> [(target.entity, table.to_pylist()) for target, table in mapped.staged]
+    [('customers', [{'record_number': 1, 'source_id': 'C1', 'name': 'Ada'}])]
+    >>> [(fault.record_number, fault.column, fault.reason) for fault in mapped.faults]
+    [(2, 'source_id', 'missing_value')]
+    """
+
+    def __init__(self, plan: MappingPlan) -> None:
+        self._plan = plan
+        self._sandbox = Sandbox()
+        self._undeclared: dict[tuple[str, str], tuple[int, int, str | None]] = {}
+        self._issues: dict[tuple[str, str, str], tuple[int, int]] = {}
+        odd_times = _odd_times(plan.zone, plan.received_at)
+        self._sandbox.register("odd_times", odd_times)
+        self._sandbox.register("words", _words(plan))
+        self._converted = _converted(plan, has_odd_times=odd_times.num_rows > 0)
+        self._parameters = _parameters(self._converted, plan)
+
+    def __enter__(self) -> Mapper:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sandbox.__exit__(kind, error, trace)
+
+    def add(self, block: Cells) -> MappedBlock:
+        """Convert one block.
+
+        Raises
+        ------
+        FileRefused
+            ``ambiguous_date``, or ``bad_date``: all dates of a column are in a form nobody declared.
+        """
+        plan, sandbox = self._plan, self._sandbox
+        sandbox.register("cells", block.cells)
+        sandbox.rows(_texts(plan))
+        if plan.profile.dialect.date_format is None:
+            self._count_undeclared_dates()
+        sandbox.rows(self._converted, **self._parameters)
+        faults = _faults(sandbox, plan, block.cells)
+        self._count_issues()
+        return MappedBlock(((plan.target, sandbox.arrow(_staged(plan))),), faults)
+
+    def finish(self) -> Findings:
+        """Return what was noticed in all blocks.
+
+        Raises
+        ------
+        FileRefused
+            As `add`.
+        """
+        self._refuse_undeclared_dates()
+        found = [
+            Issue(issue, name, f"{text}, first in record {first}", count)
+            for (issue, name, text), (count, first) in self._issues.items()
+        ]
+        found.sort(key=lambda one: (one.issue, one.column_name, -one.row_count, one.detail))
+        return Findings((*found, *_unknown_columns(self._plan.header, self._plan.places)))
+
+    def _count_undeclared_dates(self) -> None:
+        for name, rule in self._plan.rules.items():
+            if self._plan.entity.column(name).type not in ("DATE", "TIMESTAMP") or rule.constant is not None:
+                continue
+            text = quote_ident(name)
+            for pattern in _UNDECLARED:
+                count, matching, example = self._sandbox.rows(
+                    f"select count({text}), count(*) filter (regexp_full_match({text}, $pattern)), "
+                    f"min({text}) from texts",
+                    pattern=pattern,
+                )[0]
+                before = self._undeclared.get((name, pattern), (0, 0, None))
+                self._undeclared[name, pattern] = (
+                    before[0] + count,
+                    before[1] + matching,
+                    before[2] or example,
+                )
+
+    def _refuse_undeclared_dates(self) -> None:
+        """Refuse a file whose dates are, in a whole column, in a form that nobody declared."""
+        plan = self._plan
+        for (name, pattern), (count, matching, example) in self._undeclared.items():
+            if count and count == matching:
+                reason, advice = _UNDECLARED[pattern]
+                source = ", ".join(plan.rules[name].sources)
+                is_open = plan.show_values or plan.entity.column(name).privacy == "none"
+                shown = f" (for example {example!r})" if is_open else ""
+                raise FileRefused(
+                    f"{plan.file}: column {source!r}: {advice}{shown}.",
+                    file=plan.file,
+                    reason=reason,
+                    column=source,
+                )
+
+    def _count_issues(self) -> None:
+        for issue, name, text, count, first in _issues(self._sandbox, self._plan):
+            before = self._issues.get((issue, name, text), (0, first))
+            self._issues[issue, name, text] = (before[0] + count, min(before[1], first))
 
 
 def map_delivery(
     delivery: Delivery, profile: Profile, *, received_at: datetime, timezone: str, show_values: bool = False
 ) -> Mapped:
-    """Convert a delivery's cells to the columns of the profile's entity.
+    """Convert a whole delivery at once (until `crm_analytics.ingest.load` reads block by block)."""
+    plan = plan_mapping(
+        delivery.header,
+        profile,
+        file=delivery.source.name,
+        zone=profile.dialect.timezone or timezone,
+        received_at=received_at,
+        show_values=show_values,
+    )
+    with Mapper(plan) as mapper:
+        mapped = mapper.add(delivery)
+        findings = mapper.finish()
+    return Mapped(mapped.staged[0][1], mapped.faults, findings.issues)
+
+
+def plan_mapping(
+    header: Sequence[str],
+    profile: Profile,
+    *,
+    file: str,
+    zone: str,
+    received_at: datetime,
+    show_values: bool = False,
+) -> MappingPlan:
+    """Find the columns of a profile in a header, and say how each becomes a value.
 
     Parameters
     ----------
-    delivery : Delivery
-        What the reader found.
+    header : sequence of str
+        Column names as the file has them.
     profile : Profile
         With the caller's options in place.
+    file : str
+        Name of the part, for messages.
+    zone : str
+        IANA zone of the warehouse: where local times are, unless the profile says otherwise.
     received_at : datetime
         Dates after its day are future dates.
-    timezone : str
-        IANA zone of the warehouse: where local times are, unless the profile says otherwise.
     show_values : bool, default False
         May messages hold values of personal columns?
 
     Raises
     ------
     FileRefused
-        ``missing_column``, ``duplicate_column``, ``ambiguous_date``, or ``bad_date`` when all dates of a
-        column are in an undeclared form.
+        ``missing_column`` or ``duplicate_column``.
     """
-    plan = _plan(delivery, profile)
-    zone = profile.dialect.timezone or timezone
-    odd_times = _odd_times(zone, received_at)
-    with Sandbox() as sandbox:
-        sandbox.register("cells", delivery.cells)
-        sandbox.register("odd_times", odd_times)
-        sandbox.register("words", _words(plan))
-        sandbox.rows(_texts(plan))
-        if profile.dialect.date_format is None:
-            _refuse_undeclared_dates(sandbox, delivery, plan, show_values)
-        sql = _converted(plan, has_odd_times=odd_times.num_rows > 0)
-        sandbox.rows(sql, **_parameters(sql, profile, zone, received_at))
-        faults = _faults(sandbox, plan, delivery)
-        issues = _issues(sandbox, plan, show_values) + _unknown_columns(delivery.header, plan.places)
-        staged = sandbox.arrow(_staged(plan))
-    return Mapped(staged, faults, issues)
-
-
-def _plan(delivery: Delivery, profile: Profile) -> _Plan:
-    declared = entity(profile.entity)
-    places = _places(delivery, profile)
+    [target] = profile.targets
+    declared = entity(target.entity)
+    places = _places(header, profile, file)
     rules = {
         name: rule
-        for name, rule in profile.columns.items()
+        for name, rule in target.columns.items()
         if rule.constant is not None or all(source in places for source in rule.sources)
     }
     conversions = {}
@@ -159,13 +352,24 @@ def _plan(delivery: Delivery, profile: Profile) -> _Plan:
             conversions[name] = convert_id(column, profile.dialect)
         else:
             conversions[name] = convert_text(column, profile.dialect)
-    return _Plan(declared, rules, places, conversions)
+    return MappingPlan(
+        file=file,
+        header=tuple(header),
+        profile=profile,
+        target=target,
+        zone=profile.dialect.timezone or zone,
+        received_at=received_at,
+        show_values=show_values,
+        entity=declared,
+        rules=rules,
+        places=places,
+        conversions=conversions,
+    )
 
 
-def _places(delivery: Delivery, profile: Profile) -> dict[str, int]:
+def _places(header: Sequence[str], profile: Profile, file: str) -> dict[str, int]:
     """Return where each column of the profile stands in the file."""
-    file = delivery.source.name
-    keys = [header_key(name) for name in delivery.header]
+    keys = [header_key(name) for name in header]
     places: dict[str, int] = {}
     for source in profile.sources:
         count = keys.count(header_key(source))
@@ -180,7 +384,7 @@ def _places(delivery: Delivery, profile: Profile) -> dict[str, int]:
             places[source] = keys.index(header_key(source))
     missing = [source for source in profile.required_sources if source not in places]
     if missing:
-        found = ", ".join(repr(name[:40]) for name in delivery.header[:12])
+        found = ", ".join(repr(name[:40]) for name in header[:12])
         hint = " Only 1 column: is delimiter= right?" if len(keys) == 1 else ""
         hint += " Is the header on a later line (skip_rows=)?" if not places else ""
         raise FileRefused(
@@ -196,7 +400,7 @@ def _is_id(declared: Entity, column: Column) -> bool:
     return column.refers is not None or column.name.endswith("source_id") or column.name in declared.key
 
 
-def _texts(plan: _Plan) -> str:
+def _texts(plan: MappingPlan) -> str:
     """Return SQL for table `texts`: one text per column of the entity, NULL where it is blank."""
     columns = ["record_number"]
     for name, rule in plan.rules.items():
@@ -209,7 +413,7 @@ def _texts(plan: _Plan) -> str:
             else:
                 text = " || '-' || ".join(_trimmed(cell) for cell in cells)
             columns.append(f"{text} as {quote_ident(name)}")
-    return f"create temp table texts as select {', '.join(columns)} from cells"
+    return f"create or replace temp table texts as select {', '.join(columns)} from cells"
 
 
 def _trimmed(cell: str) -> str:
@@ -221,7 +425,7 @@ def _trimmed(cell: str) -> str:
     return f"case when {has_none} then {cell} else nullif(trim({cell}, {_BLANKS}), '') end"
 
 
-def _converted(plan: _Plan, *, has_odd_times: bool) -> str:
+def _converted(plan: MappingPlan, *, has_odd_times: bool) -> str:
     """Return SQL for table `converted`: value, fault and note of every column."""
     parts, odd, joins, outputs = ["*"], ["parsed.*"], [], ["record_number"]
     for number, (name, how) in enumerate(plan.conversions.items()):
@@ -245,34 +449,34 @@ def _converted(plan: _Plan, *, has_odd_times: bool) -> str:
             f"{how.note} as {part(name, 'note')}",
         ]
     return (
-        "create temp table converted as "
+        "create or replace temp table converted as "
         f"with parsed as (select {', '.join(parts)} from texts), "
         f"placed as (select {', '.join(odd)} from parsed {' '.join(joins)}) "
         f"select {', '.join(outputs)} from placed"
     )
 
 
-def _parameters(sql: str, profile: Profile, zone: str, received_at: datetime) -> dict[str, Any]:
+def _parameters(sql: str, plan: MappingPlan) -> dict[str, Any]:
     given: dict[str, Any] = {
         f"constant_{name}": rule.constant
-        for name, rule in profile.columns.items()
+        for name, rule in plan.target.columns.items()
         if rule.constant is not None
     }
     given |= {
-        "zone": zone,
-        "received_on": received_at.astimezone(ZoneInfo(zone)).date(),
-        "date_format": profile.dialect.date_format,
-        "default_country": profile.dialect.default_country,
+        "zone": plan.zone,
+        "received_on": plan.received_at.astimezone(ZoneInfo(plan.zone)).date(),
+        "date_format": plan.profile.dialect.date_format,
+        "default_country": plan.profile.dialect.default_country,
     }
     return {name: value for name, value in given.items() if f"${name}" in sql}
 
 
-def _is_broken(plan: _Plan) -> str:
+def _is_broken(plan: MappingPlan) -> str:
     faults = [f"{part(name, 'fault')} is not null" for name in plan.required]
     return f"({' or '.join(faults)})" if faults else "false"
 
 
-def _faults(sandbox: Sandbox, plan: _Plan, delivery: Delivery) -> tuple[Fault, ...]:
+def _faults(sandbox: Sandbox, plan: MappingPlan, cells: pa.Table) -> tuple[Fault, ...]:
     """Return the broken records: the first bad required column of each, or a header that came again."""
     in_order = sorted(
         plan.required, key=lambda name: min(map(plan.places.__getitem__, plan.rules[name].sources))
@@ -287,27 +491,30 @@ def _faults(sandbox: Sandbox, plan: _Plan, delivery: Delivery) -> tuple[Fault, .
     )
     if not broken:
         return ()
-    numbers = delivery.cells["record_number"].to_numpy()
+    numbers = cells["record_number"].to_numpy()
     rows = numbers.searchsorted([record for record, _, _ in broken]).tolist()
     found = []
     for row, (record, column, reason) in zip(rows, broken, strict=True):
-        if _is_header(delivery, row):
-            column, reason = "", "repeated_header"
-        found.append(Fault(row, record, column, reason))
+        if _is_header(cells, plan.header, row):
+            found.append(Fault(row, record, "", "repeated_header"))
+            continue
+        sources = plan.rules[column].sources
+        is_open = plan.show_values or plan.entity.column(column).privacy == "none"
+        found.append(Fault(row, record, column, reason, sources, plan.places[sources[0]], is_open))
     return tuple(found)
 
 
-def _is_header(delivery: Delivery, row: int) -> bool:
-    if header_key(delivery.cells["c0"][row].as_py() or "") != header_key(delivery.header[0]):
+def _is_header(cells: pa.Table, header: Sequence[str], row: int) -> bool:
+    if header_key(cells["c0"][row].as_py() or "") != header_key(header[0]):
         return False
-    cells = delivery.cells.slice(row, 1).to_pylist()[0]
-    texts = [cells[f"c{place}"] or "" for place in range(len(delivery.header))]
-    return [header_key(text) for text in texts] == [header_key(name) for name in delivery.header]
+    record = cells.slice(row, 1).to_pylist()[0]
+    texts = [record[f"c{place}"] or "" for place in range(len(header))]
+    return [header_key(text) for text in texts] == [header_key(name) for name in header]
 
 
-def _issues(sandbox: Sandbox, plan: _Plan, show_values: bool) -> tuple[Issue, ...]:
-    """Return what was noticed of records that stay: emptied values, unknown words, rounded numbers."""
-    found: list[Issue] = []
+def _issues(sandbox: Sandbox, plan: MappingPlan) -> Iterator[tuple[str, str, str, int, int]]:
+    """Yield what was noticed of records that stay (emptied values, unknown words, rounded numbers):
+    issue, column, value as shown, count, first record."""
     for name in plan.rules:
         column = plan.entity.column(name)
         kinds = ["note"] if name in plan.required else ["fault", "note"]
@@ -316,7 +523,7 @@ def _issues(sandbox: Sandbox, plan: _Plan, show_values: bool) -> tuple[Issue, ..
             if kind == "note" and plan.conversions[name].note == NONE:
                 continue
             shown = "''"
-            if plan.rules[name].constant is None and (show_values or column.privacy == "none"):
+            if plan.rules[name].constant is None and (plan.show_values or column.privacy == "none"):
                 shown = f"left({quote_ident(name)}, 80)"
             rows = sandbox.rows(
                 f"select {noticed}, {shown} as shown, count(*), min(record_number) "
@@ -325,9 +532,7 @@ def _issues(sandbox: Sandbox, plan: _Plan, show_values: bool) -> tuple[Issue, ..
                 "group by all order by count(*) desc, shown limit 100"
             )
             for issue, text, count, first in rows:
-                detail = f"{escaped(text)!r}" if text else "value withheld"
-                found.append(Issue(issue, name, f"{detail}, first in record {first}", count))
-    return tuple(found)
+                yield issue, name, f"{escaped(text)!r}" if text else "value withheld", count, first
 
 
 def _unknown_columns(header: tuple[str, ...], places: Mapping[str, int]) -> tuple[Issue, ...]:
@@ -340,7 +545,7 @@ def _unknown_columns(header: tuple[str, ...], places: Mapping[str, int]) -> tupl
     return tuple(Issue("unknown_column", name, "not in the profile, not loaded", 1) for name in unknown)
 
 
-def _staged(plan: _Plan) -> str:
+def _staged(plan: MappingPlan) -> str:
     """Return SQL of the sound records: what `store_versions` takes."""
     columns = [f"{part(name, 'value')} as {quote_ident(name)}" for name in plan.rules]
     if plan.entity.name == "order_lines":
@@ -349,7 +554,7 @@ def _staged(plan: _Plan) -> str:
     return f"select record_number, {', '.join(columns)} from converted where not {_is_broken(plan)}"
 
 
-def _amount(plan: _Plan) -> str:
+def _amount(plan: MappingPlan) -> str:
     def value(name: str) -> str:
         return part(name, "value") if name in plan.rules else "cast(null as decimal(18, 4))"
 
@@ -359,30 +564,6 @@ def _amount(plan: _Plan) -> str:
     computed = f"cast({product} as decimal(38, 4)) - {discount}"
     given = part("amount", "value") if "amount" in plan.rules else "cast(null as decimal(38, 4))"
     return f"coalesce({given}, cast({computed} as decimal(38, 4)))"
-
-
-def _refuse_undeclared_dates(sandbox: Sandbox, delivery: Delivery, plan: _Plan, show_values: bool) -> None:
-    """Refuse a file whose dates are, in a whole column, in a form that nobody declared."""
-    for name, rule in plan.rules.items():
-        column = plan.entity.column(name)
-        if column.type not in ("DATE", "TIMESTAMP") or rule.constant is not None:
-            continue
-        text = quote_ident(name)
-        for pattern, (reason, advice) in _UNDECLARED.items():
-            count, matching, example = sandbox.rows(
-                f"select count({text}), count(*) filter (regexp_full_match({text}, $pattern)), min({text}) "
-                "from texts",
-                pattern=pattern,
-            )[0]
-            if count and count == matching:
-                source = ", ".join(rule.sources)
-                shown = f" (for example {example!r})" if show_values or column.privacy == "none" else ""
-                raise FileRefused(
-                    f"{delivery.source.name}: column {source!r}: {advice}{shown}.",
-                    file=delivery.source.name,
-                    reason=reason,
-                    column=source,
-                )
 
 
 def _odd_times(zone: str, received_at: datetime) -> pa.Table:
@@ -396,7 +577,7 @@ def _odd_times(zone: str, received_at: datetime) -> pa.Table:
     )
 
 
-def _words(plan: _Plan) -> pa.Table:
+def _words(plan: MappingPlan) -> pa.Table:
     listed: dict[tuple[str, str], str] = {}
     for name, rule in plan.rules.items():
         words = plan.entity.column(name).words

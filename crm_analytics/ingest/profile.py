@@ -62,6 +62,20 @@ class ColumnRule:
 
 
 @dataclass(frozen=True)
+class Target:
+    """One entity that the records of a layout tell of.
+
+    ``name`` is unique within a profile: the entity's, with "_2" ... where a profile has several of one
+    entity. The first target of a profile is the main one.
+    """
+
+    name: str
+    entity: str
+    columns: Mapping[str, ColumnRule] = field(default_factory=dict)
+    when: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Profile:
     """One export layout.
 
@@ -91,6 +105,11 @@ class Profile:
     guest: Literal["quarantine", "keep"] = "quarantine"
     columns: Mapping[str, ColumnRule] = field(default_factory=dict)
     dialect: Dialect = field(default_factory=Dialect)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Entities its records become; the first is the main one."""
+        return (Target(self.entity, self.entity, self.columns),)
 
     @property
     def sources(self) -> tuple[str, ...]:
