@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from crm_analytics.clv.cohort_models import Models, fit_models
 from crm_analytics.clv.intervals import future_limits
 from crm_analytics.clv.models import MODELS
-from crm_analytics.clv.models.patterns import distinct_rows, impossible_rows, number_column
+from crm_analytics.clv.models.patterns import Histories, distinct_rows, impossible_rows, number_column
 from crm_analytics.clv.odd_customers import odd_spend
 from crm_analytics.errors import UsageError
 
@@ -128,8 +128,10 @@ def _numbers(
     (pair_x, pair_age), pair = distinct_rows(x, age)
     patterns = pd.DataFrame({"frequency": x, "recency": recency, "T": age})
     alive = used.purchases.probability_alive(patterns).to_numpy()
-    purchases, discounted = used.purchases.purchases_if_alive(
-        pair_x, pair_age, horizon_days=horizon_days, annual_discount_rate=annual_rate
+    pairs = Histories(pair_x, np.zeros(len(pair_x)), pair_age, np.zeros((len(pair_x), 0)))
+    purchases, discounted = (
+        used.purchases.discounted_of_the_living(pairs, annual_discount_rate=rate, horizon_days=horizon_days)
+        for rate in (0.0, annual_rate)
     )
     discount = np.divide(discounted, purchases, out=np.ones_like(purchases), where=purchases > 0)
     limits = future_limits(

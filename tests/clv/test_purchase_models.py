@@ -180,16 +180,10 @@ def test_expected_calibration_histogram_of_bg_nbd(
 def test_discounted_purchases_of_a_living_customer_reach_the_published_total() -> None:
     """DERT of a customer alive: 15 % per year, .0027 per week; 60 years stand for ever."""
     model = published(BetaGeoModel)
-    value = model.purchases_if_alive(
-        np.array([2.0]),
-        np.array([38.86 * 7]),
-        horizon_days=2e5,
-        annual_discount_rate=np.expm1(0.0027 / 7 * 365),
-    )[1].item()
-    assert value == pytest.approx(7.096795912, abs=2e-8)
-    assert value * model.probability_alive(weekly(2, 30.43, 38.86)).item() == pytest.approx(
-        5.156379826, abs=2e-8
-    )
+    customer, annual = weekly(2, 30.43, 38.86), float(np.expm1(0.0027 / 7 * 365))
+    value = model.discounted_expected_purchases(customer, annual_discount_rate=annual).item()
+    assert value == pytest.approx(5.156379826, abs=1e-8)
+    assert value / model.probability_alive(customer).item() == pytest.approx(7.096795912, abs=1e-8)
 
 
 @every_model
@@ -295,16 +289,14 @@ def test_laws_of_a_purchase_model(
     assert counts.iloc[0, 0] == pytest.approx(silent, abs=1e-12)
     assert soon >= (1.0 - silent) * (1 - 1e-7) - 1e-12
     discounted = [
-        model.purchases_if_alive(
-            np.array([frequency]), np.array([T]), horizon_days=horizon, annual_discount_rate=rate
-        )[1].item()
+        model.discounted_expected_purchases(customer, annual_discount_rate=rate, horizon_days=horizon).item()
         for rate in (0.0, 0.05, 0.4)
     ]
     # with a discount the purchases are summed numerically: at the extremes (r = 50 at a horizon of thousands
     # of times the age) the sum is good to some 1e-7
     assert discounted[0] * (1 + 1e-6) >= discounted[1]
     assert discounted[1] * (1 + 1e-6) >= discounted[2] >= 0.0
-    assert discounted[0] * alive == pytest.approx(soon, rel=1e-12)
+    assert discounted[0] == pytest.approx(soon, rel=1e-12)
 
 
 @every_model

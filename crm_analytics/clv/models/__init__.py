@@ -1,14 +1,15 @@
 """Which models of purchasing are there?  One entry per model; tests of the common promises run over all of
 them.
 
-To add one: write a module with a class that fits a summary and answers what BetaGeoModel answers, and add a
-line here.
+To add one: write a module with a subclass of `purchase_model.PurchaseModel` (its primitives are the formulas
+of the model, the questions come for nothing), and add a line here.
 """
 
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
+from crm_analytics.clv.models.purchase_model import PurchaseModel
 
-MODELS: dict[str, type[BetaGeoModel]] = {
+MODELS: dict[str, type[PurchaseModel]] = {
     "bg_nbd": BetaGeoModel,
     "mbg_nbd": ModifiedBetaGeoModel,
 }

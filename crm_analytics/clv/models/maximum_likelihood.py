@@ -38,6 +38,7 @@ class MaximumLikelihoodModel:
     parameter_names: ClassVar[tuple[str, ...]]
     time_parameters: ClassVar[tuple[str, ...]] = ()
     lower_limits: ClassVar[Mapping[str, float]] = {}
+    learned_settings: ClassVar[tuple[str, ...]] = ()
 
     params_: dict[str, float]
     log_likelihood_: float
@@ -46,6 +47,16 @@ class MaximumLikelihoodModel:
     verdict_: Verdict
     customers_: float
     purchases_: float
+
+    @property
+    def coefficient_names(self) -> tuple[str, ...]:
+        """Names of parameters that may have any sign (effects of covariates); none by default."""
+        return ()
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Names of all parameters: those of the model, then the coefficients."""
+        return (*self.parameter_names, *self.coefficient_names)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings given to ``__init__`` (scikit-learn's convention; there is nothing nested)."""
@@ -71,44 +82,62 @@ class MaximumLikelihoodModel:
         *,
         log_covariance: Floats | None = None,
         unit: str = "day",
+        **settings: Any,
     ) -> Self:
         """Return a model with known parameters, as if it had been fitted.
 
         Parameters
         ----------
         params : mapping
-            One positive number per name in ``parameter_names``.
+            One number per name in ``all_names``; positive, save for coefficients of covariates.
         log_covariance : array, optional
-            Covariance of the log-parameters (less their lower limits); default zero, that is, no parameter
-            uncertainty.
+            Covariance of the log-parameters (less their lower limits; coefficients as they are); default
+            zero, that is, no parameter uncertainty.
         unit : str
             Time unit of the parameters: day, week, month or year. They are stored in days.
+        settings
+            Settings of the model, as for its ``__init__``.
         """
-        missing = [
-            name
-            for name in cls.parameter_names
-            if not params.get(name, 0.0) > cls.lower_limits.get(name, 0.0)
-        ]
-        if missing or set(params) != set(cls.parameter_names):
+        model = cls(**settings)
+        names, positive = model.all_names, cls.parameter_names
+        wrong = [name for name in positive if not params.get(name, 0.0) > cls.lower_limits.get(name, 0.0)]
+        if wrong or set(params) != set(names) or not np.isfinite(list(params.values())).all():
             raise UsageError(
-                f"{cls.__name__} needs exactly the parameters {', '.join(cls.parameter_names)}, each a "
-                f"number > {cls.lower_limits or 0}; got {dict(params)}."
+                f"{cls.__name__} needs exactly the parameters {', '.join(names)}, each a "
+                f"number > {dict(cls.lower_limits) or 0}"
+                f"{' (coefficients: any number)' if len(names) > len(positive) else ''}; got {dict(params)}."
             )
-        model = cls()
-        size = len(cls.parameter_names)
         days = unit_days(unit)
-        theta = [
-            np.log(
-                params[name] * (days if name in cls.time_parameters else 1.0)
-                - cls.lower_limits.get(name, 0.0)
-            )
-            for name in cls.parameter_names
-        ]
-        covariance = (
-            np.zeros((size, size)) if log_covariance is None else np.asarray(log_covariance, dtype=np.float64)
+        in_days = {
+            name: float(params[name]) * (days if name in cls.time_parameters else 1.0) for name in names
+        }
+        size = len(names)
+        covariance = np.zeros((size, size)) if log_covariance is None else log_covariance
+        model._learn(
+            model._theta(in_days),
+            np.asarray(covariance, dtype=np.float64),
+            0.0,
+            Verdict("ok"),
+            customers=0.0,
+            purchases=0.0,
         )
-        model._learn(np.array(theta), covariance, 0.0, Verdict("ok"), customers=0.0, purchases=0.0)
         return model
+
+    def with_covariance(self, log_covariance: Floats) -> Self:
+        """Return a copy whose standard errors and draws use another covariance of the log-parameters."""
+        copy = type(self)(**self.get_params())
+        copy.__dict__.update(self.__dict__)
+        copy.log_covariance_ = np.asarray(log_covariance, dtype=np.float64)
+        copy.standard_errors_ = copy._standard_errors(copy.log_covariance_)
+        return copy
+
+    def bic(self) -> float:
+        """Return the Bayesian information criterion, parameters log(customers) - 2 log-likelihood.
+
+        Smaller is better. Compare only models fitted to the same customers in the same unit of time.
+        """
+        count = len(self._fitted())
+        return float(count * np.log(self.customers_) - 2.0 * self.log_likelihood_)
 
     def describe(self, unit: str = "day") -> dict[str, float]:
         """Return the parameters and ``log_likelihood`` with time measured in another unit.
@@ -127,15 +156,15 @@ class MaximumLikelihoodModel:
     def parameter_table(self, unit: str = "day") -> pd.DataFrame:
         """Return value, standard_error and a 95 % interval (low, high) per parameter, time in another unit.
 
-        The interval is symmetric in the logarithm, so it never falls below zero.
+        The interval is symmetric in the logarithm (for coefficients: in the value), so that of a positive
+        parameter never falls below zero.
         """
         days = unit_days(unit)
         table = pd.DataFrame({"value": self._fitted(), "standard_error": self.standard_errors_})
-        limit = np.array([self.lower_limits.get(name, 0.0) for name in self.parameter_names])
-        above = table["value"] - limit
-        factor = np.exp(np.minimum(1.96 * table["standard_error"] / above, 2.0 * BOX))
-        table["low"], table["high"] = limit + above / factor, limit + above * factor
-        divide = [days if name in self.time_parameters else 1.0 for name in self.parameter_names]
+        spread = np.minimum(1.96 * np.sqrt(np.diag(self.log_covariance_)), 2.0 * BOX)
+        theta = self._theta(self._fitted())
+        table["low"], table["high"] = self._natural(theta - spread), self._natural(theta + spread)
+        divide = [days if name in self.time_parameters else 1.0 for name in self.all_names]
         return table.div(np.array(divide), axis=0)
 
     def to_json(self) -> str:
@@ -146,6 +175,7 @@ class MaximumLikelihoodModel:
                 "format_version": FORMAT_VERSION,
                 "unit": "day",
                 "settings": self.get_params(),
+                "learned_settings": {name: getattr(self, name) for name in self.learned_settings},
                 "params": self._fitted(),
                 "log_covariance": self.log_covariance_.tolist(),
                 "log_likelihood": self.log_likelihood_,
@@ -174,17 +204,19 @@ class MaximumLikelihoodModel:
                     "it."
                 )
             model = cls(**saved["settings"])
-            theta = [np.log(saved["params"][n] - cls.lower_limits.get(n, 0.0)) for n in cls.parameter_names]
+            for name in cls.learned_settings:
+                setattr(model, name, saved["learned_settings"][name])
+            params = {name: float(saved["params"][name]) for name in model.all_names}
             verdict = Verdict(saved["verdict"]["status"], tuple(saved["verdict"]["reasons"]))
             model._learn(
-                np.array(theta),
+                model._theta(params),
                 np.array(saved["log_covariance"], dtype=np.float64),
                 float(saved["log_likelihood"]),
                 verdict,
                 customers=float(saved["customers"]),
                 purchases=float(saved["purchases"]),
             )
-            model.params_ = {name: float(saved["params"][name]) for name in cls.parameter_names}
+            model.params_ = params
         except (KeyError, TypeError, ValueError) as problem:
             raise ModelFileError(
                 f"The text is not a saved {cls.__name__} ({type(problem).__name__}: {problem}). "
@@ -194,12 +226,28 @@ class MaximumLikelihoodModel:
 
     def draw_parameters(self, draws: int, rng: np.random.Generator) -> Floats:
         """Return draws of the parameters, Normal in their logarithms, shape (draws, parameters), in days."""
-        limits = np.array([self.lower_limits.get(name, 0.0) for name in self.parameter_names])
-        theta = np.log(np.array(list(self._fitted().values())) - limits)
+        theta = self._theta(self._fitted())
         eigenvalues, vectors = np.linalg.eigh(self.log_covariance_)
         spread = (vectors * np.sqrt(np.maximum(eigenvalues, 0.0))) @ vectors.T
         steps = np.einsum("dk,jk->dj", rng.standard_normal((draws, len(theta))), spread)
-        return np.asarray(limits + np.exp(theta + np.clip(steps, -BOX, BOX)))
+        return self._natural(theta + np.clip(steps, -BOX, BOX))
+
+    def _theta(self, params: Mapping[str, float]) -> Floats:
+        """Return logarithms above the lower limits; coefficients as they are."""
+        logs = [np.log(params[n] - self.lower_limits.get(n, 0.0)) for n in self.parameter_names]
+        return np.array([*logs, *(params[name] for name in self.coefficient_names)], dtype=np.float64)
+
+    def _natural(self, theta: Floats) -> Floats:
+        """Return parameters from `_theta`; the last axis holds the parameters."""
+        size = len(self.parameter_names)
+        limits = np.array([self.lower_limits.get(name, 0.0) for name in self.parameter_names])
+        return np.concatenate([limits + np.exp(theta[..., :size]), theta[..., size:]], axis=-1)
+
+    def _standard_errors(self, covariance: Floats) -> dict[str, float]:
+        theta, size = self._theta(self.params_), len(self.parameter_names)
+        scale = np.concatenate([np.exp(theta[:size]), np.ones(len(theta) - size)])
+        errors = scale * np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        return {name: float(error) for name, error in zip(self.all_names, errors, strict=True)}
 
     def _fitted(self) -> dict[str, float]:
         if not hasattr(self, "params_"):
@@ -216,13 +264,10 @@ class MaximumLikelihoodModel:
         customers: float,
         purchases: float,
     ) -> None:
-        """Store what was learned; theta are logarithms (in days, above the lower limits)."""
-        names = self.parameter_names
-        errors = np.exp(theta) * np.sqrt(np.diag(covariance))
-        self.params_ = {
-            n: self.lower_limits.get(n, 0.0) + float(np.exp(t)) for n, t in zip(names, theta, strict=True)
-        }
-        self.standard_errors_ = {name: float(error) for name, error in zip(names, errors, strict=True)}
+        """Store what was learned; theta as in `_theta`, in days."""
+        natural = self._natural(theta)
+        self.params_ = {name: float(value) for name, value in zip(self.all_names, natural, strict=True)}
+        self.standard_errors_ = self._standard_errors(covariance)
         self.log_covariance_ = covariance
         self.log_likelihood_ = log_likelihood
         self.verdict_ = verdict

@@ -10,7 +10,7 @@ Wagner (2007) for the same model as CBG/NBD.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +35,10 @@ class ModifiedBetaGeoModel(BetaGeoModel):
 
     name: ClassVar[str] = "mbg_nbd"
 
-    def b_alive(self, b: float | Floats, frequency: Floats) -> Floats:
+    def b_alive(self, b: Any, frequency: Floats) -> Any:
         """Return the second parameter of the beta distribution of p, of a customer alive after x repeats."""
         return b + frequency + 1.0
 
-    def _can_leave(self, frequency: Floats) -> NDArray[np.bool_]:
+    def may_have_left(self, frequency: Floats) -> NDArray[np.bool_]:
+        """Return True: one may leave after the first purchase already."""
         return np.ones(frequency.shape, dtype=bool)
-
-    def _new_customer(self, a: float, b: float) -> tuple[float, float]:
-        return b / (a + b), b + 1.0

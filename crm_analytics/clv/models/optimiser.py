@@ -2,8 +2,12 @@
 
 Maximised over theta, the logarithms of the parameters, with the analytic gradient, by BFGS steps in the box
 |theta| <= 12, then polished by Newton steps to the last digits, so that start, unit and row order do not
-show. The curvature is the central difference of the gradient; its inverse is the covariance of theta.  The
-verdict says in words what a boundary means instead of only reporting a failed optimiser.
+show. The curvature is given by the model, else the central difference of the gradient; its inverse is the
+covariance of theta.  The verdict says in words what a boundary means instead of only reporting a failed
+optimiser.
+
+Many data are approached by way of a part of them (`rough`): both starts climb on the part, and only the last
+few steps see everything.
 """
 
 from __future__ import annotations
@@ -62,6 +66,8 @@ def maximise(
     second_start: Floats,
     customers: float,
     edge_meaning: Callable[[int, bool], str],
+    rough: Objective | None = None,
+    curvature: Callable[[Floats], Floats | None] | None = None,
 ) -> Estimate:
     """Find the largest value of a log-likelihood and judge the result.
 
@@ -76,15 +82,25 @@ def maximise(
         steeper).
     edge_meaning : callable
         (position of the parameter, True at the upper edge) -> what that means in words.
+    rough : callable, optional
+        A cheap likeness of the objective, from a part of the data, with the same optimum but for noise.
+    curvature : callable, optional
+        theta -> minus the second derivatives of the objective; default (also where it returns None):
+        differences of the gradient.
     """
-    theta = _climb(objective, start, customers)
-    value, gradient, curvature = _polish(objective, theta)
-    other_value = objective(_climb(objective, second_start, customers))[0]
+
+    def bend(theta: Floats) -> Floats:
+        exact = curvature(theta) if curvature is not None else None
+        return _curvature(objective, theta) if exact is None else exact
+
+    theta, other = (_approach(objective, rough, point, customers) for point in (start, second_start))
+    value, gradient, curved = _polish(objective, bend, theta)
+    other_value = value if np.abs(other - theta).max() < _SAME_PLACE else objective(other)[0]
     free = np.abs(theta) < BOX
-    eigenvalues = np.linalg.eigvalsh(curvature)
+    eigenvalues = np.linalg.eigvalsh(curved)
     failures: list[str] = []
     edges = [edge_meaning(i, bool(theta[i] > 0)) for i in np.flatnonzero(~free).tolist()]
-    steepest = float((np.abs(gradient) / np.maximum(customers, np.diag(curvature)))[free].max(initial=0.0))
+    steepest = float((np.abs(gradient) / np.maximum(customers, np.diag(curved)))[free].max(initial=0.0))
     if not np.isfinite(value) or steepest > GRADIENT_LIMIT * (100.0 if edges else 1.0):
         failures.append(
             f"the optimiser did not arrive (gradient {steepest:.1e} per customer, "
@@ -97,12 +113,12 @@ def maximise(
             f"another start gave a different log-likelihood ({other_value:.3f} against {value:.3f})"
         )
     if not edges and (eigenvalues[0] <= 0 or eigenvalues[-1] / eigenvalues[0] > CONDITION_LIMIT):
-        flattest = int(np.argmax(np.abs(np.linalg.eigh(curvature)[1][:, 0])))
+        flattest = int(np.argmax(np.abs(np.linalg.eigh(curved)[1][:, 0])))
         edges.append(
             "the likelihood is flat in one direction: " + edge_meaning(flattest, bool(theta[flattest] > 0))
         )
     status: Literal["ok", "boundary", "failed"] = "failed" if failures else "boundary" if edges else "ok"
-    covariance = _invert(curvature, floor=1.0 if status != "ok" else 0.0)
+    covariance = _invert(curved, floor=1.0 if status != "ok" else 0.0)
     return Estimate(theta, value, covariance, Verdict(status, tuple(failures + edges)))
 
 
@@ -147,9 +163,18 @@ def _climb(objective: Objective, start: Floats, customers: float) -> Floats:
     return theta
 
 
-def _polish(objective: Objective, theta: Floats) -> tuple[float, Floats, Floats]:
+def _approach(objective: Objective, rough: Objective | None, start: Floats, customers: float) -> Floats:
+    """Climb on the rough objective first, if there is one, and then on all data from there."""
+    if rough is None:
+        return _climb(objective, start, customers)
+    return _climb(objective, _climb(rough, start, customers), customers)
+
+
+def _polish(
+    objective: Objective, bend: Callable[[Floats], Floats], theta: Floats
+) -> tuple[float, Floats, Floats]:
     """Take Newton steps in place near the optimum; return value, gradient and curvature there."""
-    measured_at, curvature = theta.copy(), _curvature(objective, theta)
+    measured_at, curvature = theta.copy(), bend(theta)
     value, gradient = objective(theta)
     free = np.flatnonzero(np.abs(theta) < BOX)
     inner = np.ix_(free, free)
@@ -165,7 +190,7 @@ def _polish(objective: Objective, theta: Floats) -> tuple[float, Floats, Floats]
             break
         theta[:], value, gradient = trial, trial_value, trial_gradient
     moved = float(np.abs(theta - measured_at).max())
-    return value, gradient, _curvature(objective, theta) if moved > _SAME_PLACE else curvature
+    return value, gradient, bend(theta) if moved > _SAME_PLACE else curvature
 
 
 def _curvature(objective: Objective, theta: Floats, step: float = 1e-4) -> Floats:

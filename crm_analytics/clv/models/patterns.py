@@ -1,17 +1,18 @@
 """Which different purchase histories are there, how many customers have each, and which rows cannot be true?
 
 A summary has one row per customer (see clv/summary.sql): frequency (days with a purchase after the first),
-recency (days from first to last purchase day) and T (days from first purchase to the end of observation).
-The likelihoods depend on these three only, so equal rows are merged and carry a weight: a million customers
-are some hundred thousand patterns.  Patterns are sorted, and every sum runs in that order, so the order of
-the rows changes nothing, not even the last bit.
+recency (days from first to last purchase day) and T (days from first purchase to the end of observation),
+and perhaps covariates.  The likelihoods depend on these only, so equal rows are merged and carry a weight: a
+million customers are some hundred thousand patterns.  Patterns are sorted, and every sum runs in that order,
+so the order of the rows changes nothing, not even the last bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,36 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 HISTORY = ("frequency", "recency", "T")
+_DENSE = 2.0**20
+_LARGEST_KEY = 2**62
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Purchase histories as columns of equal length; covariates have shape (n, number of covariates)."""
+
+    frequency: Floats
+    recency: Floats
+    T: Floats
+    covariates: Floats
+
+    def __len__(self) -> int:
+        return len(self.frequency)
+
+    def take(self, rows: Indices | slice) -> Histories:
+        """Return some of the histories."""
+        return Histories(self.frequency[rows], self.recency[rows], self.T[rows], self.covariates[rows])
+
+    def distinct(self, columns: Sequence[str]) -> tuple[Histories, Indices]:
+        """Return histories that differ in some columns or a covariate, and the place of every row in them.
+
+        Of a column that is not named, some value of the merged rows is kept.
+        """
+        named = [getattr(self, name) for name in columns]
+        rows, position = distinct_rows(*named, *self.covariates.T)
+        first = np.empty(len(rows[0]), dtype=np.intp)
+        first[position[::-1]] = np.arange(len(position))[::-1]
+        return self.take(first), position
 
 
 @dataclass(frozen=True)
@@ -32,24 +63,37 @@ class Levels:
     values: Floats
     position: Indices
 
-    def map(self, function: Callable[[Floats], Floats]) -> Floats:
-        """Evaluate a function once per distinct value and return it per row."""
-        return np.asarray(function(self.values)[self.position])
+    def map(self, function: Callable[..., Floats], *parameters: Floats | float) -> Floats:
+        """Return function(values, *parameters) per row.
+
+        Evaluated once per distinct value where the parameters are plain numbers; parameters that differ by
+        row have one value per row.
+        """
+        if all(np.ndim(parameter) == 0 for parameter in parameters):
+            return np.asarray(function(self.values, *parameters)[self.position])
+        return np.asarray(function(self.values[self.position], *parameters))
 
     def total(self, weights: Floats) -> Floats:
         """Return the summed weight of each distinct value."""
         return np.asarray(np.bincount(self.position, weights, len(self.values)), dtype=np.float64)
 
+    def every(self, step: int) -> Levels:
+        """Return the column of every step-th row."""
+        return Levels(self.values, self.position[::step])
+
 
 @dataclass(frozen=True)
 class Patterns:
-    """Distinct histories in ascending order, how many customers have each, and where each row went."""
+    """Distinct histories in ascending order, and how many customers have each."""
 
     frequency: Levels
     recency: Levels
     T: Levels
+    covariates: Floats
     weight: Floats
-    position: Indices
+
+    def __len__(self) -> int:
+        return len(self.weight)
 
     @cached_property
     def customers(self) -> float:
@@ -66,12 +110,28 @@ class Patterns:
         """Number of repeat purchase days of all customers together."""
         return float((self.customers_by_frequency * self.frequency.values).sum())
 
+    @property
+    def histories(self) -> Histories:
+        """The patterns as plain columns."""
+        x, t, age = (levels.values[levels.position] for levels in (self.frequency, self.recency, self.T))
+        return Histories(x, t, age, self.covariates)
+
     def scaled(self, unit: float) -> Patterns:
         """Return the same patterns with recency and T divided by `unit`."""
         recency = Levels(self.recency.values / unit, self.recency.position)
+        age = Levels(self.T.values / unit, self.T.position)
+        return replace(self, recency=recency, T=age)
+
+    def every(self, step: int) -> Patterns:
+        """Return every step-th pattern."""
         return Patterns(
-            self.frequency, recency, Levels(self.T.values / unit, self.T.position), self.weight, self.position
-        )
+            self.frequency.every(step), self.recency.every(step), self.T.every(step),
+            self.covariates[::step], self.weight[::step],
+        )  # fmt: skip
+
+    def weighted(self, weight: Floats) -> Patterns:
+        """Return the same patterns with other weights."""
+        return Patterns(self.frequency, self.recency, self.T, self.covariates, weight)
 
     def median_age(self) -> float:
         """Return the T that half of the customers do not exceed (0 if there is nobody)."""
@@ -88,26 +148,45 @@ def distinct_rows(*columns: Floats) -> tuple[list[Floats], Indices]:
     >>> rows[0].tolist(), position.tolist()
     ([1.0, 2.0], [1, 0, 1])
     """
-    order = np.lexsort(columns[::-1])
-    is_new = np.ones(len(order), dtype=bool)
-    if len(order):
-        is_new[1:] = np.any([column[order][1:] != column[order][:-1] for column in columns], axis=0)
-    position = np.empty(len(order), dtype=np.intp)
-    position[order] = np.cumsum(is_new) - 1
-    return [column[order][is_new] for column in columns], position
+    distinct, position = _distinct_levels(*columns)
+    return [column.values[column.position] for column in distinct], position
+
+
+def _distinct_levels(*columns: Floats) -> tuple[list[Levels], Indices]:
+    """Return the columns of the distinct rows in ascending order, and where every row is among them."""
+    rows = len(columns[0])
+    if not rows:
+        return [Levels(column, np.zeros(0, dtype=np.intp)) for column in columns], np.zeros(0, dtype=np.intp)
+    key, span = np.zeros(rows, dtype=np.int64), 1
+    coded = [levels(column) for column in columns]
+    for column in coded:
+        if span * len(column.values) >= _LARGEST_KEY:
+            ranks = _ranks(key)
+            key, span = ranks.position, len(ranks.values)
+        key = key * len(column.values) + column.position
+        span *= len(column.values)
+    position = _ranks(key).position
+    representative = np.empty(int(position.max()) + 1, dtype=np.intp)
+    representative[position] = np.arange(rows)
+    return [Levels(column.values, column.position[representative]) for column in coded], position
 
 
 def find_patterns(
-    summary: pd.DataFrame, weights: Sequence[float] | Floats | pd.Series | None = None
+    summary: pd.DataFrame,
+    weights: Sequence[float] | Floats | pd.Series | None = None,
+    *,
+    covariates: Sequence[str] = (),
 ) -> Patterns:
     """Check a summary and merge its equal rows.
 
     Parameters
     ----------
     summary : DataFrame
-        Columns frequency, recency, T; other columns are ignored. Not changed.
+        Columns frequency, recency, T and the covariates; other columns are ignored. Not changed.
     weights : array of shape (rows,), optional
         How many customers each row stands for, >= 0; default one each.
+    covariates : sequence of str
+        Further numeric columns that distinguish patterns.
 
     Raises
     ------
@@ -115,14 +194,31 @@ def find_patterns(
         A column is missing, or a row cannot be true (see `impossible_rows`).
     """
     weight = checked_weights(summary, weights)
-    (frequency, recency, age), position = distinct_rows(*possible_histories(summary))
-    order = np.lexsort((weight, position))
+    known = possible_histories(summary, covariates=covariates)
+    (frequency, recency, age, *further), position = _distinct_levels(
+        known.frequency, known.recency, known.T, *known.covariates.T
+    )
+    size = len(frequency.position)
+    if weights is not None:  # summed in an order that the order of the rows cannot change
+        order = np.lexsort((weight, position))
+        weight, position = weight[order], position[order]
     return Patterns(
-        frequency=levels(frequency),
-        recency=levels(recency),
-        T=levels(age),
-        weight=np.bincount(position[order], weight[order], len(frequency)).astype(np.float64),
-        position=position,
+        frequency=frequency,
+        recency=recency,
+        T=age,
+        covariates=_columns([column.values[column.position] for column in further], size),
+        weight=np.bincount(position, weight, size).astype(np.float64),
+    )
+
+
+def as_patterns(known: Histories) -> Patterns:
+    """Return histories as patterns of one customer each, in their order."""
+    return Patterns(
+        frequency=levels(known.frequency),
+        recency=levels(known.recency),
+        T=levels(known.T),
+        covariates=known.covariates,
+        weight=np.ones(len(known)),
     )
 
 
@@ -138,21 +234,51 @@ def checked_weights(summary: pd.DataFrame, weights: Sequence[float] | Floats | p
 
 
 def levels(column: Floats) -> Levels:
-    """Return the distinct values of a column and the position of each row among them."""
-    values, position = np.unique(column, return_inverse=True)
-    return Levels(values, position)
+    """Return the distinct values of a column (sorted) and the position of each row among them."""
+    if len(column) and column.min() >= 0 and column.max() < _DENSE:
+        whole = column.astype(np.int64)
+        if np.array_equal(whole, column):
+            is_there = np.bincount(whole) > 0
+            return Levels(np.flatnonzero(is_there).astype(np.float64), (np.cumsum(is_there) - 1)[whole])
+    return _ranks(column)
 
 
-def possible_histories(summary: pd.DataFrame) -> list[Floats]:
-    """Return frequency, recency and T as float arrays; a row that cannot be true is a UsageError."""
-    faults = impossible_rows(summary)
-    if (faults != "").any():
-        raise UsageError(describe_faults(faults))
-    return history_columns(summary)
+def _ranks(column: NDArray[Any]) -> Levels:
+    """Return the sorted distinct values and positions; hashing first, since sorting many rows is slower."""
+    codes, found = pd.factorize(column, use_na_sentinel=False)
+    order = np.argsort(found, kind="stable")
+    rank = np.empty(len(found), dtype=np.intp)
+    rank[order] = np.arange(len(found))
+    return Levels(np.asarray(found)[order], rank[codes])
 
 
-def history_columns(summary: pd.DataFrame) -> list[Floats]:
-    """Return frequency, recency and T as float arrays; a missing or non-numeric column is a UsageError."""
+def possible_histories(summary: pd.DataFrame, *, covariates: Sequence[str] = ()) -> Histories:
+    """Return the histories of a summary; a row that cannot be true is a UsageError."""
+    frequency, recency, age = _history_columns(summary)
+    with np.errstate(invalid="ignore"):
+        whole = (frequency == np.floor(frequency)) & (frequency >= 0) & np.isfinite(frequency + age)
+        if not (whole & (recency >= 0) & (recency <= age) & ((frequency > 0) == (recency > 0))).all():
+            raise UsageError(describe_faults(impossible_rows(summary)))
+    further = [number_column(summary, name) for name in covariates]
+    for name, column in zip(covariates, further, strict=True):
+        if not np.isfinite(column).all():
+            raise UsageError(
+                f"Covariate {name!r} is missing or infinite in {int((~np.isfinite(column)).sum())} of "
+                f"{len(column)} rows. Fill it, or leave those customers out."
+            )
+    return Histories(frequency, recency, age, _columns(further, len(summary)))
+
+
+def new_customer(covariates: int = 0) -> Histories:
+    """Return the history of a customer at the moment of the first purchase, with covariates of zero."""
+    return Histories(np.zeros(1), np.zeros(1), np.zeros(1), np.zeros((1, covariates)))
+
+
+def _columns(columns: Sequence[Floats], rows: int) -> Floats:
+    return np.column_stack(columns) if columns else np.zeros((rows, 0))
+
+
+def _history_columns(summary: pd.DataFrame) -> list[Floats]:
     return [number_column(summary, name) for name in HISTORY]
 
 
@@ -175,7 +301,7 @@ def number_column(summary: pd.DataFrame, name: str) -> Floats:
 
 def impossible_rows(summary: pd.DataFrame) -> pd.Series:
     """Return per row why its history cannot be true, in words; an empty text where it can."""
-    frequency, recency, age = history_columns(summary)
+    frequency, recency, age = _history_columns(summary)
     with np.errstate(invalid="ignore"):
         rules = [
             (~np.isfinite(frequency + recency + age), "frequency, recency or T is missing or infinite"),

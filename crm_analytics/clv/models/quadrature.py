@@ -50,13 +50,20 @@ class DropoutNodes:
             (self.weight * (-np.expm1(-shape[:, None] * growth) / self.probability)).sum(axis=1)
         )
 
+    def mean_staying(self, shape: Floats, ratio: Floats) -> Floats:
+        """Return E[(1 + p z)^-s] per pattern: the chance that such a customer has not left by then."""
+        growth = np.log1p(self.probability * ratio[:, None])
+        return np.asarray((self.weight * np.exp(-shape[:, None] * growth)).sum(axis=1))
 
-def dropout_nodes(a: float, b: Floats, shape: Floats, ratio: Floats, nodes: int = NODES) -> DropoutNodes:
+
+def dropout_nodes(
+    a: float | Floats, b: Floats, shape: Floats, ratio: Floats, nodes: int = NODES
+) -> DropoutNodes:
     """Return nodes for p ~ Beta(a, b) that resolve p near 1 / (shape * ratio) as well as near a / (a + b).
 
     Parameters
     ----------
-    a : float
+    a : float or array of shape (patterns,)
         First parameter of the beta distribution, > 0.
     b, shape, ratio : array of shape (patterns,)
         Second parameter; shape s and largest ratio z = horizon / rate at which the integrand will be asked
@@ -70,22 +77,22 @@ def dropout_nodes(a: float, b: Floats, shape: Floats, ratio: Floats, nodes: int 
     >>> round(float((nodes.weight * nodes.probability).sum()), 9)       # a / (a + b)
     0.4
     """
+    a = np.asarray(a, dtype=np.float64)
     bulk = np.log(a / b)
     spread = np.sqrt(1.0 / a + 1.0 / b)
     steep = -np.log(shape * ratio)
-    lowest = np.maximum(np.minimum(bulk, steep), bulk - 40.0 / a) if a < 2.0 else bulk
+    lowest = np.where(a < 2.0, np.maximum(np.minimum(bulk, steep), bulk - 40.0 / a), bulk)
     centre = (lowest + bulk) / 2.0
     scale = np.maximum((bulk - lowest) / 2.0, np.minimum(spread, 1.5))
     narrow = np.arcsinh(12.0 * spread / scale)
-    left = narrow if a >= 50.0 else np.arcsinh((40.0 / a + 5.0) / scale)
+    left = np.where(a >= 50.0, narrow, np.arcsinh((40.0 / a + 5.0) / scale))
     right = np.arcsinh((40.0 / b + 3.0 + np.log1p(40.0 / a) + bulk - centre) / scale)
-    if a >= 50.0:
-        right = np.where(b >= 50.0, narrow, right)
+    right = np.where((a >= 50.0) & (b >= 50.0), narrow, right)
     step = (left + right) / (nodes - 1)
     u = -left[:, None] + step[:, None] * np.arange(nodes)
     y = centre[:, None] + scale[:, None] * np.sinh(u)
     log_p, log_q = -np.logaddexp(0.0, -y), -np.logaddexp(0.0, y)
-    log_density = a * log_p + b[:, None] * log_q - betaln(a, b)[:, None]
+    log_density = np.asarray(a)[..., None] * log_p + b[:, None] * log_q - betaln(a, b)[:, None]
     weight = np.exp(log_density) * (scale * step)[:, None] * np.cosh(u)
     return DropoutNodes(
         probability=np.maximum(np.exp(log_p), _TINY),

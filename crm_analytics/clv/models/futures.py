@@ -1,0 +1,80 @@
+"""Which futures may a customer have?  Random numbers, and what a model turns them into.
+
+The same random numbers serve every customer (one possible future per column), so what is drawn for a customer
+does not depend on who else is scored, nor on the order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+ARRIVALS = 2048
+_MOST = 1e12
+
+
+@dataclass(frozen=True)
+class Luck:
+    """Random numbers for a number of futures.
+
+    Attributes
+    ----------
+    rate, leave, stay, when, phase : array of shape (draws,)
+        Uniform on (0, 1): for the purchase rate, the propensity to leave (two numbers), the time of leaving,
+        how much of the running gap between purchases is over.
+    arrivals : array of shape (draws, 2048)
+        Times of a Poisson process of rate one; arrivals beyond the last are taken as evenly spaced.
+    """
+
+    rate: Floats
+    leave: Floats
+    stay: Floats
+    when: Floats
+    phase: Floats
+    arrivals: Floats
+
+    @classmethod
+    def draw(cls, draws: int, rng: np.random.Generator, *, arrivals: int = ARRIVALS) -> Luck:
+        """Draw the numbers of `draws` futures."""
+        times = rng.standard_exponential((draws, arrivals)).cumsum(axis=1)
+        return cls(*np.clip(rng.random((5, draws)), 1e-16, 1.0 - 1e-16), times)
+
+
+@dataclass(frozen=True)
+class Latent:
+    """What a customer that is alive will do, if nothing but its own chances decided.
+
+    Attributes
+    ----------
+    rate : array of shape (n, draws)
+        Purchases per day while alive.
+    lifetime_days : array that broadcasts against it
+        Days until the customer leaves, purchases aside; infinite where only purchases end it.
+    last : array that broadcasts against it
+        Purchase after which the customer leaves, counted from 1; infinite where time ends it.
+    """
+
+    rate: Floats
+    lifetime_days: Floats
+    last: Floats
+
+
+def count_arrivals(due: Floats, luck: Luck) -> Floats:
+    """Return how many arrivals of each future lie before operational time `due`, shape (n, draws)."""
+    counts = np.empty(due.shape)
+    for draw in range(due.shape[1]):
+        times = luck.arrivals[draw]
+        beyond = np.floor(np.maximum(due[:, draw] - times[-1], 0.0))
+        counts[:, draw] = np.searchsorted(times, due[:, draw]) + beyond
+    return counts
+
+
+def geometric(uniform: Floats, probability: Floats) -> Floats:
+    """Return the number of the trial (1, 2, ...) at which an event of this probability first happens."""
+    with np.errstate(divide="ignore", over="ignore"):
+        trials = np.log(uniform) / np.log1p(-np.minimum(probability, 1.0 - 1e-16))
+    return np.asarray(np.minimum(1.0 + np.floor(np.nan_to_num(trials, nan=_MOST, posinf=_MOST)), _MOST))

@@ -1,0 +1,476 @@
+"""What may any model of purchasing without contracts be asked?  The questions, answered once for all models.
+
+A model gives a few primitives about histories (all arrays, one value per history): the log-likelihood and its
+scores, whether the customer is alive, and of a customer known to be alive how many purchases will come, which
+counts, when, and whether it stays.  This class checks the summary, answers every question from them, once per
+distinct history, and fits.  Input: frequency, recency, T as in clv/summary.sql, in days.
+
+A new customer is the history (0, 0, 0): everything conditional equals the unconditional formula with updated
+parameters, so no model writes a formula twice.
+
+To add a model: subclass `PurchaseModel`, name the parameters, starts and edges, write the primitives (those
+below `# primitives` that raise or say "override"), and add a line to `crm_analytics/clv/models/__init__.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crm_analytics.clv.models.futures import Latent, Luck, count_arrivals
+from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
+from crm_analytics.clv.models.optimiser import maximise
+from crm_analytics.clv.models.patterns import (
+    HISTORY,
+    Histories,
+    Patterns,
+    as_patterns,
+    find_patterns,
+    new_customer,
+    possible_histories,
+)
+from crm_analytics.clv.models.quadrature import legendre
+from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
+
+Floats = NDArray[np.float64]
+
+DAYS_PER_YEAR = 365.0
+_CHUNK = 4_096
+_LONGEST = 1e12
+_DISCOUNT_NODES, _STEEP_DISCOUNT_NODES = 8, 48
+_FEW_PATTERNS = 12_000
+
+
+class PurchaseModel(MaximumLikelihoodModel):
+    """Base of the models of purchasing: every question, from the primitives of a model.
+
+    Class attributes of a model, besides those of `MaximumLikelihoodModel`:
+
+    ``start``, ``second_start``  logarithms of the parameters to start from, with time in median ages
+    ``edges``                    parameter -> (what zero means, what infinity means), in words
+    ``living_columns``           the columns that decide the future of a customer known to be alive
+    """
+
+    start: ClassVar[Floats]
+    second_start: ClassVar[Floats]
+    edges: ClassVar[Mapping[str, tuple[str, str]]]
+    living_columns: ClassVar[tuple[str, ...]] = ("frequency", "T")
+
+    # ------------------------------------------------------------------------------------------ primitives
+
+    def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
+        """Return per pattern the log-likelihood, and its derivatives by the log-parameters (n, parameters).
+
+        ``core`` are the model's own parameters (not their logarithms), each one number or one per pattern.
+        """
+        raise NotImplementedError
+
+    def alive(self, core: Sequence[Any], known: Histories) -> Floats:
+        """Return P(alive at the end of T)."""
+        raise NotImplementedError
+
+    def purchases_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
+        """Return expected purchases in the next `days` (one number > 0 each) of customers alive now."""
+        raise NotImplementedError
+
+    def counts_if_alive(self, core: Sequence[Any], known: Histories, days: float, up_to: int) -> Floats:
+        """Return P(0), ... P(up_to purchases in the next days) of customers alive now, (n, up_to + 1)."""
+        raise NotImplementedError
+
+    def silence_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
+        """Return P(no purchase in the next `days`, one number per history) of customers alive now."""
+        raise NotImplementedError
+
+    def staying_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
+        """Return P(still there after `days`, one number per history) of customers alive now."""
+        raise NotImplementedError
+
+    def latent_if_alive(self, core: Sequence[Any], known: Histories, luck: Luck) -> Latent:
+        """Return what customers alive now will do, one future per column of `luck`.
+
+        ``core`` holds numbers, or arrays that broadcast against (histories, draws).
+        """
+        raise NotImplementedError
+
+    def discounted_if_alive(
+        self, core: Sequence[Any], known: Histories, days: float, daily_rate: float
+    ) -> Floats:
+        """Return discounted purchases in the next `days` (may be infinite) of customers alive now.
+
+        ``daily_rate`` > 0. With M(u) purchases expected until u this is exp(-rate h) M(h) + rate * integral
+        of exp(-rate u) M(u), by Gauss-Legendre nodes in log(1 + u / (alpha + T)), where alpha is the second
+        parameter. Override where the purchase rate has a simpler form.
+        """
+        end, scale = min(days, 40.0 / daily_rate), core[1] + known.T
+        result = np.exp(-daily_rate * end) * self.purchases_if_alive(core, known, np.full(len(known), end))
+        longest = np.log1p(end / scale)
+        steep = daily_rate * end > 1.0
+        for point, weight in zip(*legendre(_STEEP_DISCOUNT_NODES if steep else _DISCOUNT_NODES), strict=True):
+            day = scale * np.expm1(longest * point)
+            density = weight * longest * (scale + day) * np.exp(-daily_rate * day)
+            result += daily_rate * density * self.purchases_if_alive(core, known, day)
+        return np.asarray(result)
+
+    def waiting_if_alive(self, core: Sequence[Any], known: Histories, chance: Floats) -> Floats:
+        """Return the days after which a customer alive now has bought with this chance; NaN if never.
+
+        By bisection of `silence_if_alive` in the logarithm of time. Override where there is a closed form.
+        """
+        low, high = np.full(len(known), np.log(1e-9)), np.full(len(known), np.log(_LONGEST))
+        never = 1.0 - self.silence_if_alive(core, known, np.exp(high)) < chance
+        for _ in range(60):
+            middle = (low + high) / 2.0
+            early = 1.0 - self.silence_if_alive(core, known, np.exp(middle)) < chance
+            low, high = np.where(early, middle, low), np.where(early, high, middle)
+        return np.where(never, np.nan, np.exp((low + high) / 2.0))
+
+    def futures_if_alive(self, core: Sequence[Any], known: Histories, days: float, luck: Luck) -> Floats:
+        """Return the number of purchases in the next `days` in each future, shape (n, draws)."""
+        latent = self.latent_if_alive(core, known, luck)
+        due = latent.rate * np.minimum(latent.lifetime_days, days)
+        shape = (len(known), len(luck.rate))
+        return np.asarray(np.minimum(count_arrivals(np.broadcast_to(due, shape), luck), latent.last))
+
+    def curvature(self, core: Sequence[Any], patterns: Patterns) -> Floats | None:
+        """Return minus the second derivatives of the log-likelihood by the log-parameters.
+
+        None (the default) lets the optimiser take differences of the scores. Override for speed.
+        """
+        return None
+
+    # ----------------------------------------------------------------------------------------------- fit
+
+    def fit(self, summary: pd.DataFrame, weights: Sequence[float] | Floats | pd.Series | None = None) -> Self:
+        """Learn the parameters from purchase histories.
+
+        Parameters
+        ----------
+        summary : DataFrame
+            One row per customer: frequency, recency, T (days). Other columns are ignored.
+        weights : array of shape (rows,), optional
+            How many customers each row stands for; default one.
+
+        Raises
+        ------
+        NotEnoughData
+            There is no customer.
+        DegenerateCohortError
+            Nobody bought twice, or no time has passed: nothing can be learned about rates.
+        """
+        patterns = find_patterns(summary, weights)
+        refuse_degenerate(patterns, type(self).__name__)
+        return self._learn_from(patterns)
+
+    def _learn_from(self, patterns: Patterns) -> Self:
+        scale = self._time_scale(patterns)
+        scaled = patterns.scaled(scale)
+        few = scaled.every(1 + len(scaled) // _FEW_PATTERNS)
+        estimate = maximise(
+            lambda theta: self._total(theta, scaled),
+            rough=(lambda theta: self._total(theta, few)) if len(few) < len(scaled) else None,
+            curvature=lambda theta: self._total_curvature(theta, scaled),
+            start=self.start,
+            second_start=self.second_start,
+            customers=patterns.customers,
+            edge_meaning=self._edge_meaning,
+        )
+        units = [np.log(scale) if name in self.time_parameters else 0.0 for name in self.all_names]
+        self._learn(
+            estimate.theta + np.array(units),
+            estimate.covariance,
+            estimate.log_likelihood - patterns.purchases * float(np.log(scale)),
+            estimate.verdict,
+            customers=patterns.customers,
+            purchases=patterns.purchases,
+        )
+        return self
+
+    def log_likelihood(self, summary: pd.DataFrame) -> pd.Series:
+        """Return the log-likelihood of each customer's history (time in days)."""
+        known = self._histories(summary)
+        distinct, position = known.distinct(HISTORY)
+        values = self.rows(self.core(self._numbers(), distinct), as_patterns(distinct))[0]
+        return pd.Series(values[position], index=summary.index, name="log_likelihood")
+
+    def influence(self, summary: pd.DataFrame) -> pd.Series:
+        """Return how far each customer pulls the estimates: the squared joint shift in standard errors.
+
+        With g the customer's gradient in log-parameters, this is g' covariance g, the first-order effect of
+        leaving the customer out (Cook's distance). Above 1 a single customer outweighs the statistical noise.
+        """
+        distinct, position = self._histories(summary).distinct(HISTORY)
+        scores = self._scores(distinct)
+        shift = np.einsum("ci,ij,cj->c", scores, self.log_covariance_, scores)
+        return pd.Series(shift[position], index=summary.index, name="influence")
+
+    # ------------------------------------------------------------------------------------------- questions
+
+    def probability_alive(self, summary: pd.DataFrame, *, days_ahead: float = 0.0) -> pd.Series:
+        """Return the probability that each customer has not left days_ahead after the end of its T.
+
+        Parameters
+        ----------
+        summary : DataFrame
+            frequency, recency, T (days).
+        days_ahead : float
+            0 (default) asks about the end of T itself; later, the customer may leave meanwhile.
+        """
+        known, days = self._histories(summary), _days(days_ahead, "days_ahead")
+        alive = self._alive(known)
+        if days > 0:
+            alive = alive * self._of_the_living(
+                known, lambda core, part: self.staying_if_alive(core, part, np.full(len(part), days))
+            )
+        return pd.Series(alive, index=summary.index, name="probability_alive")
+
+    def expected_purchases(self, summary: pd.DataFrame, *, horizon_days: float) -> pd.Series:
+        """Return the expected number of purchase days in the horizon_days after T, per customer."""
+        known = self._histories(summary)
+        expected = self._alive(known) * self._purchases_of_the_living(known, _days(horizon_days))
+        return pd.Series(expected, index=summary.index, name="expected_purchases")
+
+    def expected_purchases_new(self, horizon_days: float) -> float:
+        """Return the expected number of repeat purchase days of a new customer in its first horizon_days."""
+        known = self._newcomer()
+        return float((self._alive(known) * self._purchases_of_the_living(known, _days(horizon_days)))[0])
+
+    def discounted_expected_purchases(
+        self, summary: pd.DataFrame, *, annual_discount_rate: float, horizon_days: float | None = None
+    ) -> pd.Series:
+        """Return expected purchases with a purchase after u days counted (1 + rate) ** (-u / 365).
+
+        Parameters
+        ----------
+        summary : DataFrame
+            frequency, recency, T (days).
+        annual_discount_rate : float
+            Fraction per year, >= 0. For ever it must be > 0.
+        horizon_days : float, optional
+            Length of the future window; None (default) = for ever (DERT, discounted expected residual
+            transactions).
+        """
+        known = self._histories(summary)
+        given_alive = self.discounted_of_the_living(
+            known, annual_discount_rate=annual_discount_rate, horizon_days=horizon_days
+        )
+        return pd.Series(
+            self._alive(known) * given_alive, index=summary.index, name="discounted_expected_purchases"
+        )
+
+    def probability_no_purchase(self, summary: pd.DataFrame, *, horizon_days: float) -> pd.Series:
+        """Return the probability of no purchase in the horizon_days: left already, or alive and silent."""
+        known, days = self._histories(summary), _days(horizon_days)
+        alive = self._alive(known)
+        silent = self._of_the_living(
+            known, lambda core, part: self.silence_if_alive(core, part, np.full(len(part), days))
+        )
+        return pd.Series(1.0 - alive * (1.0 - silent), index=summary.index, name="probability_no_purchase")
+
+    def purchase_count_probabilities(
+        self, summary: pd.DataFrame, *, horizon_days: float, up_to: int = 10
+    ) -> pd.DataFrame:
+        """Return the probability of exactly 0, 1, ... up_to purchase days (columns), per customer."""
+        known = self._histories(summary)
+        counts = self._counts(known, _days(horizon_days), up_to)
+        return pd.DataFrame(counts, index=summary.index, columns=range(up_to + 1))
+
+    def purchase_count_probabilities_new(self, horizon_days: float, up_to: int = 10) -> pd.Series:
+        """Return the probability that a new customer makes exactly 0, 1, ... up_to repeat purchases."""
+        counts = self._counts(self._newcomer(), _days(horizon_days), up_to)[0]
+        return pd.Series(counts, index=range(up_to + 1), name="probability")
+
+    def next_purchase_days(self, summary: pd.DataFrame, *, quantile: float = 0.5) -> pd.Series:
+        """Return after how many days the next purchase has come with probability `quantile`, per customer.
+
+        Days after the end of T. Missing where the chance that the customer ever buys again does not reach
+        the quantile.
+        """
+        if not 0.0 < quantile < 1.0:
+            raise UsageError(f"quantile={quantile!r} must lie between 0 and 1, for example 0.5.")
+        distinct, position = self._histories(summary).distinct(HISTORY)
+        alive, days = self._alive(distinct), np.full(len(distinct), np.nan)
+        may = np.flatnonzero(alive > quantile)
+        for first in range(0, len(may), _CHUNK):
+            rows = may[first : first + _CHUNK]
+            part = distinct.take(rows)
+            core = self.core(self._numbers(), part)
+            days[rows] = self.waiting_if_alive(core, part, quantile / alive[rows])
+        return pd.Series(days[position], index=summary.index, name="next_purchase_days")
+
+    def simulate(
+        self, ages_days: Sequence[float] | Floats, *, horizon_days: float = 0.0, seed: int
+    ) -> pd.DataFrame:
+        """Draw customers of given ages from the fitted model.
+
+        Parameters
+        ----------
+        ages_days : array of shape (n,)
+            T of each customer.
+        horizon_days : float
+            Length of a future window to draw as well, default none.
+        seed : int
+            Equal seeds give equal customers.
+
+        Returns
+        -------
+        DataFrame
+            customer_id (text), frequency, recency, T, log_gap_sum; with a horizon also future_purchases;
+            is_alive at the end of T.
+        """
+        ages = np.asarray(ages_days, dtype=np.float64)
+        if ages.ndim != 1 or not (np.isfinite(ages) & (ages >= 0)).all():
+            raise UsageError("ages_days must be one finite number of days >= 0 per customer.")
+        drawn = self._draw_histories(ages, _days(horizon_days), np.random.default_rng(seed))
+        names = [f"{number:0{len(str(len(ages)))}d}" for number in range(1, len(ages) + 1)]
+        return pd.DataFrame({"customer_id": pd.array(names, dtype="str"), **drawn})
+
+    # --------------------------------------------------------------------------- for many, and for intervals
+
+    def discounted_of_the_living(
+        self, known: Histories, *, annual_discount_rate: float, horizon_days: float | None
+    ) -> Floats:
+        """Return discounted expected purchases of customers known to be alive (see the question above)."""
+        daily_rate = float(np.log1p(_rate(annual_discount_rate))) / DAYS_PER_YEAR
+        if horizon_days is None and daily_rate == 0.0:
+            raise UsageError(
+                "Expected purchases for ever need annual_discount_rate > 0 (0.1 for 10 %); "
+                "without discounting give horizon_days."
+            )
+        days = np.inf if horizon_days is None else _days(horizon_days)
+        if daily_rate == 0.0 or days == 0.0:
+            return self._purchases_of_the_living(known, days)
+        return self._of_the_living(
+            known, lambda core, part: self.discounted_if_alive(core, part, days, daily_rate)
+        )
+
+    def core(self, parameters: Floats, known: Histories) -> list[Any]:
+        """Return the model's own parameters for these histories from all parameters (last axis)."""
+        return list(np.moveaxis(parameters[..., : len(self.parameter_names)], -1, 0))
+
+    def _histories(self, summary: pd.DataFrame) -> Histories:
+        return possible_histories(summary)
+
+    def _newcomer(self) -> Histories:
+        return new_customer()
+
+    def _time_scale(self, patterns: Patterns) -> float:
+        """Return the days that count as one while fitting: the median age, or the largest if that is 0."""
+        return patterns.median_age() or float(patterns.T.values.max())
+
+    def _numbers(self) -> Floats:
+        return np.array(list(self._fitted().values()))
+
+    def _alive(self, known: Histories) -> Floats:
+        return np.asarray(self.alive(self.core(self._numbers(), known), known))
+
+    def _of_the_living(self, known: Histories, question: Callable[[list[Any], Histories], Floats]) -> Floats:
+        """Ask a question once per history that makes a difference, in chunks of bounded memory."""
+        distinct, position = known.distinct(self.living_columns)
+        parts = [
+            distinct.take(slice(first, first + _CHUNK)) for first in range(0, max(len(distinct), 1), _CHUNK)
+        ]
+        numbers = self._numbers()
+        answers = [question(self.core(numbers, part), part) for part in parts]
+        return np.asarray(np.concatenate(answers)[position])
+
+    def _purchases_of_the_living(self, known: Histories, days: float) -> Floats:
+        if days == 0.0:
+            return np.zeros(len(known))
+        return self._of_the_living(
+            known, lambda core, part: self.purchases_if_alive(core, part, np.full(len(part), days))
+        )
+
+    def _counts(self, known: Histories, days: float, up_to: int) -> Floats:
+        if days == 0.0:
+            return np.tile((np.arange(up_to + 1) == 0).astype(np.float64), (len(known), 1))
+        alive = self._alive(known)[:, None]
+        given_alive = self._of_the_living(
+            known, lambda core, part: self.counts_if_alive(core, part, days, up_to)
+        )
+        return np.asarray(alive * given_alive + (1.0 - alive) * (np.arange(up_to + 1) == 0))
+
+    def _scores(self, known: Histories) -> Floats:
+        return self.rows(self.core(self._numbers(), known), as_patterns(known))[1]
+
+    def _total(self, theta: Floats, patterns: Patterns) -> tuple[float, Floats]:
+        values, scores = self.rows(self.core(self._natural(theta), patterns.histories), patterns)
+        return float((patterns.weight * values).sum()), np.einsum("i,ij->j", patterns.weight, scores)
+
+    def _total_curvature(self, theta: Floats, patterns: Patterns) -> Floats | None:
+        return self.curvature(self.core(self._natural(theta), patterns.histories), patterns)
+
+    def _draw_histories(self, ages: Floats, horizon_days: float, rng: np.random.Generator) -> dict[str, Any]:
+        """Draw every customer's purchases in turn until its end or the end of the horizon."""
+        newcomer, size = self._newcomer(), len(ages)
+        luck = Luck.draw(size, rng, arrivals=0)
+        latent = self.latent_if_alive(self.core(self._numbers(), newcomer), newcomer, luck)
+        rate, lifetime, last = (
+            np.broadcast_to(part, (1, size))[0] for part in (latent.rate, latent.lifetime_days, latent.last)
+        )
+        stays = rng.random(size) < self._alive(newcomer)[0]
+        last = np.where(stays, last, 0.0)
+        until = np.minimum(ages + horizon_days, lifetime)
+        frequency, recency, future, now, log_gaps = (np.zeros(size) for _ in range(5))
+        buying = np.flatnonzero(stays)
+        while len(buying):
+            with np.errstate(divide="ignore"):
+                gaps = self.draw_gaps(rate[buying], rng)
+            now[buying] += gaps
+            come = now[buying] <= until[buying]
+            buying, gaps = buying[come], gaps[come]
+            seen = now[buying] <= ages[buying]
+            log_gaps[buying[seen]] += np.log(gaps[seen])
+            frequency[buying[seen]] += 1.0
+            recency[buying[seen]] = now[buying[seen]]
+            future[buying[~seen]] += 1.0
+            buying = buying[frequency[buying] + future[buying] < last[buying]]
+        result = {"frequency": frequency, "recency": recency, "T": ages, "log_gap_sum": log_gaps}
+        if horizon_days > 0:
+            result["future_purchases"] = future
+        return {**result, "is_alive": (frequency < last) & (lifetime > ages)}
+
+    def draw_gaps(self, rate: Floats, rng: np.random.Generator) -> Floats:
+        """Return times between purchases of customers with these rates. Override for regular timing."""
+        return rng.standard_exponential(len(rate)) / rate
+
+    def _edge_meaning(self, parameter: int, upper: bool) -> str:
+        name = self.all_names[parameter]
+        if name in self.coefficient_names:
+            return f"{name} runs to infinity: the covariate separates buyers from others perfectly"
+        return f"{name} runs to {'infinity' if upper else 'zero'}: {self.edges[name][upper]}"
+
+
+def refuse_degenerate(patterns: Patterns, model: str) -> None:
+    """Raise if the histories cannot identify a purchase model, saying why and what to do."""
+    if patterns.customers == 0:
+        raise NotEnoughData(f"{model} needs customers, but the summary has none (or all weights are 0).")
+    if patterns.T.values.max() <= 0:
+        raise DegenerateCohortError(
+            f"{model}: all {patterns.customers:.0f} customers were first seen on the last day of "
+            "observation (T = 0), so no time has passed in which they could buy again. "
+            "Use a later as_of, or load earlier orders."
+        )
+    if patterns.purchases == 0:
+        raise DegenerateCohortError(
+            f"{model}: none of the {patterns.customers:.0f} customers bought on a second day, so there is "
+            "nothing to learn about how often customers return. Use a later as_of, load more orders, or use "
+            "crm.clv.lifetime_value, which then falls back on one cautious rate and says so."
+        )
+
+
+def _days(days: float, name: str = "horizon_days") -> float:
+    if not (np.isfinite(days) and days >= 0):
+        raise UsageError(f"{name}={days!r} is no length of time. Give days >= 0, for example 365.")
+    return float(days)
+
+
+def _rate(annual_discount_rate: float) -> float:
+    if not (np.isfinite(annual_discount_rate) and annual_discount_rate >= 0):
+        raise UsageError(
+            f"annual_discount_rate={annual_discount_rate!r} must be a fraction per year >= 0: 0.1 for 10 %."
+        )
+    return float(annual_discount_rate)
