@@ -22,6 +22,8 @@ THEORY = "closed_form_log_odds"
 # The purchase model knows the rhythm of buying and nothing else, so its word belongs to that theme.
 THEMES_OF_COLUMNS = {**feature_themes(), THEORY: "rhythm"}
 COLUMNS = tuple(THEMES_OF_COLUMNS)
+# What most of the themes, the label and the summary read: computed once per day.
+HELD_FACTS = ("order_days_before", "customers_before")
 _FLOOR = 1e-4
 
 

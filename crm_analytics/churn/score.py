@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from crm_analytics import clv
 from crm_analytics.churn.candidates import Parts
-from crm_analytics.churn.known import known
+from crm_analytics.churn.known import HELD_FACTS, known
 from crm_analytics.churn.model import ChurnModel
 from crm_analytics.churn.reasons import reasons
 from crm_analytics.errors import UsageError
@@ -66,14 +66,15 @@ def score(wh: Warehouse, model: ChurnModel, *, as_of: date) -> pd.DataFrame:
             f"Score at {model.as_of} or later, or train with as_of={as_of}."
         )
     settle_currency(wh)
-    frame = known(
-        wh,
-        as_of=as_of,
-        horizon_days=model.horizon_days,
-        history=clv.summary(wh, as_of=as_of),
-        theory=model.theory,
-    )
-    result = wh.frame(SqlFile.beside(__file__, "customers.sql"), as_of=as_of)
+    with wh.holding(*HELD_FACTS, as_of=as_of):
+        frame = known(
+            wh,
+            as_of=as_of,
+            horizon_days=model.horizon_days,
+            history=clv.summary(wh, as_of=as_of),
+            theory=model.theory,
+        )
+        result = wh.frame(SqlFile.beside(__file__, "customers.sql"), as_of=as_of)
     frame = frame.set_index("customer_id").loc[result["customer_id"]].reset_index()
     status = _status(frame, result.pop("is_excluded").to_numpy(dtype=bool), model.active_days)
     active = np.isin(status, ("ok", "new", "low_information"))

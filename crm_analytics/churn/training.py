@@ -18,7 +18,7 @@ import pandas as pd
 from crm_analytics import clv
 from crm_analytics.churn.candidates import CANDIDATES
 from crm_analytics.churn.choice import choose, outcome_of
-from crm_analytics.churn.known import COLUMNS, fit_theory, known
+from crm_analytics.churn.known import COLUMNS, HELD_FACTS, fit_theory, known
 from crm_analytics.churn.model import KIND, ChurnModel
 from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.facts import settle_currency
@@ -171,7 +171,12 @@ def _table(wh: Warehouse, cutoffs: tuple[Cutoff, ...], *, active_days: int) -> p
             theory=fit_theory(history),
         )
 
-    return training_table(cutoffs, features=features_at, label=label)
+    return training_table(
+        cutoffs,
+        features=features_at,
+        label=label,
+        around=lambda cutoff: wh.holding(*HELD_FACTS, as_of=cutoff.as_of),
+    )
 
 
 def _use(table: pd.DataFrame, cutoff: Cutoff, is_last: bool) -> CutoffUse:

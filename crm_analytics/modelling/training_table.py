@@ -7,6 +7,7 @@ resamples customers (see `crm_analytics.modelling.evaluate`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import pandas as pd
 
@@ -16,7 +17,17 @@ from crm_analytics.modelling.cutoffs import Cutoff
 FrameAt = Callable[[Cutoff], pd.DataFrame]
 
 
-def training_table(cutoffs: Sequence[Cutoff], *, features: FrameAt, label: FrameAt) -> pd.DataFrame:
+def _nothing(cutoff: Cutoff) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def training_table(
+    cutoffs: Sequence[Cutoff],
+    *,
+    features: FrameAt,
+    label: FrameAt,
+    around: Callable[[Cutoff], AbstractContextManager[None]] = _nothing,
+) -> pd.DataFrame:
     """Stack the labelled customers of each cutoff with their features.
 
     Parameters
@@ -25,6 +36,8 @@ def training_table(cutoffs: Sequence[Cutoff], *, features: FrameAt, label: Frame
         Days to learn from, in any order.
     features, label : function of Cutoff to DataFrame
         Frames with one row per ``customer_id``; `label` says who counts, `features` what was known.
+    around : function of Cutoff to context manager, optional
+        Entered around the two for each cutoff, for what they share (`Warehouse.holding`).
 
     Returns
     -------
@@ -45,8 +58,9 @@ def training_table(cutoffs: Sequence[Cutoff], *, features: FrameAt, label: Frame
         raise UsageError("A training table needs at least one cutoff.")
     parts = []
     for cutoff in sorted(set(cutoffs)):
-        asked = label(cutoff).sort_values("customer_id", kind="stable")
-        part = asked.merge(features(cutoff), on="customer_id", how="left", validate="one_to_one")
+        with around(cutoff):
+            asked = label(cutoff).sort_values("customer_id", kind="stable")
+            part = asked.merge(features(cutoff), on="customer_id", how="left", validate="one_to_one")
         part.insert(0, "as_of", pd.Timestamp(cutoff.as_of))
         parts.append(part)
     return pd.concat(parts, ignore_index=True)

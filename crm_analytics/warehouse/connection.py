@@ -8,6 +8,7 @@ time zone is the business time zone of the warehouse, so that ``as_of`` means mi
 from __future__ import annotations
 
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_PARAMETER = re.compile(r"\$([a-z_]+)")
+_COMMENT = re.compile(r"--[^\n]*")
 _DEFAULTS = {"timezone": "UTC", "week_start": "monday"}
 
 
@@ -215,11 +218,9 @@ class Warehouse:
 
     def arrow(self, sql: str | SqlFile, **parameters: Any) -> pa.Table:
         """Return a query's result as an Arrow table (DECIMAL stays exact)."""
-        if isinstance(sql, SqlFile):
-            _check_parameters(sql, parameters)
-            sql = sql.text
+        text, used = self._statement(sql, parameters)
         with _translated():
-            return self._cursor().sql(sql, params=dict(parameters) or None).to_arrow_table()
+            return self._cursor().sql(text, params=dict(used) or None).to_arrow_table()
 
     def append(self, table: str, data: pd.DataFrame | pa.Table) -> int:
         """Insert rows by column name; columns that are missing become NULL. Returns their number.
@@ -256,6 +257,47 @@ class Warehouse:
                     cursor.unregister(name)
 
     @contextmanager
+    def holding(self, *facts: str, as_of: date) -> Iterator[None]:
+        """Compute facts of one day once, for every `SqlFile` that asks for them while the block runs.
+
+        Results are the same with and without: a held fact is the same rows, read from a temporary table
+        in place of the macro. Inside the block nothing may be loaded. A nested call for the same day adds
+        to what is held; one for another day holds for its own block.
+
+        Parameters
+        ----------
+        *facts : str
+            Names of facts with no other parameter than ``as_of``, for example ``"order_days_before"``.
+        as_of : date
+            First day not seen.
+
+        Examples
+        --------
+        >>> with Warehouse.open() as wh, wh.holding("order_days_before", as_of=date(2024, 1, 1)):
+        ...     pass
+        """
+        outer: Mapping[tuple[str, date], str] = getattr(self._local, "held", {})
+        held = dict(outer)
+        made = []
+        try:
+            for fact in facts:
+                if (fact, as_of) in held:
+                    continue
+                table = f"temp.held_{fact}_{as_of:%Y%m%d}"
+                macro = quote_table(f"facts.{fact}")
+                self.execute(f"create temp table {quote_table(table)} as from {macro}($as_of)", as_of=as_of)
+                made.append(table)
+                held[fact, as_of] = quote_table(table)
+            self._local.held = held
+            yield
+        finally:
+            self._local.held = outer
+            for table in made:
+                # in a failed transaction nothing can be dropped; the rollback does it
+                with suppress(errors.StoreError):
+                    self.execute(f"drop table if exists {quote_table(table)}")
+
+    @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block as one transaction: all of it is kept, or nothing. A nested one joins the outer."""
         depth = getattr(self._local, "depth", 0)
@@ -285,10 +327,22 @@ class Warehouse:
             return
 
     def _run(self, sql: str | SqlFile, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
-        if isinstance(sql, SqlFile):
-            _check_parameters(sql, parameters)
-            sql = sql.text
-        return self._cursor().execute(sql, dict(parameters) or None)
+        text, used = self._statement(sql, parameters)
+        return self._cursor().execute(text, dict(used) or None)
+
+    def _statement(self, sql: str | SqlFile, parameters: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """Return the text to run, with held facts in place of their macros, and the parameters it takes."""
+        if isinstance(sql, str):
+            return sql, parameters
+        _check_parameters(sql, parameters)
+        text = sql.text
+        for (fact, as_of), table in getattr(self._local, "held", {}).items():
+            if parameters.get("as_of") == as_of:
+                text = text.replace(f"facts.{fact}($as_of)", table)
+        if text is not sql.text:
+            left = set(_PARAMETER.findall(_COMMENT.sub("", text)))
+            parameters = {name: value for name, value in parameters.items() if name in left}
+        return text, parameters
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         if os.getpid() != self._process:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from crm_analytics import errors
 from crm_analytics.warehouse import SqlFile, Warehouse
+from crm_analytics.warehouse.sql_file import PACKAGE
 
 
 def test_a_failed_transaction_leaves_nothing() -> None:
@@ -210,6 +212,36 @@ def test_a_frame_is_held_to_its_header(tmp_path: Path) -> None:
             wh.frame(SqlFile.load(wrong_name))
         with pytest.raises(errors.StoreError, match="not unique by a"):
             wh.frame(SqlFile.load(repeated))
+
+
+def test_held_facts_give_the_same_rows_for_their_day_and_leave_nothing_behind(company: Warehouse) -> None:
+    label = SqlFile.load(PACKAGE / "churn" / "label.sql")
+    summary = SqlFile.load(PACKAGE / "clv" / "summary.sql")
+    day, other = date(2025, 1, 1), date(2024, 7, 1)
+    window = {"horizon_days": 90, "active_days": 365}
+    asked = [(label, window | {"as_of": d}) for d in (day, other)] + [
+        (summary, {"as_of": d}) for d in (day, other)
+    ]
+    plain = [company.frame(file, **given).sort_values("customer_id") for file, given in asked]
+    with company.holding("order_days_before", as_of=day):
+        with company.holding("order_days_before", "customers_before", as_of=day):
+            # whatever is read now for that day comes from the held rows, and only for that day
+            held_days = "temp.held_order_days_before_20250101"
+            company.execute(
+                f"delete from {held_days} where customer_id <> (select min(customer_id) from {held_days})"
+            )
+            thinned = [company.frame(file, **given) for file, given in asked]
+        assert [len(frame) < len(rows) for frame, rows in zip(thinned, plain, strict=True)] == [
+            True,
+            False,
+            True,
+            False,
+        ]
+    with company.holding("order_days_before", "customers_before", as_of=day):
+        held = [company.frame(file, **given).sort_values("customer_id") for file, given in asked]
+    for with_held, without in zip(held, plain, strict=True):
+        pd.testing.assert_frame_equal(with_held.reset_index(drop=True), without.reset_index(drop=True))
+    assert company.rows("select table_name from duckdb_tables() where table_name like 'held%'") == []
 
 
 def test_python_variables_cannot_be_read_from_sql() -> None:
