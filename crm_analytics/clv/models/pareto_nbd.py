@@ -1,0 +1,297 @@
+"""How many purchases will each customer make, if one may leave at any time?  Pareto/NBD of Schmittlein,
+Morrison and Colombo (1987).
+
+While there, a customer buys at random at a rate lambda of its own (Gamma(r, alpha) among customers) and
+leaves at a rate mu of its own (Gamma(s, beta)), whether or not it buys.  Input: one row per customer as in
+clv/summary.sql (frequency, recency, T; in days).  alpha and beta are in days, r and s are pure numbers.
+
+Everything about a customer alive after (x, T) is what holds of a new customer, with r + x, alpha + T, s and
+beta + T for r, alpha, s and beta.
+
+Sources: Schmittlein, Morrison and Colombo (1987), Management Science 33(1), 1-24; the likelihood as in Fader
+and Hardie (2005), "A Note on Deriving the Pareto/NBD Model", its integral by quadrature
+(lifetime_quadrature.py) instead of by 2F1; discounted purchases of Fader, Hardie and Lee (2005), Journal of
+Marketing Research 42(4), 415-430, as an integral of the expected rate, since their confluent hypergeometric
+function is inexact near whole s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaincinv, gammaln, polygamma, psi
+
+from crm_analytics.clv.models.futures import Latent, Luck
+from crm_analytics.clv.models.lifetime_quadrature import LeavingNodes, leaving_nodes
+from crm_analytics.clv.models.patterns import Histories, Patterns, levels
+from crm_analytics.clv.models.purchase_model import PurchaseModel
+from crm_analytics.clv.models.quadrature import legendre
+
+Floats = NDArray[np.float64]
+
+_CHUNK = 1_024
+_DISCOUNT_NODES = 64
+_FEW, _MANY = 80, 400
+_LARGE = 100.0
+
+
+class ParetoNBDModel(PurchaseModel):
+    """Pareto/NBD: purchases, and silent departure at any time, of customers without contracts.
+
+    Attributes
+    ----------
+    params_ : dict
+        r, alpha (days), s, beta (days).
+    log_likelihood_ : float
+        Total, with time in days; `describe` gives other units.
+    standard_errors_ : dict
+        From the curvature at the optimum; valid only if ``verdict_.status`` is ``ok``.
+    log_covariance_ : array of shape (4, 4)
+        Covariance of (log r, log alpha, log s, log beta).
+    verdict_ : Verdict
+        ``ok``, ``boundary`` or ``failed``, with reasons in words.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> weekly = {"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669}
+    >>> model = ParetoNBDModel.from_parameters(weekly, unit="week")
+    >>> one = pd.DataFrame({"frequency": [2], "recency": [30.43 * 7], "T": [38.86 * 7]})
+    >>> round(float(model.expected_purchases(one, horizon_days=39 * 7).iloc[0]), 6)
+    1.455123
+    """
+
+    name: ClassVar[str] = "pareto_nbd"
+    parameter_names: ClassVar[tuple[str, ...]] = ("r", "alpha", "s", "beta")
+    time_parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    start: ClassVar[Floats] = np.log([0.5, 0.3, 0.5, 0.3])
+    second_start: ClassVar[Floats] = np.log([1.5, 2.0, 1.5, 2.0])
+    edges: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "r": ("almost nobody buys again", "all customers buy at the same rate (Poisson)"),
+        "alpha": (
+            "purchases are too dense for the days observed",
+            "purchases are too rare, or all rates are equal",
+        ),
+        "s": ("no customer was seen to leave (plain NBD)", "all customers leave at the same rate"),
+        "beta": (
+            "customers leave at once or never",
+            "no customer was seen to leave, or all leave at the same rate",
+        ),
+    }
+
+    def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
+        """Return per pattern the log-likelihood and its derivatives by log r, log alpha, log s, log beta."""
+        value, scores = np.empty(len(patterns)), np.empty((len(patterns), 4))
+        known = patterns.histories
+        for rows, (r, alpha, s, beta), part in _parts(core, known):
+            x, T = part.frequency, part.T
+            stayed, left, days = self._two_cases((r, alpha, s, beta), part)
+            top = np.maximum(stayed, left)
+            w_stayed = np.exp(stayed - top)
+            w_left = np.exp(left - top)
+            total = w_stayed + w_left
+            w_stayed, w_left = w_stayed / total, w_left / total
+            value[rows] = r * np.log(alpha) + s * np.log(beta) + top + np.log(total)
+            log_a = w_stayed * np.log(alpha + T) + w_left * days.mean(days.log_alpha_day)
+            log_b = w_stayed * np.log(beta + T) + w_left * days.mean(days.log_beta_day)
+            inverse_a = w_stayed / (alpha + T) + w_left * days.mean(1.0 / days.alpha_day)
+            inverse_b = s * w_stayed / (beta + T) + (s + 1.0) * w_left * days.mean(1.0 / days.beta_day)
+            scores[rows, 0] = r * (np.log(alpha) - log_a)
+            scores[rows, 1] = r - (r + x) * inverse_a * alpha
+            scores[rows, 2] = s * (np.log(beta) - log_b) + w_left
+            scores[rows, 3] = s - beta * inverse_b
+        value += patterns.frequency.map(lambda x, r: gammaln(r + x) - gammaln(r), core[0])
+        scores[:, 0] += patterns.frequency.map(lambda x, r: (psi(r + x) - psi(r)) * r, core[0])
+        return value, scores
+
+    def curvature(self, core: Sequence[Any], patterns: Patterns) -> Floats | None:
+        """Return minus the second derivatives by the log-parameters (only for parameters equal for all)."""
+        if any(np.ndim(value) for value in core):
+            return None
+        r, alpha, s, beta = core
+        natural, total = np.array(core), np.zeros((4, 4))
+        slope = np.zeros(4)
+        for rows, _, part in _parts(core, patterns.histories):
+            weight = patterns.weight[rows]
+            stayed, left, days = self._two_cases(core, part)
+            share = 1.0 / (1.0 + np.exp(np.clip(left - stayed, -700.0, 700.0)))
+            stays, leaves = weight * share, weight * (1.0 - share)
+            end = np.stack([alpha + part.T, beta + part.T])
+            shape = r + part.frequency
+            # first derivatives by the natural parameters, at the end of T and at every day of leaving
+            at_end = np.stack([-np.log(end[0]), -shape / end[0], -np.log(end[1]), -s / end[1]], axis=1)
+            inverse_a, inverse_b = 1.0 / days.alpha_day, 1.0 / days.beta_day
+            before = np.stack(
+                [-days.log_alpha_day, -shape[:, None] * inverse_a,
+                 1.0 / s - days.log_beta_day, -(s + 1.0) * inverse_b]
+            )  # fmt: skip
+            node = leaves[:, None] * days.weight
+            mean = np.einsum("iq,jiq->ij", days.weight, before)
+            both = share[:, None] * at_end + (1.0 - share)[:, None] * mean
+            slope += np.einsum("i,ij->j", weight, both)
+            total += np.einsum("iq,jiq,kiq->jk", node, before, before, optimize=_NO_BLAS)
+            total += np.einsum("i,ij,ik->jk", stays, at_end, at_end)
+            total -= np.einsum("i,ij,ik->jk", weight, both, both)
+            # second derivatives of the logarithms themselves
+            sum_a, sum_b = (node * inverse_a).sum(), (node * inverse_b).sum()
+            total[0, 1] -= sum_a + (stays / end[0]).sum()
+            total[1, 1] += (node * inverse_a**2 * shape[:, None]).sum() + (stays * shape / end[0] ** 2).sum()
+            total[2, 2] -= leaves.sum() / s**2
+            total[2, 3] -= sum_b + (stays / end[1]).sum()
+            total[3, 3] += (s + 1.0) * (node * inverse_b**2).sum() + s * (stays / end[1] ** 2).sum()
+        x, count, customers = patterns.frequency.values, patterns.customers_by_frequency, patterns.customers
+        slope += [
+            (count * (psi(r + x) - psi(r))).sum() + customers * np.log(alpha), customers * r / alpha,
+            customers * np.log(beta), customers * s / beta,
+        ]  # fmt: skip
+        total[0, 0] += (count * (polygamma(1, r + x) - polygamma(1, r))).sum()
+        total[0, 1] += customers / alpha
+        total[1, 1] -= customers * r / alpha**2
+        total[2, 3] += customers / beta
+        total[3, 3] -= customers * s / beta**2
+        total = np.triu(total) + np.triu(total, 1).T
+        return -(total * np.outer(natural, natural) + np.diag(slope * natural))
+
+    def alive(self, core: Sequence[Any], known: Histories) -> Floats:
+        """Return P(alive at the end of T); 1 where the last purchase was at the end."""
+        result = np.empty(len(known))
+        for rows, own, part in _parts(core, known):
+            stayed, left, _ = self._two_cases(own, part)
+            result[rows] = np.exp(stayed - np.logaddexp(stayed, left))
+        return result
+
+    def _two_cases(self, core: Sequence[Any], known: Histories) -> tuple[Floats, Floats, LeavingNodes]:
+        """Return the log weights of still being there and of having left, and the nodes of the latter."""
+        r, alpha, s, beta = core
+        shape, T = r + known.frequency, known.T
+        days = leaving_nodes(shape, alpha, s + 1.0, beta, start=known.recency, end=T)
+        stayed = -shape * np.log(alpha + T) - s * np.log(beta + T)
+        return stayed, np.log(s) + days.log_total, days
+
+    def purchases_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
+        """Return the mean rate times the expected time until the customer leaves or the days are over."""
+        r, alpha, s, beta = core
+        log_growth = np.log1p(days / (beta + known.T))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            stay = np.where(s == 1.0, log_growth, -np.expm1((1.0 - s) * log_growth) / (s - 1.0))
+        return np.asarray((r + known.frequency) / (alpha + known.T) * (beta + known.T) * stay)
+
+    def discounted_if_alive(
+        self, core: Sequence[Any], known: Histories, days: float, daily_rate: float
+    ) -> Floats:
+        """Return the mean rate times the discounted time in which the customer stays, by 64 nodes."""
+        r, alpha, s, beta = core
+        steep = daily_rate + s / (beta + known.T)
+        span = np.log1p(steep * min(days, 45.0 / daily_rate))
+        time = np.zeros(len(known))
+        for point, weight in zip(*legendre(_DISCOUNT_NODES), strict=True):
+            day = np.expm1(span * point) / steep
+            stays = np.exp(-daily_rate * day - s * np.log1p(day / (beta + known.T)))
+            time += weight * span * (day + 1.0 / steep) * stays
+        return np.asarray((r + known.frequency) / (alpha + known.T) * time)
+
+    def staying_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
+        """Return ((beta + T) / (beta + T + days))^s."""
+        s, beta = core[2:]
+        return np.asarray(np.exp(-s * np.log1p(days / (beta + known.T))))
+
+    def silence_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
+        """Return the chance to stay without buying, or to leave before buying."""
+        result = np.empty(len(known))
+        for rows, (r, alpha, s, beta), part in _parts(core, known):
+            shape, rate, left = r + part.frequency, alpha + part.T, beta + part.T
+            stays = np.exp(-shape * np.log1p(days[rows] / rate) - s * np.log1p(days[rows] / left))
+            nodes = leaving_nodes(shape, rate, s + 1.0, left, start=0.0 * rate, end=days[rows])
+            leaves = np.log(s) + shape * np.log(rate) + s * np.log(left) + nodes.log_total
+            result[rows] = stays + np.exp(leaves)
+        return np.minimum(result, 1.0)
+
+    def waiting_if_alive(self, core: Sequence[Any], known: Histories, chance: Floats) -> Floats:
+        """Return the days after which a customer alive now has bought with this chance; NaN if never.
+
+        By Newton steps in v = log(1 + days / (alpha + T)): the chance is concave in v, so that the steps
+        arrive from the left; they start where a customer that never leaves would be.
+        """
+        result = np.empty(len(known))
+        for rows, (r, alpha, s, beta), part in _parts(core, known):
+            shape, rate, left = r + part.frequency, alpha + part.T, beta + part.T
+            log_scale = np.log(shape) + shape * np.log(rate) + s * np.log(left)
+            wanted = chance[rows]
+            v = -np.log1p(-wanted) / shape
+            for _ in range(_NEWTON_STEPS):
+                with np.errstate(over="ignore"):
+                    days = np.minimum(rate * np.expm1(v), _NEVER)
+                nodes = leaving_nodes(shape + 1.0, rate, s, left, start=0.0 * rate, end=days)
+                bought = np.exp(log_scale + nodes.log_total)
+                slope = shape * np.exp(-shape * v - s * np.log1p(days / left))
+                step = (wanted - bought) / np.maximum(slope, 1e-300)
+                v = np.minimum(v + np.maximum(step, 0.0), _MOST_LOG)
+                if (np.abs(step) <= 1e-12 * v).all():
+                    break
+            with np.errstate(over="ignore"):
+                days = rate * np.expm1(v)
+            result[rows] = np.where(days < _NEVER, days, np.nan)
+        return result
+
+    def counts_if_alive(self, core: Sequence[Any], known: Histories, days: float, up_to: int) -> Floats:
+        """Return P(0), ... P(up_to purchases in the next days): staying, or leaving on one of the days."""
+        result = np.empty((len(known), up_to + 1))
+        for rows, (r, alpha, s, beta), part in _parts(core, known):
+            many = np.maximum(part.frequency, up_to) > _LARGE
+            for group, nodes in ((~many, _FEW), (many, _MANY)):
+                if group.any():
+                    own = [np.broadcast_to(value, len(part))[group] for value in (r, alpha, s, beta)]
+                    result[np.arange(len(known))[rows][group]] = _counts(
+                        own, part.take(np.flatnonzero(group)), days, up_to, nodes
+                    )
+        return result
+
+    def latent_if_alive(self, core: Sequence[Any], known: Histories, luck: Luck) -> Latent:
+        """Return rates and days until the customer leaves."""
+        r, alpha, s, beta = core
+        x = levels(known.frequency)
+        with np.errstate(over="ignore", under="ignore"):
+            rate = gammaincinv(r + x.values[:, None], luck.rate)[x.position]
+            lifetime = np.minimum(np.expm1(-np.log(luck.when) / s), 1e15)
+        return Latent(
+            rate / (alpha + known.T[:, None]), lifetime * (beta + known.T[:, None]), np.array(np.inf)
+        )
+
+
+_NO_BLAS = False
+_NEWTON_STEPS = 60
+_MOST_LOG = 700.0
+_NEVER = 1e12
+
+
+def _parts(core: Sequence[Any], known: Histories) -> Iterator[tuple[slice, list[Any], Histories]]:
+    """Return histories in chunks that fit the processor's cache, with their parameters."""
+    for first in range(0, len(known), _CHUNK):
+        rows = slice(first, first + _CHUNK)
+        yield rows, [value if np.ndim(value) == 0 else value[rows] for value in core], known.take(rows)
+
+
+def _counts(core: Sequence[Floats], known: Histories, days: float, up_to: int, nodes: int) -> Floats:
+    r, alpha, s, beta = core
+    shape, rate, left = r + known.frequency, alpha + known.T, beta + known.T
+    steep = shape / rate + (s + 1.0) / left
+    points, weights = legendre(nodes)
+    span = np.log1p(steep * days)[:, None]
+    day = np.expm1(span * points) / steep[:, None]
+    log_leave = (
+        np.log(s / left)[:, None] - (s + 1.0)[:, None] * np.log1p(day / left[:, None])
+        + np.log(weights) + span * points + np.log(span / steep[:, None])
+    )  # fmt: skip
+    log_stay = -s * np.log1p(days / left)
+    day = np.column_stack([day, np.full(len(known), days)])
+    log_case = np.column_stack([log_leave, log_stay])
+    silent = log_case - shape[:, None] * np.log1p(day / rate[:, None])
+    log_odds = np.log(day) - np.log(rate[:, None] + day)
+    result = np.empty((len(known), up_to + 1))
+    for n in range(up_to + 1):
+        log_ways = gammaln(shape + n) - gammaln(shape) - gammaln(n + 1.0)
+        result[:, n] = np.exp(log_ways[:, None] + silent + n * log_odds).sum(axis=1)
+    return result
