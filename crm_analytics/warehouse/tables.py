@@ -2,6 +2,7 @@
 
 Three sources: ``schema/*.toml`` (entities: a table of versions, a view of the current ones and a
 macro that looks back in time), SQL files of kind ``table``, and SQL files of kind ``facts`` (macros).
+Versions of withdrawn loads (``ops.withdrawals``) stay in their table; views and macros pass them over.
 Nothing above this floor is imported: only files are read.
 """
 
@@ -17,16 +18,19 @@ from crm_analytics.warehouse.sql_file import SqlFile, all_sql_files
 
 SCHEMAS = ("entities", "facts", "scores", "ops")
 
-# Current version of an event. Only rows with a later version need ordering, and they are few.
+# Current version of an event. Only rows with a later version need ordering, and they are few; so are those
+# that a withdrawn load speaks of: all other rows are told by no withdrawn load, and need not be asked.
 _EVENTS = """
     with revised as (
-        select distinct row_id from {versions} where is_revision and {known}
+        select row_id from {versions} where is_revision and {known}
+        union
+        select row_id from {versions} semi join ops.withdrawals using (load_id)
     )
     select {columns} from {versions} anti join revised using (row_id)
     where not is_deleted and {known}
     union all by name
     select {columns} from (
-        select * from {versions} semi join revised using (row_id)
+        select * from {versions} semi join revised using (row_id) anti join {withdrawn} using (load_id)
         where {known}
         qualify row_number() over (
             partition by row_id
@@ -40,7 +44,7 @@ _EVENTS = """
 # may be read from it, nothing else.
 _STATES = """
     select {columns}, is_held from (
-        select *, {held} as is_held from {versions}
+        select *, {held} as is_held from {versions} anti join {withdrawn} using (load_id)
         where {known}
         qualify row_number() over (
             partition by row_id
@@ -56,6 +60,10 @@ _STATES = """
     where not is_deleted"""
 
 _KNOWN = "(_known_at is null or recorded_at <= cast(_known_at as timestamptz))"
+_WITHDRAWN = """(
+    select load_id from ops.withdrawals
+    where _known_at is null or withdrawn_at <= cast(_known_at as timestamptz)
+) as withdrawn"""
 _HELD = "(valid_from < cast(cast(_as_of as date) as timestamptz))"
 _ALWAYS = "(valid_from is not null)"
 
@@ -64,9 +72,9 @@ def definitions() -> Iterator[str]:
     """Yield every statement that a warehouse needs before its first use; each may be repeated."""
     for schema in SCHEMAS:
         yield f"create schema if not exists {quote_ident(schema)}"
+    yield from (file.text for file in all_sql_files() if file.kind == "table")
     for entity in entities().values():
         yield from _entity_definitions(entity)
-    yield from (file.text for file in all_sql_files() if file.kind == "table")
     yield from (_macro(file) for file in _in_reading_order(_facts()))
 
 
@@ -85,9 +93,13 @@ def _entity_definitions(entity: Entity) -> Iterator[str]:
         template, macro, arguments = _EVENTS, f"{entity.name}_known", "_known_at := null"
     else:
         template, macro, arguments = _STATES, f"{entity.name}_at", "_as_of, _known_at := null"
-    current = template.format(versions=versions, columns=names, known="true", held=_ALWAYS)
+    current = template.format(
+        versions=versions, columns=names, known="true", held=_ALWAYS, withdrawn="ops.withdrawals"
+    )
     yield f"create or replace view entities.{quote_ident(entity.name)} as {current}"
-    as_known = template.format(versions=versions, columns=names, known=_KNOWN, held=_HELD)
+    as_known = template.format(
+        versions=versions, columns=names, known=_KNOWN, held=_HELD, withdrawn=_WITHDRAWN
+    )
     yield f"create or replace macro entities.{quote_ident(macro)}({arguments}) as table {as_known}"
 
 
