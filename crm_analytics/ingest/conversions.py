@@ -1,29 +1,27 @@
 """How does a text become a value of a declared type, and when can it not?  SQL of one column per type.
 
-Numbers are ``[+-]digits[.digits]`` (or the declared decimal mark), Persian and Arabic digits included;
-dates are ISO 8601 unless a format is declared, between 1990 and the day of receipt; times without an
-offset are local; ids are text. Only text that a regular expression has found sound is ever cast.
+Numbers are ``[+-]digits[.digits]`` (or as the dialect declares: decimal mark, marks of thousands, signs of
+money), Persian and Arabic digits included; ids are text; dates are in `crm_analytics.ingest.dates`. Only
+text that a regular expression has found sound is ever cast.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
-from crm_analytics.ingest.profile import Dialect
-from crm_analytics.normalise.currencies import CURRENCIES
+from crm_analytics.ingest.profile import Calendar, ColumnRule, Dialect
+from crm_analytics.normalise.booleans import NO, YES
+from crm_analytics.normalise.currencies import CURRENCIES, MINOR_DIGITS
 from crm_analytics.normalise.digits import ARABIC_THOUSANDS_MARK, DIGITS
 from crm_analytics.schema import Column
+from crm_analytics.vocabulary import WORDS
 from crm_analytics.warehouse import quote_ident
 
-FIRST_DAY = "1990-01-01"
-FIRST_DAY_OF_BIRTH = "1900-01-01"
-LAST_DAY_AHEAD = "2200-01-01"
 NONE = "cast(null as varchar)"
-
-# Days that may lie ahead of the day of receipt: plans and terms.
-_MAY_LIE_AHEAD = {"cancelled_on", "due_on", "ended_on", "ends_on", "expected_close_on", "started_on"}
 
 # Declared type -> (largest plausible value, decimal places).
 _NUMBERS = {
@@ -36,12 +34,12 @@ _NUMBERS = {
     "DECIMAL(18,8)": ("9999999999", 8),
 }
 _CODES = ", ".join(f"'{code}'" for code in sorted(CURRENCIES))
-_FOREIGN, _ASCII = "".join(DIGITS), "".join(DIGITS.values())
+# The typographic minus and the narrow blanks of number formats are folded with the foreign digits.
+_FOREIGN = "".join(DIGITS) + "\u2212\u00a0\u202f\u2009"
+_ASCII = "".join(DIGITS.values()) + "-   "
 _INVISIBLE = r"[\x{00AD}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{FEFF}\p{Cc}]"
 _LOSSY = r"[+-]?\d(\.\d+)?[eE]\+\d+"
-_DAY = r"\d{4}-\d{2}-\d{2}"
-_TIME = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?"
-_OFFSET = r" ?(Z|z|[+-]\d{2}(:?\d{2})?)"
+_PERCENT = "%\u066a"
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,8 @@ class Conversion:
         Intermediate columns that the three build on: suffix -> SQL over the text.
     is_time : bool
         Part ``local`` is a local time that a time zone may lack or have twice (part ``odd``).
+    lookup : str | None
+        SQL of part ``local`` that is computed once for every different text (part ``text``).
     """
 
     value: str
@@ -64,25 +64,97 @@ class Conversion:
     note: str = NONE
     parts: Mapping[str, str] = field(default_factory=dict)
     is_time: bool = False
+    lookup: str | None = None
 
 
-def part(column: str, suffix: str) -> str:
-    """Return the quoted name of an intermediate column."""
-    name: str = quote_ident(f"{column} {suffix}")
-    return name
+class Bindings:
+    """Values that stand in the SQL as parameters."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def add(self, value: Any) -> str:
+        """Return the parameter (``$p0``) that stands for a value."""
+        for name, known in self.values.items():
+            if known == value and type(known) is type(value):
+                return f"${name}"
+        name = f"p{len(self.values)}"
+        self.values[name] = value
+        return f"${name}"
+
+    def used_in(self, sql: str) -> dict[str, Any]:
+        """Return the parameters that a statement names."""
+        named = set(re.findall(r"\$(p\d+)", sql))
+        return {name: value for name, value in self.values.items() if name in named}
 
 
-def convert_text(column: Column, dialect: Dialect) -> Conversion:
+@dataclass(frozen=True)
+class Field:
+    """One column of a target, as a file fills it.
+
+    Attributes
+    ----------
+    key : str
+        Name of its text in SQL, unique among all targets.
+    column, rule, dialect : Column, ColumnRule, Dialect
+        What is declared; the rule holds only columns that the file has.
+    bindings : Bindings
+        Where values go that stand in the SQL.
+    calendar : {"gregorian", "jalali"}
+        Calendar of its dates.
+    currency : str | None
+        SQL of the currency code beside the amount, for minor units.
+    is_id : bool, default False
+        It names a thing: exact text.
+    """
+
+    key: str
+    column: Column
+    rule: ColumnRule
+    dialect: Dialect
+    bindings: Bindings
+    calendar: Calendar = "gregorian"
+    currency: str | None = None
+    is_id: bool = False
+
+    @property
+    def is_free_text(self) -> bool:
+        """Text that is kept as typed: no id, no word of a list, no currency."""
+        return self.column.type == "TEXT" and self.column.words is None and not self.is_id
+
+    @property
+    def default(self) -> str | None:
+        """What an empty cell means."""
+        if self.column.type == "CURRENCY" and self.column.name == "currency":
+            return self.dialect.default_currency
+        return self.dialect.default_country if self.column.name == "country" else None
+
+    @property
+    def text(self) -> str:
+        """SQL of the text."""
+        return quote_ident(self.key)
+
+    def part(self, suffix: str) -> str:
+        """SQL of an intermediate column."""
+        return quote_ident(f"{self.key} {suffix}")
+
+
+def ascii_text(text: str) -> str:
+    """Return SQL of a text with ASCII digits; most have no others."""
+    return (
+        f"case when strlen({text}) = length({text}) then {text} "
+        f"else translate({text}, '{_FOREIGN}', '{_ASCII}') end"
+    )
+
+
+def convert_text(field: Field) -> Conversion:
     """Free text stays as typed."""
-    name = quote_ident(column.name)
-    if column.name == "country" and dialect.default_country is not None:
-        return Conversion(f"coalesce({name}, $default_country)")
-    return Conversion(name)
+    return Conversion(field.text)
 
 
-def convert_id(column: Column, dialect: Dialect) -> Conversion:
+def convert_id(field: Field) -> Conversion:
     """Ids are exact text; one that a spreadsheet has cut, or that hides a character, is none."""
-    name = quote_ident(column.name)
+    name = field.text
     fault = (
         f"case when contains(upper({name}), 'E+') and regexp_full_match({name}, '{_LOSSY}') then 'lossy_id' "
         f"when regexp_matches({name}, '{_INVISIBLE}') then 'invisible_character' end"
@@ -90,57 +162,57 @@ def convert_id(column: Column, dialect: Dialect) -> Conversion:
     return Conversion(name, fault)
 
 
-def convert_word(column: Column, dialect: Dialect) -> Conversion:
-    """Words are translated by the profile; one in no list is kept and reported."""
-    name, ours = quote_ident(column.name), part(column.name, "ours")
-    known = f"select ours from words where column_name = '{column.name}' and theirs = lower({name})"
+def convert_word(field: Field) -> Conversion:
+    """One word of a closed list; a word that is in none is kept and reported."""
+    name, word = field.text, field.part("word")
+    known = sql_list(WORDS[field.column.words or ""])
     return Conversion(
-        f"coalesce({ours}, {name})",
-        note=f"case when {name} is not null and {ours} is null then 'unknown_word' end",
-        parts={"ours": f"({known})"},
+        f"case when {word} in {known} then {word} else {name} end",
+        note=f"case when {word} not in {known} then 'unknown_word' end",
+        parts={"word": f"lower({name})"},
     )
 
 
-def convert_currency(column: Column, dialect: Dialect) -> Conversion:
+def convert_currency(field: Field) -> Conversion:
     """Currencies are ISO 4217 codes in any case."""
-    code = part(column.name, "code")
+    code = field.part("code")
     return Conversion(
         f"case when {code} in ({_CODES}) then {code} end",
         f"case when {code} not in ({_CODES}) then 'unknown_currency' end",
-        parts={"code": f"upper({quote_ident(column.name)})"},
+        parts={"code": f"upper({field.text})"},
     )
 
 
-def convert_boolean(column: Column, dialect: Dialect) -> Conversion:
+def convert_boolean(field: Field) -> Conversion:
     """Yes and no in their usual spellings."""
-    word = part(column.name, "word")
-    yes, no = "('true', 't', 'yes', 'y', '1')", "('false', 'f', 'no', 'n', '0')"
+    word = field.part("word")
+    yes, no = sql_list(YES), sql_list(NO)
     return Conversion(
         f"case when {word} in {yes} then true when {word} in {no} then false end",
         f"case when {word} not in {yes} and {word} not in {no} then 'bad_boolean' end",
-        parts={"word": f"lower({quote_ident(column.name)})"},
+        parts={"word": f"lower({field.text})"},
     )
 
 
-def convert_number(column: Column, dialect: Dialect) -> Conversion:
+def sql_list(words: tuple[str, ...]) -> str:
+    """Return our own words (no quotes in them) as a list in SQL."""
+    return "(" + ", ".join(f"'{word}'" for word in words) + ")"
+
+
+def convert_number(field: Field) -> Conversion:
     """Plain numbers; a finer one than the type holds is rounded half up and reported."""
-    name, number = quote_ident(column.name), part(column.name, "number")
+    column, number = field.column, field.part("number")
     limit, decimals = _NUMBERS[column.type]
-    mark = "." if dialect.decimal == "." else ","
-    ascii_digits = f"translate({name}, '{_FOREIGN}', '{_ASCII.replace('.', mark)}')"
-    grouped = rf"[+-]?\d{{1,3}}({ARABIC_THOUSANDS_MARK}\d{{3}})+(\{mark}\d+)?"
-    folded = (
-        f"case when strlen({name}) = length({name}) then {name} "
-        f"when regexp_full_match({ascii_digits}, '{grouped}') "
-        f"then replace({ascii_digits}, '{ARABIC_THOUSANDS_MARK}', '') else {ascii_digits} end"
-    )
-    if dialect.decimal == ",":
-        folded = f"case when contains({name}, '.') then {name} || '?' else replace({folded}, ',', '.') end"
     is_number = f"regexp_full_match({number}, '[+-]?\\d+(\\.\\d+)?')"
     is_finer = (
         f"strlen({number}) > {decimals + 2} and regexp_matches({number}, '\\.\\d{{{decimals}}}\\d*[1-9]')"
     )
     cast = f"try_cast({number} as {column.sql_type})"
+    multiplier = _multiplier(field)
+    if multiplier is not None:
+        product = f"cast(try_cast({number} as decimal(28, 8)) * {multiplier} as decimal(38, 12))"
+        cast = f"try_cast({product} as {column.sql_type})"
+        is_finer = f"coalesce({product} <> {cast}, false)"
     in_range = f"coalesce(abs({cast}) <= {limit}, false)"
     # A count has no fraction: one would be a wrong column, not a finer value.
     is_sound = is_number if decimals else f"{is_number} and not ({is_finer})"
@@ -154,62 +226,56 @@ def convert_number(column: Column, dialect: Dialect) -> Conversion:
         f"case when {is_sound} and {in_range} then {cast} end",
         fault,
         note=f"case when {is_sound} and {is_finer} then 'rounded_value' end" if decimals else NONE,
-        parts={"number": folded},
+        parts={"number": _plain_number(field)},
     )
 
 
-def convert_date(column: Column, dialect: Dialect) -> Conversion:
-    """Days and times; exact instants where an offset is given, else local to the zone."""
-    name, local, offset = quote_ident(column.name), part(column.name, "local"), part(column.name, "offset")
-    odd = part(column.name, "odd")
-    ascii_digits = f"translate({name}, '{_FOREIGN}', '{_ASCII}')"
-    text = f"case when strlen({name}) = length({name}) then {name} else {ascii_digits} end"
-    if dialect.date_format is not None:
-        parts = {"local": f"try_strptime({text}, $date_format)", "offset": "cast(null as bigint)"}
-    else:
-        is_zoned = f"regexp_full_match({text}, '{_DAY}{_TIME}{_OFFSET}')"
-        told = f"regexp_extract({text}, '{_OFFSET}$', 1)"
-        minutes = (
-            f"(case when {told}[1] = '-' then -1 else 1 end) * (cast({told}[2:3] as bigint) * 60 "
-            f"+ coalesce(try_cast(replace({told}[4:], ':', '') as bigint), 0))"
+def _plain_number(field: Field) -> str:
+    """Return SQL of the text with ASCII digits, a decimal point, and no marks that the dialect declares."""
+    dialect, name = field.dialect, field.text
+    mark = dialect.decimal
+    ascii_digits = f"translate({name}, '{_FOREIGN}', '{_ASCII.replace('.', mark)}')"
+    grouped = rf"[+-]?\d{{1,3}}({ARABIC_THOUSANDS_MARK}\d{{3}})+(\{mark}\d+)?"
+    text = (
+        f"case when strlen({name}) = length({name}) then {name} "
+        f"when regexp_full_match({ascii_digits}, '{grouped}') "
+        f"then replace({ascii_digits}, '{ARABIC_THOUSANDS_MARK}', '') else {ascii_digits} end"
+    )
+    signs = [*dialect.signs, *(_PERCENT if field.rule.factor is not None else ())]
+    if signs and field.column.type != "BIGINT":
+        either = "|".join(re.escape(sign) for sign in sorted(signs, key=len, reverse=True))
+        before = field.bindings.add(f"^({either})? *([+-]?) *({either})? *")
+        after = field.bindings.add(f" *({either})$")
+        text = f"regexp_replace(regexp_replace({text}, {before}, '\\2'), {after}, '')"
+    if dialect.thousands is not None:
+        of_three = field.bindings.add(
+            rf"[+-]?\d{{1,3}}({re.escape(dialect.thousands)}\d{{3}})+({re.escape(mark)}\d+)?"
         )
-        parts = {
-            "local": (
-                f"case when regexp_full_match({text}, '{_DAY}({_TIME})?') then try_cast({text} as timestamp) "
-                f"when {is_zoned} then try_cast(regexp_replace({text}, '{_OFFSET}$', '') as timestamp) end"
-            ),
-            "offset": (
-                f"case when {is_zoned} then case when upper({told}) = 'Z' then 0 else {minutes} end end"
-            ),
-        }
-    instant = (
-        f"case when {offset} is null then timezone($zone, {local}) "
-        f"else timezone('UTC', {local} - to_minutes({offset})) end"
-    )
-    day = f"cast(case when {offset} is null then {local} else timezone($zone, {instant}) end as date)"
-    first = FIRST_DAY_OF_BIRTH if column.name == "birth_on" else FIRST_DAY
-    late = (
-        f"{day} > date '{LAST_DAY_AHEAD}' then 'date_out_of_range'"
-        if column.name in _MAY_LIE_AHEAD
-        else f"{day} > $received_on then 'future_date'"
-    )
-    fault = (
-        f"case when {name} is not null and {local} is null then 'bad_date' "
-        f"when {day} < date '{first}' then 'date_out_of_range' when {late} "
-        f"when {offset} is null then {odd} end"
-    )
-    value = day if column.type == "DATE" else instant
-    return Conversion(
-        f"case when ({fault}) is null then {value} end", fault, parts=parts, is_time=column.type != "DATE"
-    )
+        thousands = field.bindings.add(dialect.thousands)
+        plain = f"replace({text}, {thousands}, '')"
+        text = f"case when regexp_full_match({text}, {of_three}) then {plain} else {text} end"
+    if mark == ",":
+        return f"case when contains({text}, '.') then {text} || '?' else replace({text}, ',', '.') end"
+    return text
 
 
-CONVERSIONS: Mapping[str, Callable[[Column, Dialect], Conversion]] = MappingProxyType(
-    {
-        "BOOLEAN": convert_boolean,
-        "CURRENCY": convert_currency,
-        "DATE": convert_date,
-        "TIMESTAMP": convert_date,
-    }
-    | dict.fromkeys(_NUMBERS, convert_number)
+def _multiplier(field: Field) -> str | None:
+    """Return SQL of what the written number is multiplied by, or None."""
+    rule = field.rule
+    factors = []
+    if rule.factor is not None:
+        factors.append(f"cast({field.bindings.add(rule.factor)} as decimal(18, 8))")
+    if rule.unit == "toman":
+        factors.append("10")
+    if rule.minor_units:
+        by_digits = " ".join(
+            f"when {field.currency} in {sql_list(codes)} then {10**-digits:.{digits}f}"
+            for digits, codes in MINOR_DIGITS.items()
+        )
+        factors.append(f"case {by_digits} when {field.currency} is not null then 0.01 end")
+    return f"cast({' * '.join(factors)} as decimal(18, 8))" if factors else None
+
+
+NUMBERS: Mapping[str, Callable[[Field], Conversion]] = MappingProxyType(
+    dict.fromkeys(_NUMBERS, convert_number)
 )

@@ -1,12 +1,14 @@
-"""What does each record say of its entity, and which records cannot be trusted?  Cells -> typed columns.
+"""What does each record say of its entities, and which records cannot be trusted?  Cells -> typed columns.
 
-A bad required value breaks the record; a bad optional value is emptied and reported. The work is done a
-column at a time in the sandbox (`crm_analytics.ingest.conversions` holds the rules). The amount of an
-order line is the one given, else quantity x unit price - discount, in DECIMAL.
+A bad required value breaks the record; a bad optional value is emptied and reported. A record tells of a
+further entity only where the ids that this one requires are filled. The work is done a column at a time
+in the sandbox (`crm_analytics.ingest.conversions` and `dates` hold the rules), block by block. The amount
+of an order line is the one given, else quantity x unit price - discount, in DECIMAL.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,23 +20,40 @@ import pyarrow as pa
 
 from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.conversions import (
-    CONVERSIONS,
     NONE,
+    NUMBERS,
     Conversion,
+    Field,
+    convert_boolean,
+    convert_currency,
     convert_id,
     convert_text,
     convert_word,
-    part,
 )
-from crm_analytics.ingest.profile import ColumnRule, Profile, Target, columns_missing, header_key
-from crm_analytics.ingest.readers import Delivery
+from crm_analytics.ingest.dates import convert_date, gregorian_day, jalali_local, may_be_jalali
+from crm_analytics.ingest.headers import header_key
+from crm_analytics.ingest.planning import MappingPlan, TargetPlan, has_tests, plan_mapping, texts_sql
+from crm_analytics.ingest.profile import Calendar, Target
+from crm_analytics.ingest.row_shapes import RowShapes
 from crm_analytics.normalise.local_time import odd_local_times
-from crm_analytics.schema import Column, Entity, entity
-from crm_analytics.vocabulary import WORDS
 from crm_analytics.warehouse import Sandbox, quote_ident
 
+__all__ = [
+    "Control",
+    "Fault",
+    "Findings",
+    "Issue",
+    "MappedBlock",
+    "Mapper",
+    "MappingPlan",
+    "escaped",
+    "plan_mapping",
+]
+
 LISTED_UNKNOWN_COLUMNS = 10
-_BLANKS = "' ' || chr(9) || chr(160)"
+LISTED_VALUES = 100
+# So many dates of a column, all in a form that nobody declared, refuse a file before it is read to its end.
+CERTAIN_DATES = 1_000
 _FIRST_YEAR = 1990
 
 # Ordinary ways to write a day that are not ISO, and what to do about a whole column of them.
@@ -47,19 +66,18 @@ _UNDECLARED = {
         "bad_date",
         "the dates are not ISO 8601. Say date_format=, for example '%d/%m/%Y'",
     ),
+    r"\d{4}[/.]\d{1,2}[/.]\d{1,2}( .*)?": (
+        "bad_date",
+        "the dates are not ISO 8601. Say date_format='%Y/%m/%d'",
+    ),
+    r"\d{8}": ("bad_date", "these look like dates without marks. Say date_format='%Y%m%d'"),
     r"\d{5}(\.\d+)?": (
         "bad_date",
-        "these look like Excel serial numbers, not dates. Export the column as ISO dates",
+        "these look like Excel serial numbers, not dates. Say date_format='excel', or export ISO dates",
     ),
+    r"\d{10}(\.\d+)?": ("bad_date", "these look like seconds since 1970. Say date_format='epoch'"),
+    r"\d{13}": ("bad_date", "these look like milliseconds since 1970. Say date_format='epoch_ms'"),
 }
-
-
-class Cells(Protocol):
-    """What of a block the mapping reads."""
-
-    @property
-    def cells(self) -> pa.Table:
-        """``record_number`` and the text columns c0, c1 ..."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +98,8 @@ class Fault:
         The cell to show: column ``c<place>`` of the cells.
     is_open : bool
         May messages show the value (its column is tagged ``none``, or the caller asked)?
+    target : str
+        Target of the profile.
     """
 
     row: int
@@ -89,6 +109,7 @@ class Fault:
     sources: tuple[str, ...] = ()
     place: int | None = None
     is_open: bool = False
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,11 +136,12 @@ class MappedBlock:
     """The typed records of a block, by target of the profile, and those that failed.
 
     A target's table has ``record_number`` and the columns of its entity that the file tells (also
-    ``is_deleted``, where the profile says it).
+    ``is_deleted``, where the profile says it). `ignored` rows of the block are no records.
     """
 
     staged: tuple[tuple[Target, pa.Table], ...]
     faults: tuple[Fault, ...]
+    ignored: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,35 +157,22 @@ class Findings:
     again: MappingPlan | None = None
 
 
-@dataclass(frozen=True)
-class Mapped:
-    """The typed records of a delivery, those that failed, and what else was noticed."""
-
-    staged: pa.Table
-    faults: tuple[Fault, ...]
-    issues: tuple[Issue, ...]
-
-
-@dataclass(frozen=True)
-class MappingPlan:
-    """What is converted: the columns at hand, where they stand, and how each becomes a value."""
-
-    file: str
-    header: tuple[str, ...]
-    profile: Profile
-    target: Target
-    zone: str
-    received_at: datetime
-    show_values: bool
-    entity: Entity
-    rules: Mapping[str, ColumnRule]
-    places: Mapping[str, int]
-    conversions: Mapping[str, Conversion]
+class HasCells(Protocol):
+    """What of a block the mapping reads."""
 
     @property
-    def required(self) -> list[str]:
-        """Columns without which a record is broken."""
-        return [name for name, rule in self.rules.items() if rule.required and rule.sources]
+    def cells(self) -> pa.Table:
+        """``record_number`` and the text columns c0, c1 ..."""
+
+
+@dataclass
+class _DateCounts:
+    """What the texts of one date column look like, over all blocks."""
+
+    texts: int = 0
+    jalali: int = 0
+    gregorian: int = 0
+    example: str | None = None
 
 
 class Mapper:
@@ -172,7 +181,7 @@ class Mapper:
     Examples
     --------
     >>> from datetime import UTC
-    >>> from crm_analytics.ingest.profile import profile
+    >>> from crm_analytics.ingest.recognise import profile
     >>> from crm_analytics.ingest.records import Block
     >>> cells = pa.table({"record_number": [1, 2], "c0": ["C1", ""], "c1": ["Ada", "Nobody"]})
     >>> block = Block(cells, (), 2, lambda row: (row + 2, 0, b""))
@@ -190,15 +199,22 @@ class Mapper:
     """
 
     def __init__(self, plan: MappingPlan) -> None:
-        self._plan = plan
         self._sandbox = Sandbox()
-        self._undeclared: dict[tuple[str, str], tuple[int, int, str | None]] = {}
-        self._issues: dict[tuple[str, str, str], tuple[int, int]] = {}
         odd_times = _odd_times(plan.zone, plan.received_at)
+        self._has_odd_times = odd_times.num_rows > 0
         self._sandbox.register("odd_times", odd_times)
-        self._sandbox.register("words", _words(plan))
-        self._converted = _converted(plan, has_odd_times=odd_times.num_rows > 0)
-        self._parameters = _parameters(self._converted, plan)
+        self._shapes = RowShapes(plan, self._sandbox)
+        self._dates = {one.key: _DateCounts() for one in plan.fields if _is_read_date(one)}
+        self._undeclared: dict[tuple[str, str], int] = defaultdict(int)
+        self._issues: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self._use(plan)
+
+    def _use(self, plan: MappingPlan) -> None:
+        self._plan = plan
+        self._conversions = {one.key: _conversion(one) for one in plan.fields}
+        self._texts = texts_sql(plan)
+        self._converted = _converted_sql(plan, self._conversions, has_odd_times=self._has_odd_times)
+        self._counts = _counts_sql(plan, self._conversions)
 
     def __enter__(self) -> Mapper:
         return self
@@ -208,7 +224,7 @@ class Mapper:
     ) -> None:
         self._sandbox.__exit__(kind, error, trace)
 
-    def add(self, block: Cells) -> MappedBlock:
+    def add(self, block: HasCells) -> MappedBlock:
         """Convert one block.
 
         Raises
@@ -216,15 +232,24 @@ class Mapper:
         FileRefused
             ``ambiguous_date``, or ``bad_date``: all dates of a column are in a form nobody declared.
         """
-        plan, sandbox = self._plan, self._sandbox
-        sandbox.register("cells", block.cells)
-        sandbox.rows(_texts(plan))
-        if plan.profile.dialect.date_format is None:
-            self._count_undeclared_dates()
-        sandbox.rows(self._converted, **self._parameters)
-        faults = _faults(sandbox, plan, block.cells)
-        self._count_issues()
-        return MappedBlock(((plan.target, sandbox.arrow(_staged(plan))),), faults)
+        ignored = 0
+        if self._shapes.is_plain:
+            self._sandbox.register("cells", block.cells)
+        else:
+            ignored = self._shapes.apply(block.cells)
+        counts = self._convert()
+        calendars = self._look_at_dates(counts)
+        if calendars:
+            self._use(self._plan.with_calendars(calendars))
+            counts = self._convert()
+        self._refuse_undeclared_dates(CERTAIN_DATES)
+        self._note_issues(counts)
+        faults = self._faults(block.cells) if counts["broken"] else ()
+        staged = tuple(
+            (planned.target, self._sandbox.arrow(_staged_sql(planned, counts)))
+            for planned in self._plan.targets
+        )
+        return MappedBlock(staged, faults, ignored)
 
     def finish(self) -> Findings:
         """Return what was noticed in all blocks.
@@ -234,274 +259,320 @@ class Mapper:
         FileRefused
             As `add`.
         """
-        self._refuse_undeclared_dates()
-        found = [
+        self._refuse_undeclared_dates(1)
+        issues = [
             Issue(issue, name, f"{text}, first in record {first}", count)
             for (issue, name, text), (count, first) in self._issues.items()
         ]
-        found.sort(key=lambda one: (one.issue, one.column_name, -one.row_count, one.detail))
-        return Findings((*found, *_unknown_columns(self._plan.header, self._plan.places)))
+        issues.sort(key=lambda one: (one.issue, one.column_name, -one.row_count, one.detail))
+        issues += self._calendar_issues()
+        if self._shapes.ignored_count:
+            detail = f"subtotals and headings, no records; first in record {self._shapes.first_ignored}"
+            issues.append(Issue("ignored_row", "", detail, self._shapes.ignored_count))
+        issues += [
+            Issue("entity_not_told", "", f"{name}: columns it needs are not in the file", 1)
+            for name in self._plan.absent
+        ]
+        return Findings((*issues, *_unknown_columns(self._plan)), again=self._better_plan())
 
-    def _count_undeclared_dates(self) -> None:
-        for name, rule in self._plan.rules.items():
-            if self._plan.entity.column(name).type not in ("DATE", "TIMESTAMP") or rule.constant is not None:
-                continue
-            text = quote_ident(name)
-            for pattern in _UNDECLARED:
-                count, matching, example = self._sandbox.rows(
-                    f"select count({text}), count(*) filter (regexp_full_match({text}, $pattern)), "
-                    f"min({text}) from texts",
-                    pattern=pattern,
-                )[0]
-                before = self._undeclared.get((name, pattern), (0, 0, None))
-                self._undeclared[name, pattern] = (
-                    before[0] + count,
-                    before[1] + matching,
-                    before[2] or example,
+    def _convert(self) -> dict[str, int]:
+        """Make table `converted` of table `cells`; return its counts (`_counts_sql`)."""
+        sandbox, plan = self._sandbox, self._plan
+        self._run(self._texts)
+        for one in plan.fields:
+            lookup = self._conversions[one.key].lookup
+            if lookup is not None:
+                self._run(
+                    f"create or replace temp table {one.part('lookup')} as select {one.text} as text, "
+                    f"{lookup} as local from (select distinct {one.text} from texts)"
                 )
+        self._run(self._converted)
+        names = [name for name, _ in self._counts]
+        [row] = sandbox.rows(f"select {', '.join(sql for _, sql in self._counts)} from converted")
+        return dict(zip(names, row, strict=True))
 
-    def _refuse_undeclared_dates(self) -> None:
-        """Refuse a file whose dates are, in a whole column, in a form that nobody declared."""
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a statement with the values it names."""
         plan = self._plan
-        for (name, pattern), (count, matching, example) in self._undeclared.items():
-            if count and count == matching:
-                reason, advice = _UNDECLARED[pattern]
-                source = ", ".join(plan.rules[name].sources)
-                is_open = plan.show_values or plan.entity.column(name).privacy == "none"
-                shown = f" (for example {example!r})" if is_open else ""
-                raise FileRefused(
-                    f"{plan.file}: column {source!r}: {advice}{shown}.",
-                    file=plan.file,
-                    reason=reason,
-                    column=source,
-                )
+        given = plan.bindings.used_in(sql)
+        named = {
+            "zone": plan.zone,
+            "home_zone": plan.home_zone,
+            "received_on": plan.received_at.astimezone(ZoneInfo(plan.home_zone)).date(),
+        }
+        given |= {name: value for name, value in named.items() if f"${name}" in sql}
+        return self._sandbox.rows(sql, **given)
 
-    def _count_issues(self) -> None:
-        for issue, name, text, count, first in _issues(self._sandbox, self._plan):
-            before = self._issues.get((issue, name, text), (0, first))
-            self._issues[issue, name, text] = (before[0] + count, min(before[1], first))
+    def _look_at_dates(self, counts: Mapping[str, int]) -> dict[str, Calendar]:
+        """Count what the dates of a block look like; return calendars that are to be changed."""
+        changed: dict[str, Calendar] = {}
+        for one in self._plan.fields:
+            if one.key not in self._dates:
+                continue
+            seen = self._dates[one.key]
+            is_first = seen.texts == 0
+            texts, bad = counts[f"{one.key} texts"], counts[f"{one.key} bad"]
+            seen.texts += texts
+            if not bad:
+                seen.jalali += texts * (one.calendar == "jalali")
+                seen.gregorian += texts * (one.calendar == "gregorian")
+                continue
+            [(jalali, gregorian, example)] = self._run(
+                f"select count({jalali_local(one)}), count({gregorian_day(one)}), min({one.text}) from texts"
+            )
+            seen.jalali += jalali
+            seen.gregorian += gregorian
+            seen.example = seen.example or example
+            if is_first and may_be_jalali(one) and one.key not in self._plan.calendars and jalali > gregorian:
+                changed[one.key] = "jalali"
+            elif one.calendar == "gregorian":
+                self._count_undeclared(one)
+        return changed
 
+    def _count_undeclared(self, one: Field) -> None:
+        for pattern in _UNDECLARED:
+            matching = f"regexp_full_match({one.text}, $pattern)"
+            [(count,)] = self._sandbox.rows(
+                f"select count(*) filter ({matching}) from texts join converted using (record_number) "
+                f"where {one.part('fault')} in ('bad_date', 'date_out_of_range')",
+                pattern=pattern,
+            )
+            self._undeclared[one.key, pattern] += count
 
-def map_delivery(
-    delivery: Delivery, profile: Profile, *, received_at: datetime, timezone: str, show_values: bool = False
-) -> Mapped:
-    """Convert a whole delivery at once (until `crm_analytics.ingest.load` reads block by block)."""
-    plan = plan_mapping(
-        delivery.header,
-        profile,
-        file=delivery.source.name,
-        zone=profile.dialect.timezone or timezone,
-        received_at=received_at,
-        show_values=show_values,
-    )
-    with Mapper(plan) as mapper:
-        mapped = mapper.add(delivery)
-        findings = mapper.finish()
-    return Mapped(mapped.staged[0][1], mapped.faults, findings.issues)
-
-
-def plan_mapping(
-    header: Sequence[str],
-    profile: Profile,
-    *,
-    file: str,
-    zone: str,
-    received_at: datetime,
-    show_values: bool = False,
-) -> MappingPlan:
-    """Find the columns of a profile in a header, and say how each becomes a value.
-
-    Parameters
-    ----------
-    header : sequence of str
-        Column names as the file has them.
-    profile : Profile
-        With the caller's options in place.
-    file : str
-        Name of the part, for messages.
-    zone : str
-        IANA zone of the warehouse: where local times are, unless the profile says otherwise.
-    received_at : datetime
-        Dates after its day are future dates.
-    show_values : bool, default False
-        May messages hold values of personal columns?
-
-    Raises
-    ------
-    FileRefused
-        ``missing_column`` or ``duplicate_column``.
-    """
-    [target] = profile.targets
-    declared = entity(target.entity)
-    places = _places(header, profile, file)
-    rules = {
-        name: rule
-        for name, rule in target.columns.items()
-        if rule.constant is not None or all(source in places for source in rule.sources)
-    }
-    conversions = {}
-    for name, rule in rules.items():
-        column = declared.column(name)
-        if rule.constant is not None:
-            conversions[name] = Conversion(f"cast($constant_{name} as {column.sql_type})")
-        elif column.type != "TEXT":
-            conversions[name] = CONVERSIONS[column.type](column, profile.dialect)
-        elif column.words is not None:
-            conversions[name] = convert_word(column, profile.dialect)
-        elif _is_id(declared, column):
-            conversions[name] = convert_id(column, profile.dialect)
-        else:
-            conversions[name] = convert_text(column, profile.dialect)
-    return MappingPlan(
-        file=file,
-        header=tuple(header),
-        profile=profile,
-        target=target,
-        zone=profile.dialect.timezone or zone,
-        received_at=received_at,
-        show_values=show_values,
-        entity=declared,
-        rules=rules,
-        places=places,
-        conversions=conversions,
-    )
-
-
-def _places(header: Sequence[str], profile: Profile, file: str) -> dict[str, int]:
-    """Return where each column of the profile stands in the file."""
-    keys = [header_key(name) for name in header]
-    places: dict[str, int] = {}
-    for source in profile.sources:
-        count = keys.count(header_key(source))
-        if count > 1:
+    def _refuse_undeclared_dates(self, least: int) -> None:
+        """Refuse a file whose dates are, in a whole column, in a form that nobody declared."""
+        for (key, pattern), matching in self._undeclared.items():
+            seen = self._dates[key]
+            if seen.texts < least or matching < seen.texts:
+                continue
+            reason, advice = _UNDECLARED[pattern]
+            [one] = [field for field in self._plan.fields if field.key == key]
+            source = ", ".join(one.rule.sources)
+            is_open = self._plan.show_values or one.column.privacy == "none"
+            shown = f" (for example {seen.example!r})" if is_open else ""
             raise FileRefused(
-                f"{file}: column {source!r} occurs {count} times. Remove or rename one.",
-                file=file,
-                reason="duplicate_column",
+                f"{self._plan.file}: column {source!r}: {advice}{shown}.",
+                file=self._plan.file,
+                reason=reason,
                 column=source,
             )
-        if count:
-            places[source] = keys.index(header_key(source))
-    missing = [source for source in profile.required_sources if source not in places]
-    if missing:
-        found = ", ".join(repr(name[:40]) for name in header[:12])
-        hint = " Only 1 column: is delimiter= right?" if len(keys) == 1 else ""
-        hint += " Is the header on a later line (skip_rows=)?" if not places else ""
-        raise FileRefused(
-            f"{file}: {columns_missing(missing)} for profile {profile.name!r}. Found: {found}.{hint}",
-            file=file,
-            reason="missing_column",
-            column=missing[0],
+
+    def _better_plan(self) -> MappingPlan | None:
+        """Return the plan with other calendars, where most dates of a column proved to be of the other."""
+        wrong: dict[str, Calendar] = {}
+        for one in self._plan.fields:
+            seen = self._dates.get(one.key)
+            if seen is None or not may_be_jalali(one):
+                continue
+            better: Calendar = "jalali" if seen.jalali > seen.gregorian else "gregorian"
+            if better != one.calendar and seen.jalali != seen.gregorian:
+                wrong[one.key] = better
+        if not wrong:
+            return None
+        decided = {one.key: one.calendar for one in self._plan.fields if one.key in self._dates}
+        return self._plan.with_calendars(decided | wrong)
+
+    def _calendar_issues(self) -> Iterator[Issue]:
+        for one in self._plan.fields:
+            if one.calendar == "jalali" and one.key in self._dates and may_be_jalali(one):
+                seen = self._dates[one.key]
+                detail = "the dates are Jalali and were read as such; calendar= says otherwise"
+                yield Issue("jalali_dates", one.column.name, detail, seen.jalali)
+
+    def _note_issues(self, counts: Mapping[str, int]) -> None:
+        """Note what is to be said of records that stay: emptied values, unknown words, rounded numbers."""
+        for planned in self._plan.targets:
+            for name, one in planned.fields.items():
+                for kind in ("fault", "note"):
+                    if counts.get(f"{one.key} {kind}"):
+                        self._note(planned, name, one, kind)
+
+    def _note(self, planned: TargetPlan, name: str, one: Field, kind: str) -> None:
+        noticed = one.part(kind)
+        shown = "''"
+        if one.rule.sources and (self._plan.show_values or one.column.privacy == "none"):
+            shown = f"left({one.text}, 80)"
+        rows = self._sandbox.rows(
+            f"select {noticed}, {shown} as shown, count(*), min(record_number) "
+            f"from converted join texts using (record_number) "
+            f"where {noticed} is not null and not converted.is_broken and converted.{planned.told} "
+            f"group by all order by count(*) desc, shown limit {LISTED_VALUES}"
         )
-    return places
+        for issue, text, count, first in rows:
+            key = (issue, name, f"{escaped(text)!r}" if text else "value withheld")
+            if key not in self._issues and len(self._issues) >= LISTED_VALUES * len(self._plan.fields):
+                continue
+            before = self._issues.get(key, (0, first))
+            self._issues[key] = (before[0] + count, min(before[1], first))
 
-
-def _is_id(declared: Entity, column: Column) -> bool:
-    return column.refers is not None or column.name.endswith("source_id") or column.name in declared.key
-
-
-def _texts(plan: MappingPlan) -> str:
-    """Return SQL for table `texts`: one text per column of the entity, NULL where it is blank."""
-    columns = ["record_number"]
-    for name, rule in plan.rules.items():
-        if rule.constant is None:
-            column = plan.entity.column(name)
-            cells = [f"c{plan.places[source]}" for source in rule.sources]
-            if column.type == "TEXT" and column.words is None and not _is_id(plan.entity, column):
-                # Free text stays as typed, outer blanks and all.
-                text = f"case when {_trimmed(cells[0])} is not null then {cells[0]} end"
+    def _faults(self, cells: pa.Table) -> tuple[Fault, ...]:
+        """Return the broken records: the first bad required column of each, or a header that came again."""
+        plan = self._plan
+        required = [
+            (planned, name, planned.fields[name]) for planned in plan.targets for name in planned.required
+        ]
+        required.sort(key=lambda one: _place(plan, one[2]))
+        tests = " ".join(
+            f"when {planned.told} and {one.part('fault')} is not null then {number}"
+            for number, (planned, _, one) in enumerate(required)
+        )
+        first = f"case {tests} end" if tests else "cast(null as integer)"
+        reason = " ".join(
+            f"when {number} then {one.part('fault')}" for number, (_, _, one) in enumerate(required)
+        )
+        reason = f"case first_bad {reason} end" if reason else NONE
+        broken = self._sandbox.rows(
+            f"select record_number, first_bad, {reason} from (select *, {first} as first_bad from converted "
+            "where is_broken) order by record_number"
+        )
+        rows = cells["record_number"].to_numpy().searchsorted([record for record, _, _ in broken]).tolist()
+        found = []
+        for row, (record, number, code) in zip(rows, broken, strict=True):
+            if _is_header(cells, plan.header, row):
+                found.append(Fault(row, record, "", "repeated_header"))
+            elif number is None:
+                found.append(Fault(row, record, "", "tells_nothing"))
             else:
-                text = " || '-' || ".join(_trimmed(cell) for cell in cells)
-            columns.append(f"{text} as {quote_ident(name)}")
-    return f"create or replace temp table texts as select {', '.join(columns)} from cells"
+                planned, name, one = required[number]
+                is_open = plan.show_values or one.column.privacy == "none"
+                place = plan.places[one.rule.sources[0]]
+                sources = one.rule.sources
+                found.append(Fault(row, record, name, code, sources, place, is_open, planned.target.name))
+        return tuple(found)
 
 
-def _trimmed(cell: str) -> str:
-    """Return SQL of a cell without outer blanks; most have none, and trimming is slow."""
-    has_none = " and ".join(
-        [f"{cell} >= '!'", f"not starts_with({cell}, chr(160))"]
-        + [f"not ends_with({cell}, {blank})" for blank in ("' '", "chr(9)", "chr(160)")]
-    )
-    return f"case when {has_none} then {cell} else nullif(trim({cell}, {_BLANKS}), '') end"
+def _place(plan: MappingPlan, one: Field) -> int:
+    return min(plan.places[source] for source in one.rule.sources if source in plan.places)
 
 
-def _converted(plan: MappingPlan, *, has_odd_times: bool) -> str:
-    """Return SQL for table `converted`: value, fault and note of every column."""
-    parts, odd, joins, outputs = ["*"], ["parsed.*"], [], ["record_number"]
-    for number, (name, how) in enumerate(plan.conversions.items()):
-        parts += [f"{sql} as {part(name, suffix)}" for suffix, sql in how.parts.items()]
-        if "local" in how.parts:
-            local, times = part(name, "local"), f"times_{number}"
+def _is_read_date(one: Field) -> bool:
+    return one.column.type in ("DATE", "TIMESTAMP") and bool(one.rule.sources)
+
+
+def _conversion(one: Field) -> Conversion:
+    column = one.column
+    if not one.rule.sources and one.rule.constant is not None:
+        return Conversion(f"cast({one.bindings.add(one.rule.constant)} as {column.sql_type})")
+    if column.type in NUMBERS:
+        return NUMBERS[column.type](one)
+    if column.type in ("DATE", "TIMESTAMP"):
+        return convert_date(one)
+    if column.type == "BOOLEAN":
+        return convert_boolean(one)
+    if column.type == "CURRENCY":
+        return convert_currency(one)
+    if column.words is not None:
+        return convert_word(one)
+    return convert_id(one) if one.is_id else convert_text(one)
+
+
+def _converted_sql(plan: MappingPlan, conversions: Mapping[str, Conversion], *, has_odd_times: bool) -> str:
+    """Return SQL for table `converted`: value, fault and note of every field, who is told of, what fails."""
+    parts, odd, joins, outputs = ["texts.*"], ["parsed.*"], [], ["record_number"]
+    lookups = []
+    for number, one in enumerate(plan.fields):
+        how = conversions[one.key]
+        parts += [f"{sql} as {one.part(suffix)}" for suffix, sql in how.parts.items()]
+        if how.lookup is not None:
+            lookups.append(
+                f"left join {one.part('lookup')} as found_{number} on found_{number}.text = texts.{one.text}"
+            )
+            parts.append(f"found_{number}.local as {one.part('local')}")
+        if how.lookup is not None or "local" in how.parts:
+            local, times = one.part("local"), f"times_{number}"
             if how.is_time and has_odd_times:
                 joins.append(f"asof left join odd_times as {times} on parsed.{local} >= {times}.starts")
                 # Midnight is how exports write a day without a time: no day lacks its beginning.
                 known = f"{local} < {times}.ends and {local} <> date_trunc('day', {local})"
-                odd.append(f"case when {known} then {times}.kind end as {part(name, 'odd')}")
+                odd.append(f"case when {known} then {times}.kind end as {one.part('odd')}")
             else:
-                odd.append(f"{NONE} as {part(name, 'odd')}")
-        missing = ""
-        if plan.rules[name].required:
-            missing = f"case when {quote_ident(name)} is null then 'missing_value' end"
-        fault = f"coalesce({missing}, {how.fault})" if missing else how.fault
-        outputs += [
-            f"{how.value} as {part(name, 'value')}",
-            f"{fault} as {part(name, 'fault')}",
-            f"{how.note} as {part(name, 'note')}",
-        ]
+                odd.append(f"{NONE} as {one.part('odd')}")
+        fault = how.fault
+        if one.rule.required and one.rule.sources:
+            fault = f"coalesce(case when {one.text} is null then 'missing_value' end, {fault})"
+        if has_tests(one.rule):
+            fault = f"case when {one.part('test')} then 'bad_boolean' else {fault} end"
+        value = how.value
+        if has_tests(one.rule):
+            value = f"case when not {one.part('test')} then {value} end"
+        outputs += [f"{value} as {one.part('value')}", f"{fault} as {one.part('fault')}"]
+        if how.note != NONE:
+            outputs.append(f"{how.note} as {one.part('note')}")
+    for number, planned in enumerate(plan.targets):
+        told = [planned.told]
+        if number:
+            told += [
+                f"{one.text} is not null"
+                for one in planned.fields.values()
+                if one.is_id and one.rule.required and one.rule.sources
+            ]
+        outputs.append(f"{' and '.join(told)} as {planned.told}")
     return (
         "create or replace temp table converted as "
-        f"with parsed as (select {', '.join(parts)} from texts), "
-        f"placed as (select {', '.join(odd)} from parsed {' '.join(joins)}) "
-        f"select {', '.join(outputs)} from placed"
+        f"with parsed as (select {', '.join(parts)} from texts {' '.join(lookups)}), "
+        f"placed as (select {', '.join(odd)} from parsed {' '.join(joins)}), "
+        f"valued as (select {', '.join(outputs)} from placed) "
+        f"select *, {_is_broken(plan)} as is_broken from valued"
     )
-
-
-def _parameters(sql: str, plan: MappingPlan) -> dict[str, Any]:
-    given: dict[str, Any] = {
-        f"constant_{name}": rule.constant
-        for name, rule in plan.target.columns.items()
-        if rule.constant is not None
-    }
-    given |= {
-        "zone": plan.zone,
-        "received_on": plan.received_at.astimezone(ZoneInfo(plan.zone)).date(),
-        "date_format": plan.profile.dialect.date_format,
-        "default_country": plan.profile.dialect.default_country,
-    }
-    return {name: value for name, value in given.items() if f"${name}" in sql}
 
 
 def _is_broken(plan: MappingPlan) -> str:
-    faults = [f"{part(name, 'fault')} is not null" for name in plan.required]
-    return f"({' or '.join(faults)})" if faults else "false"
+    """Return SQL that is true for records that fail an entity they tell of, or tell of none."""
+    tests = []
+    for planned in plan.targets:
+        faults = [f"{planned.fields[name].part('fault')} is not null" for name in planned.required]
+        if faults:
+            tests.append(f"({planned.told} and ({' or '.join(faults)}))")
+    tests.append("not (" + " or ".join(planned.told for planned in plan.targets) + ")")
+    return " or ".join(tests)
 
 
-def _faults(sandbox: Sandbox, plan: MappingPlan, cells: pa.Table) -> tuple[Fault, ...]:
-    """Return the broken records: the first bad required column of each, or a header that came again."""
-    in_order = sorted(
-        plan.required, key=lambda name: min(map(plan.places.__getitem__, plan.rules[name].sources))
+def _counts_sql(plan: MappingPlan, conversions: Mapping[str, Conversion]) -> list[tuple[str, str]]:
+    """Return what is counted in `converted`, as (name, SQL)."""
+    counts = [("broken", "count(*) filter (is_broken)")]
+    for planned in plan.targets:
+        stays = f"not is_broken and {planned.told}"
+        for name, one in planned.fields.items():
+            fault = one.part("fault")
+            may_fail = conversions[one.key].fault != NONE or has_tests(one.rule)
+            if name not in planned.required and may_fail:
+                counts.append((f"{one.key} fault", f"count(*) filter ({fault} is not null and {stays})"))
+            if conversions[one.key].note != NONE:
+                note = one.part("note")
+                counts.append((f"{one.key} note", f"count(*) filter ({note} is not null and {stays})"))
+            if _is_read_date(one):
+                bad = f"{fault} in ('bad_date', 'date_out_of_range')"
+                is_bad_text = f"coalesce({fault}, 'missing_value') <> 'missing_value'"
+                is_text = f"{one.part('value')} is not null or {is_bad_text}"
+                counts.append((f"{one.key} bad", f"count(*) filter ({bad})"))
+                counts.append((f"{one.key} texts", f"count(*) filter ({is_text})"))
+    return counts
+
+
+def _staged_sql(planned: TargetPlan, counts: Mapping[str, int]) -> str:
+    """Return SQL of the sound records that tell of a target: what `store_versions` takes."""
+    columns = [
+        f"{one.part('value')} as {quote_ident(name)}"
+        for name, one in planned.fields.items()
+        if not (planned.entity.name == "order_lines" and name == "amount")
+    ]
+    if planned.entity.name == "order_lines":
+        columns.append(f"{_amount(planned)} as amount")
+    return (
+        f"select record_number, {', '.join(columns)} from converted where not is_broken and {planned.told} "
     )
-    first_column = " ".join(f"when {part(n, 'fault')} is not null then '{n}'" for n in in_order)
-    first_fault = ", ".join(part(name, "fault") for name in in_order)
-    if not in_order:
-        return ()
-    broken = sandbox.rows(
-        f"select record_number, case {first_column} end, coalesce({first_fault}, '') "
-        f"from converted where {_is_broken(plan)} order by record_number"
-    )
-    if not broken:
-        return ()
-    numbers = cells["record_number"].to_numpy()
-    rows = numbers.searchsorted([record for record, _, _ in broken]).tolist()
-    found = []
-    for row, (record, column, reason) in zip(rows, broken, strict=True):
-        if _is_header(cells, plan.header, row):
-            found.append(Fault(row, record, "", "repeated_header"))
-            continue
-        sources = plan.rules[column].sources
-        is_open = plan.show_values or plan.entity.column(column).privacy == "none"
-        found.append(Fault(row, record, column, reason, sources, plan.places[sources[0]], is_open))
-    return tuple(found)
+
+
+def _amount(planned: TargetPlan) -> str:
+    def value(name: str, sql_type: str = "decimal(18, 4)") -> str:
+        one = planned.fields.get(name)
+        return one.part("value") if one is not None else f"cast(null as {sql_type})"
+
+    discount = f"coalesce({value('discount_amount')}, 0)"
+    # DuckDB keeps a product of two DECIMAL(18) in 64 bits: widen one of them first
+    product = f"cast({value('quantity')} as decimal(38, 4)) * {value('unit_price')}"
+    computed = f"cast({product} as decimal(38, 4)) - {discount}"
+    return f"coalesce({value('amount', 'decimal(38, 4)')}, cast({computed} as decimal(38, 4)))"
 
 
 def _is_header(cells: pa.Table, header: Sequence[str], row: int) -> bool:
@@ -512,58 +583,14 @@ def _is_header(cells: pa.Table, header: Sequence[str], row: int) -> bool:
     return [header_key(text) for text in texts] == [header_key(name) for name in header]
 
 
-def _issues(sandbox: Sandbox, plan: MappingPlan) -> Iterator[tuple[str, str, str, int, int]]:
-    """Yield what was noticed of records that stay (emptied values, unknown words, rounded numbers):
-    issue, column, value as shown, count, first record."""
-    for name in plan.rules:
-        column = plan.entity.column(name)
-        kinds = ["note"] if name in plan.required else ["fault", "note"]
-        for kind in kinds:
-            noticed = part(name, kind)
-            if kind == "note" and plan.conversions[name].note == NONE:
-                continue
-            shown = "''"
-            if plan.rules[name].constant is None and (plan.show_values or column.privacy == "none"):
-                shown = f"left({quote_ident(name)}, 80)"
-            rows = sandbox.rows(
-                f"select {noticed}, {shown} as shown, count(*), min(record_number) "
-                f"from converted join texts using (record_number) "
-                f"where {noticed} is not null and not {_is_broken(plan)} "
-                "group by all order by count(*) desc, shown limit 100"
-            )
-            for issue, text, count, first in rows:
-                yield issue, name, f"{escaped(text)!r}" if text else "value withheld", count, first
-
-
-def _unknown_columns(header: tuple[str, ...], places: Mapping[str, int]) -> tuple[Issue, ...]:
-    known = set(places.values())
-    unknown = [escaped(name[:80]) for place, name in enumerate(header) if place not in known]
+def _unknown_columns(plan: MappingPlan) -> tuple[Issue, ...]:
+    known = set(plan.places.values())
+    unknown = [escaped(name[:80]) for place, name in enumerate(plan.header) if place not in known]
     if len(unknown) > LISTED_UNKNOWN_COLUMNS:
         first = ", ".join(unknown[:LISTED_UNKNOWN_COLUMNS])
         detail = f"{len(unknown):,} columns are not in the profile and not loaded: {first} ..."
         return (Issue("unknown_column", "", detail, len(unknown)),)
     return tuple(Issue("unknown_column", name, "not in the profile, not loaded", 1) for name in unknown)
-
-
-def _staged(plan: MappingPlan) -> str:
-    """Return SQL of the sound records: what `store_versions` takes."""
-    columns = [f"{part(name, 'value')} as {quote_ident(name)}" for name in plan.rules]
-    if plan.entity.name == "order_lines":
-        columns = [column for column in columns if not column.endswith('as "amount"')]
-        columns.append(f"{_amount(plan)} as amount")
-    return f"select record_number, {', '.join(columns)} from converted where not {_is_broken(plan)}"
-
-
-def _amount(plan: MappingPlan) -> str:
-    def value(name: str) -> str:
-        return part(name, "value") if name in plan.rules else "cast(null as decimal(18, 4))"
-
-    discount = f"coalesce({value('discount_amount')}, 0)"
-    # DuckDB keeps a product of two DECIMAL(18) in 64 bits: widen one of them first
-    product = f"cast({value('quantity')} as decimal(38, 4)) * {value('unit_price')}"
-    computed = f"cast({product} as decimal(38, 4)) - {discount}"
-    given = part("amount", "value") if "amount" in plan.rules else "cast(null as decimal(38, 4))"
-    return f"coalesce({given}, cast({computed} as decimal(38, 4)))"
 
 
 def _odd_times(zone: str, received_at: datetime) -> pa.Table:
@@ -573,22 +600,6 @@ def _odd_times(zone: str, received_at: datetime) -> pa.Table:
             "kind": pa.array([kind for kind, _, _ in times], pa.string()),
             "starts": pa.array([start for _, start, _ in times], pa.timestamp("us")),
             "ends": pa.array([end for _, _, end in times], pa.timestamp("us")),
-        }
-    )
-
-
-def _words(plan: MappingPlan) -> pa.Table:
-    listed: dict[tuple[str, str], str] = {}
-    for name, rule in plan.rules.items():
-        words = plan.entity.column(name).words
-        if words is not None:
-            listed |= {(name, word): word for word in WORDS[words]}
-            listed |= {(name, theirs.lower()): ours for theirs, ours in rule.words}
-    return pa.table(
-        {
-            "column_name": pa.array([name for name, _ in listed], pa.string()),
-            "theirs": pa.array([theirs for _, theirs in listed], pa.string()),
-            "ours": pa.array(list(listed.values()), pa.string()),
         }
     )
 

@@ -1,64 +1,189 @@
-"""Which column of an export means what?  Profiles (TOML), the plain layouts, and recognising a header.
+"""Which column of an export means what?  Profiles, and the plain layouts.
 
-A profile says how one layout is written (dialect) and where each column of one entity comes from. The
-plain layouts, one per entity, need no file: their headers are our own column names
-(``plain_customers`` ...). A profile holds no code: only names, constants and word lists.
-
-    profile = "cdnow"              entity = "order_lines"          source_system = "cdnow"
-    repeats = "keep"               # equal lines are separate facts; default "merge"
-    guest = "keep"                 # lines without customer stay, as revenue of nobody; default "quarantine"
-    [dialect]                      # encoding, delimiter ("whitespace" too), decimal, date_format,
-                                   # skip_rows, timezone, default_country, header (names, for a file without)
-    [columns]
-    customer_source_id = { from = "customer_id", required = true }
-    order_source_id = { from = ["customer_id", "date"] }         # joined by "-"
-    currency = { constant = "USD" }
-    status = { from = "State", words = { "Paid" = "confirmed" } }
+A profile says how one layout is written (dialect), how its records lie (rows), which entities they tell
+of (targets; the first is the main one) and where each column of an entity comes from. It holds no code:
+only names, constants and word lists. The files are read by `crm_analytics.ingest.profile_file`, whose
+docstring gives the keys. The plain layouts, one per entity, need no file: their headers are our own
+column names (``plain_customers`` ...).
 """
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import cache
-from pathlib import Path
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
-from crm_analytics.errors import FileRefused, ProfileError, UsageError
-from crm_analytics.schema import entities, entity
-from crm_analytics.vocabulary import WORDS
+from crm_analytics.errors import ProfileError
+from crm_analytics.normalise.currencies import CURRENCIES
 
-PLAIN = "plain_"
 DELIMITERS = (",", ";", "\t", "|")
 WHITESPACE = "whitespace"
+
+# Forms of dates that are no pattern of strptime.
+ISO, EPOCH, EPOCH_MS, EXCEL, EXCEL_1904 = "iso", "epoch", "epoch_ms", "excel", "excel_1904"
+SPECIAL_DATE_FORMATS = (ISO, EPOCH, EPOCH_MS, EXCEL, EXCEL_1904)
+
+Calendar = Literal["gregorian", "jalali"]
+MoneyUnit = Literal["rial", "toman"]
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a layout is written; None where the file itself tells or the default holds."""
+    """How a layout is written; None where the file itself tells or the default holds.
+
+    ``thousands`` is the mark between groups of three digits (" " stands for any narrow or wide blank),
+    ``signs`` are texts before or after an amount that say nothing ("$", "ریال"), ``blanks`` texts that
+    mean an empty cell ("NULL"). ``date_format`` is a pattern of strptime or one of
+    ``SPECIAL_DATE_FORMATS``. ``money_unit`` holds for the columns whose unit is told by the header.
+    """
 
     encoding: str | None = None
     delimiter: str | None = None
     decimal: Literal[".", ","] = "."
+    thousands: str | None = None
+    signs: tuple[str, ...] = ()
+    blanks: tuple[str, ...] = ()
     date_format: str | None = None
+    calendar: Calendar | None = None
+    money_unit: MoneyUnit | None = None
     skip_rows: int = 0
     timezone: str | None = None
     default_country: str | None = None
+    default_currency: str | None = None
     header: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
-class ColumnRule:
-    """Where one column of the entity comes from: columns of the file (joined by "-"), or a constant."""
+class Test:
+    """One condition on a cell.
 
-    sources: tuple[str, ...] = ()
+    ``if_equal`` and ``if_starts`` compare with `texts` in any case; ``if_differs`` with the column named
+    there. An empty cell is not true, not equal and does not begin so.
+    """
+
+    __test__ = False
+
+    kind: str
+    source: str
+    texts: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Columns of the file that it reads."""
+        return (self.source, *self.texts) if self.kind == "if_differs" else (self.source,)
+
+    def is_known(self, has: Callable[[str], bool]) -> bool:
+        """Can it be told of a file that has only some columns?  A column that is absent is empty,
+        but nobody knows whether it would be true, or equal to something.
+        """
+        return self.kind in ("if_filled", "if_empty", "if_not_true") or all(map(has, self.sources))
+
+
+# A column, or several that are joined; `ColumnRule.choices` are tried in order.
+Choice = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A value (``then``; "" = none) or the first filled choice, for the records that pass every test."""
+
+    tests: tuple[Test, ...] = ()
+    then: str | None = None
+    choices: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True)
+class ColumnRule:
+    """Where one column of an entity comes from.
+
+    Attributes
+    ----------
+    cases : tuple of Case
+        The first that fits tells the value; then the choices, then the constant.
+    choices : tuple of tuple of str
+        The first choice that is filled tells the value. The columns of a choice are joined.
+    join : str | None
+        What they are joined by, blanks left out; None: by "-", and all of them must be filled.
+    constant : str | None
+        The same for all records.
+    required : bool
+        A record without it is quarantined.
+    words : tuple of (str, str)
+        Word of the source (any case) -> ours. A ``then`` or constant is ours already.
+    clean : tuple of str
+        Cleaners (`crm_analytics.ingest.cleaning`) of each cell.
+    date_format, calendar
+        As in `Dialect`; of several forms the first that reads the text holds.
+    day : bool
+        The source means a day, whatever time or offset it writes: no time zone moves it.
+    minor_units, factor, unit
+        Amounts in the smallest unit of the currency; what numbers are multiplied by; rial or toman
+        ("header": as the header says).
+    plus_months, plus_days, plus_minutes
+        Columns with months and minutes, and a number of days, that are added to a date.
+    """
+
+    choices: tuple[Choice, ...] = ()
+    join: str | None = None
+    cases: tuple[Case, ...] = ()
     constant: str | None = None
     required: bool = False
     words: tuple[tuple[str, str], ...] = ()
+    clean: tuple[str, ...] = ()
+    date_format: tuple[str, ...] = ()
+    calendar: Calendar | None = None
+    day: bool = False
+    minor_units: bool = False
+    factor: str | None = None
+    unit: Literal["rial", "toman", "header"] | None = None
+    plus_months: str | None = None
+    plus_days: int = 0
+    plus_minutes: str | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Columns of the file that it reads, in order."""
+        found = [source for choice in self.choices for source in choice]
+        for case in self.cases:
+            found += [source for test in case.tests for source in test.sources]
+            found += [source for choice in case.choices for source in choice]
+        return tuple(dict.fromkeys([*found, *self.added]))
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Columns of the file with what is added to a date."""
+        return tuple(source for source in (self.plus_months, self.plus_minutes) if source is not None)
+
+    def within(self, has: Callable[[str], bool]) -> ColumnRule | None:
+        """Return the rule for a file that has only some of the columns; None where it tells nothing.
+
+        Cases end at the first that cannot be told: no deal is lost because a file lacks the column that
+        says which were won.
+        """
+        if not all(map(has, self.added)):
+            return None
+        cases: list[Case] = []
+        for case in self.cases:
+            if not all(test.is_known(has) for test in case.tests):
+                break
+            cases.append(replace(case, choices=self._choices_within(case.choices, has)))
+        choices = self._choices_within(self.choices, has)
+        tells = any(one.then or one.choices for one in cases)
+        if not (tells or choices) and self.constant is None:
+            return None
+        return replace(self, cases=tuple(cases), choices=choices)
+
+    def _choices_within(self, choices: tuple[Choice, ...], has: Callable[[str], bool]) -> tuple[Choice, ...]:
+        kept = [
+            tuple(filter(has, choice)) if self.join is not None else choice
+            for choice in choices
+            if self.join is not None or all(map(has, choice))
+        ]
+        return tuple(filter(None, kept))
 
 
 @dataclass(frozen=True)
@@ -66,13 +191,36 @@ class Target:
     """One entity that the records of a layout tell of.
 
     ``name`` is unique within a profile: the entity's, with "_2" ... where a profile has several of one
-    entity. The first target of a profile is the main one.
+    entity. A record tells of it only where every test of ``when`` holds.
     """
 
     name: str
     entity: str
     columns: Mapping[str, ColumnRule] = field(default_factory=dict)
-    when: tuple[str, ...] = ()
+    when: tuple[Test, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How records lie in the file.
+
+    Attributes
+    ----------
+    fill_columns : tuple of str
+        Empty cells of these columns take the value of the record above.
+    fill_by : str | None
+        ... if that has the same value in this column (where empty: the same as above). None: always.
+    footers : tuple of str
+        Trailing lines that begin so are no records.
+    ignore : tuple of str
+        Records whose first filled cell begins so (any case), or fits a pattern written as "/.../", are
+        subtotals and headings of groups: no records.
+    """
+
+    fill_columns: tuple[str, ...] = ()
+    fill_by: str | None = None
+    footers: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,267 +231,117 @@ class Profile:
     ----------
     name, purpose : str
         Name, and what it is for.
-    entity : str
-        Entity its records become.
+    targets : tuple of Target
+        Entities its records tell of; the columns that the first one requires make a file recognisable.
     source_system : str
         System the ids are scoped by, unless the caller names another.
     repeats : {"merge", "keep"}
         Are equal lines one fact or several?
     guest : {"quarantine", "keep"}
         What becomes of a record without customer id, where one is required.
-    columns : mapping of str to ColumnRule
-        Column of the entity -> where it comes from.
-    dialect : Dialect
-        How it is written.
+    evidence : str
+        How well the layout is known: "verified", "partial: why", "unverified: why".
+    files : tuple of str
+        Patterns of file names; they decide between profiles that fit a header equally well.
+    recognised_by : tuple of tuple of str
+        Columns that a file of this layout has as well; of each group one is enough.
+    headers : mapping of str to tuple of str
+        Column of the file -> other spellings. Columns that no target reads are known and not loaded.
     """
 
     name: str
-    entity: str
+    targets: tuple[Target, ...]
     purpose: str = ""
     source_system: str = "default"
     repeats: Literal["merge", "keep"] = "merge"
     guest: Literal["quarantine", "keep"] = "quarantine"
-    columns: Mapping[str, ColumnRule] = field(default_factory=dict)
+    evidence: str = "verified"
+    files: tuple[str, ...] = ()
+    recognised_by: tuple[tuple[str, ...], ...] = ()
+    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rows: Rows = field(default_factory=Rows)
     dialect: Dialect = field(default_factory=Dialect)
 
     @property
-    def targets(self) -> tuple[Target, ...]:
-        """Entities its records become; the first is the main one."""
-        return (Target(self.entity, self.entity, self.columns),)
+    def main(self) -> Target:
+        """The first target."""
+        return self.targets[0]
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Columns of the file that the profile knows, in order."""
-        return tuple(dict.fromkeys(name for rule in self.columns.values() for name in rule.sources))
-
-    @property
-    def required_sources(self) -> tuple[str, ...]:
-        """Columns without which a file is not of this layout."""
-        return tuple(
-            dict.fromkeys(name for rule in self.columns.values() if rule.required for name in rule.sources)
-        )
+        named = [source for one in self.targets for rule in one.columns.values() for source in rule.sources]
+        named += [source for one in self.targets for test in one.when for source in test.sources]
+        named += [source for group in self.recognised_by for source in group]
+        named += [*self.rows.fill_columns, *([self.rows.fill_by] if self.rows.fill_by else [])]
+        return tuple(dict.fromkeys([*named, *self.headers]))
 
     @property
     def sha256(self) -> str:
         """Digest of everything that decides what a file becomes."""
-        told = repr((replace(self, columns={}), sorted(self.columns.items())))
+        targets = [(one.name, one.entity, sorted(one.columns.items()), one.when) for one in self.targets]
+        told = repr((replace(self, targets=(), headers={}), targets, sorted(self.headers.items())))
         return hashlib.sha256(told.encode()).hexdigest()
 
+    def missing(self, has: Callable[[str], bool]) -> list[str]:
+        """Return the columns that a file lacks to be of this layout."""
+        lacking = [group[0] for group in self.recognised_by if not any(map(has, group))]
+        for rule in self.main.columns.values():
+            if rule.required and rule.within(has) is None:
+                first = rule.choices[0] if rule.choices else rule.sources
+                lacking += [source for source in (*first, *rule.added) if not has(source)]
+        return list(dict.fromkeys(lacking))
+
     def with_options(self, **options: Any) -> Profile:
-        """Return the profile with the caller's options (those that are not None) in place."""
+        """Return the profile with the caller's options (those that are not None) in place.
+
+        A ``date_format`` of the caller also stands in place of the patterns of single columns.
+        """
         given = {name: value for name, value in options.items() if value is not None}
         own = {name: given.pop(name) for name in ("repeats", "guest") if name in given}
         changed = replace(self, **own, dialect=replace(self.dialect, **given))
-        _check(changed)
-        if changed.guest == "keep" and "customer_source_id" in changed.columns:
-            rule = replace(changed.columns["customer_source_id"], required=False)
-            changed = replace(changed, columns={**changed.columns, "customer_source_id": rule})
+        check_options(changed)
+        if "date_format" in given:
+            changed = changed._with_rules(_without_patterns)
+        if changed.guest == "keep":
+            changed = changed._with_rules(_not_required, only="customer_source_id")
         return changed
 
-
-@cache
-def profiles() -> Mapping[str, Profile]:
-    """Return every profile by name: the files of ``profiles/`` and the plain layouts.
-
-    Examples
-    --------
-    >>> profiles()["transactions"].entity, profiles()["plain_orders"].entity
-    ('order_lines', 'orders')
-    """
-    found = [read_profile(path) for path in sorted((Path(__file__).parent / "profiles").glob("*.toml"))]
-    found += [_plain(name) for name in entities()]
-    return {one.name: one for one in found}
+    def _with_rules(self, change: Callable[[ColumnRule], ColumnRule], only: str | None = None) -> Profile:
+        targets = []
+        for one in self.targets:
+            columns = {
+                name: change(rule) if only in (None, name) else rule for name, rule in one.columns.items()
+            }
+            targets.append(replace(one, columns=columns))
+        return replace(self, targets=tuple(targets))
 
 
-def profile(name: str) -> Profile:
-    """Return one profile by name, or read it from a path that ends in ``.toml``.
-
-    Raises
-    ------
-    ProfileError
-        No such profile; the message names the nearest.
-    """
-    if name.endswith(".toml"):
-        return read_profile(Path(name))
-    known = profiles()
-    if name not in known:
-        raise ProfileError(f"{name!r} is no profile.{_nearest(name, known)} Profiles: {', '.join(known)}.")
-    return known[name]
+def _without_patterns(rule: ColumnRule) -> ColumnRule:
+    kept = tuple(one for one in rule.date_format if "%" not in one)
+    return replace(rule, date_format=kept) if kept != rule.date_format else rule
 
 
-def read_profile(path: Path) -> Profile:
-    """Read a profile from TOML, strictly: an unknown key is an error that names the nearest.
-
-    Raises
-    ------
-    ProfileError
-        The file is absent, no TOML, or has keys, columns, words or values that cannot be.
-    """
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ProfileError(f"{path.name}: the profile cannot be read: {error}.") from error
-    where = path.name
-    allowed = {"profile", "entity", "purpose", "source_system", "repeats", "guest", "dialect", "columns"}
-    _only(where, given, allowed)
-    missing = {"profile", "entity", "source_system", "columns"} - set(given)
-    if missing:
-        raise ProfileError(f"{where}: the keys {sorted(missing)} are missing.")
-    try:
-        declared = entity(given["entity"])
-    except UsageError as error:
-        raise ProfileError(f"{where}: {error}") from error
-    _only(f"{where} [columns]", given["columns"], declared.column_names)
-    dialect = dict(given.get("dialect", {}))
-    _only(f"{where} [dialect]", dialect, [one.name for one in fields(Dialect)])
-    if "header" in dialect:
-        dialect["header"] = tuple(dialect["header"])
-    read = Profile(
-        name=given["profile"],
-        entity=declared.name,
-        purpose=given.get("purpose", ""),
-        source_system=given["source_system"],
-        repeats=given.get("repeats", "merge"),
-        guest=given.get("guest", "quarantine"),
-        columns={name: _rule(where, name, rule) for name, rule in given["columns"].items()},
-        dialect=Dialect(**dialect),
-    )
-    _check(read)
-    for name, rule in read.columns.items():
-        words = declared.column(name).words
-        for _, ours in rule.words:
-            if words is None or ours not in WORDS[words]:
-                raise ProfileError(
-                    f"{where} [columns.{name}]: {ours!r} is no word of {words or 'a word list'}."
-                    + (f" Words: {', '.join(WORDS[words])}." if words else "")
-                )
-    return read
+def _not_required(rule: ColumnRule) -> ColumnRule:
+    return replace(rule, required=False)
 
 
-def detect(file: str, headers: Sequence[tuple[str, Sequence[str]]]) -> tuple[Profile, str]:
-    """Recognise a layout by its header.
-
-    Of the profiles whose required columns are all there, the one that knows most of the header wins.
-
-    Parameters
-    ----------
-    file : str
-        Name for messages.
-    headers : sequence of (delimiter, names)
-        The header as each delimiter would split it.
-
-    Returns
-    -------
-    (Profile, delimiter)
-
-    Raises
-    ------
-    FileRefused
-        ``missing_column``: one profile fits but for a few columns.
-    ProfileError
-        No profile fits, or several do.
-    """
-    best: list[tuple[int, str, str]] = []
-    near: list[tuple[int, str, list[str]]] = []
-    for one in profiles().values():
-        if one.dialect.header is not None:
-            continue
-        for delimiter, names in headers:
-            if delimiter != one.dialect.delimiter and (one.dialect.delimiter or delimiter == WHITESPACE):
-                continue
-            have = {header_key(name) for name in names}
-            missing = [name for name in one.required_sources if header_key(name) not in have]
-            known = sum(header_key(name) in have for name in one.sources)
-            if not missing:
-                best.append((known, one.name, delimiter))
-            elif known:
-                near.append((known, one.name, missing))
-    top = max((known for known, _, _ in best), default=0)
-    if not best or any(known > top for known, _, _ in near):
-        raise _unknown_layout(file, headers, near)
-    fitting = sorted({(name, delimiter) for known, name, delimiter in best if known == top})
-    if len(fitting) > 1:
-        raise ProfileError(
-            f"{file}: several profiles fit: {', '.join(sorted({name for name, _ in fitting}))}. "
-            "Say which with profile=."
-        )
-    name, delimiter = fitting[0]
-    return profiles()[name], delimiter
-
-
-def header_key(name: str) -> str:
-    """Return what header names are compared by: no outer blanks, single inner ones, no case."""
-    return " ".join(name.split()).casefold()
-
-
-def _unknown_layout(
-    file: str,
-    headers: Sequence[tuple[str, Sequence[str]]],
-    near: list[tuple[int, str, list[str]]],
-) -> Exception:
-    near.sort(key=lambda one: (-one[0], one[1]))
-    widest = max((names for delimiter, names in headers if delimiter != WHITESPACE), key=len, default=())
-    found = ", ".join(repr(name[:40]) for name in widest[:12])
-    clear = near and near[0][0] >= 3 and (len(near) == 1 or near[1][0] < near[0][0])
-    if clear and len(near[0][2]) <= 2:
-        _, name, missing = near[0]
-        return FileRefused(
-            f"{file}: {columns_missing(missing)} for profile {name!r}. Found: {found}. "
-            "Export them too, or name another profile=.",
-            file=file,
-            reason="missing_column",
-            column=missing[0],
-        )
-    listed = "; ".join(f"{name} (missing: {', '.join(missing[:4])})" for _, name, missing in near[:3])
-    hint = " Is the delimiter right (delimiter=), or the header on a later line (skip_rows=)?"
-    hint = hint if len(widest) <= 2 else ""
-    return ProfileError(
-        f"{file}: no profile fits the columns {found}.{hint} "
-        + (f"Nearest: {listed}. " if listed else "")
-        + "Name one with profile=, or add one: docs/how-to-add/export-profile.md."
-    )
-
-
-def columns_missing(missing: Sequence[str]) -> str:
-    """Return "column 'a' is missing" for a message."""
-    names = ", ".join(repr(name) for name in missing)
-    return f"column {names} is missing" if len(missing) == 1 else f"columns {names} are missing"
-
-
-def _plain(entity_name: str) -> Profile:
-    declared = entities()[entity_name]
-    return Profile(
-        name=PLAIN + entity_name,
-        purpose=f"Our own layout of {entity_name}: {declared.row}.",
-        entity=entity_name,
-        columns={
-            column.name: ColumnRule(sources=(column.name,), required=column.required)
-            for column in declared.columns
-        },
-    )
-
-
-def _rule(where: str, name: str, given: Mapping[str, Any]) -> ColumnRule:
-    _only(f"{where} [columns.{name}]", given, ("from", "constant", "required", "words"))
-    if ("from" in given) == ("constant" in given):
-        raise ProfileError(f"{where} [columns.{name}]: say either from or constant.")
-    sources = given.get("from", ())
-    return ColumnRule(
-        sources=(sources,) if isinstance(sources, str) else tuple(sources),
-        constant=given.get("constant"),
-        required=bool(given.get("required", False)),
-        words=tuple(sorted(given.get("words", {}).items())),
-    )
-
-
-def _check(one: Profile) -> None:
-    """Refuse values that cannot be; each message names the key."""
+def check_options(one: Profile) -> None:
+    """Refuse values of a profile or of the caller that cannot be; each message names the key."""
     dialect = one.dialect
     _choice(one, "repeats", one.repeats, ("merge", "keep"))
     _choice(one, "guest", one.guest, ("quarantine", "keep"))
     _choice(one, "decimal", dialect.decimal, (".", ","))
+    if dialect.thousands is not None:
+        _choice(one, "thousands", dialect.thousands, {",", ".", " ", "'"} - {dialect.decimal})
+    if dialect.calendar is not None:
+        _choice(one, "calendar", dialect.calendar, ("gregorian", "jalali"))
+    if dialect.money_unit is not None:
+        _choice(one, "money_unit", dialect.money_unit, ("rial", "toman"))
     if dialect.timezone is not None:
         _choice(one, "timezone", dialect.timezone, available_timezones(), listed=False)
+    if dialect.default_currency is not None:
+        _choice(one, "default_currency", dialect.default_currency, CURRENCIES, listed=False)
     if dialect.delimiter is not None and dialect.delimiter != WHITESPACE:
         if len(dialect.delimiter.encode()) != 1 or dialect.delimiter in '"\r\n':
             raise ProfileError(f"{one.name}: delimiter={dialect.delimiter!r} must be one ASCII character.")
@@ -351,26 +349,36 @@ def _check(one: Profile) -> None:
             raise ProfileError(f"{one.name}: decimal=',' needs another delimiter than ','.")
     if not isinstance(dialect.skip_rows, int) or dialect.skip_rows < 0:
         raise ProfileError(f"{one.name}: skip_rows={dialect.skip_rows!r} must be a number of lines.")
-    if dialect.date_format is not None and ("%" not in dialect.date_format or "%z" in dialect.date_format):
-        raise ProfileError(
-            f"{one.name}: date_format={dialect.date_format!r} must be a pattern such as '%d/%m/%Y'. "
-            "ISO times with an offset need none."
-        )
+    if dialect.date_format is not None:
+        check_date_formats(one.name, (dialect.date_format,))
+
+
+def check_date_formats(where: str, formats: tuple[str, ...]) -> None:
+    """Refuse what is no form of a date, and forms that read one text as two days."""
+    for one in formats:
+        if one not in SPECIAL_DATE_FORMATS and ("%" not in str(one) or "%z" in str(one)):
+            raise ProfileError(
+                f"{where}: date_format={one!r} must be a pattern such as '%d/%m/%Y', or one of "
+                f"{', '.join(SPECIAL_DATE_FORMATS)}. ISO times with an offset need none."
+            )
+    shapes: dict[str, str] = {}
+    for one in formats:
+        shape = re.sub("%[dmYyBb]", "%?", one.replace("%-", "%"))
+        if shape in shapes and shapes[shape] != one:
+            raise ProfileError(
+                f"{where}: date_format {shapes[shape]!r} and {one!r} can read the same text as two days. "
+                "Name one of them."
+            )
+        shapes[shape] = one
 
 
 def _choice(one: Profile, key: str, value: str, choices: Iterable[str], *, listed: bool = True) -> None:
     if value not in choices:
-        told = f" Use one of {', '.join(choices)}." if listed else _nearest(str(value), choices)
+        told = f" Use one of {', '.join(sorted(choices))}." if listed else nearest(str(value), choices)
         raise ProfileError(f"{one.name}: {key}={value!r} is not known.{told}")
 
 
-def _only(where: str, given: Mapping[str, Any], allowed: Iterable[str]) -> None:
-    allowed = list(allowed)
-    for key in given:
-        if key not in allowed:
-            raise ProfileError(f"{where}: unknown key {key!r}.{_nearest(key, allowed)}")
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean ...?" with the known words nearest to a name, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=2)
     return f" Did you mean {' or '.join(repr(one) for one in near)}?" if near else ""

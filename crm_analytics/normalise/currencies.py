@@ -1,6 +1,11 @@
-"""Which currency codes exist?  ISO 4217: the active national codes, and those retired since 2020."""
+"""Which currency codes exist, and how many decimals has each?  ISO 4217.
+
+The active national codes, and those retired since 2020. Most currencies have two decimals.
+"""
 
 from __future__ import annotations
+
+from types import MappingProxyType
 
 _CODES = """
     AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD
@@ -13,3 +18,12 @@ _CODES = """
 """
 
 CURRENCIES: frozenset[str] = frozenset(_CODES.split())
+
+_NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR = "CLF UYW"
+
+# Decimals of the smallest unit, where they are not two -> codes.
+MINOR_DIGITS: MappingProxyType[int, tuple[str, ...]] = MappingProxyType(
+    {digits: tuple(codes.split()) for digits, codes in ((0, _NONE), (3, _THREE), (4, _FOUR))}
+)

@@ -1,0 +1,146 @@
+"""Which layout is a file of?  All profiles, and recognising one by the header.
+
+Of the profiles whose required columns are all there, the one that knows most of the header wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+from crm_analytics.errors import FileRefused, ProfileError
+from crm_analytics.ingest.headers import HeaderIndex, find_columns
+from crm_analytics.ingest.profile import WHITESPACE, ColumnRule, Profile, Target, nearest
+from crm_analytics.ingest.profile_file import read_profile
+from crm_analytics.schema import entities
+
+PLAIN = "plain_"
+
+
+@cache
+def profiles() -> Mapping[str, Profile]:
+    """Return every profile by name: the files of ``profiles/`` and the plain layouts.
+
+    Examples
+    --------
+    >>> profiles()["transactions"].main.entity, profiles()["plain_orders"].main.entity
+    ('order_lines', 'orders')
+    """
+    found = [read_profile(path) for path in sorted((Path(__file__).parent / "profiles").glob("*.toml"))]
+    found += [_plain(name) for name in entities()]
+    return {one.name: one for one in found}
+
+
+def profile(name: str) -> Profile:
+    """Return one profile by name, or read it from a path that ends in ``.toml``.
+
+    Raises
+    ------
+    ProfileError
+        No such profile; the message names the nearest.
+    """
+    if name.endswith(".toml"):
+        return read_profile(Path(name))
+    known = profiles()
+    if name not in known:
+        raise ProfileError(f"{name!r} is no profile.{nearest(name, known)} Profiles: {', '.join(known)}.")
+    return known[name]
+
+
+def detect(file: str, headers: Sequence[tuple[str, Sequence[str]]]) -> tuple[Profile, str]:
+    """Recognise a layout by its header.
+
+    Parameters
+    ----------
+    file : str
+        Name for messages; it also decides between profiles that fit equally and say which files are theirs.
+    headers : sequence of (delimiter, names)
+        The header as each delimiter would split it.
+
+    Returns
+    -------
+    (Profile, delimiter)
+
+    Raises
+    ------
+    FileRefused
+        ``missing_column``: one profile fits but for a few columns.
+    ProfileError
+        No profile fits, or several do.
+    """
+    best: list[tuple[int, str, str]] = []
+    near: list[tuple[int, str, list[str]]] = []
+    indexed = [(delimiter, HeaderIndex(names)) for delimiter, names in headers]
+    for one in profiles().values():
+        if one.dialect.header is not None:
+            continue
+        for delimiter, names in indexed:
+            if delimiter != one.dialect.delimiter and (one.dialect.delimiter or delimiter == WHITESPACE):
+                continue
+            places = find_columns(names, one.sources, one.headers).places
+            missing = one.missing(places.__contains__)
+            if not missing:
+                best.append((len(places), one.name, delimiter))
+            elif places:
+                near.append((len(places), one.name, missing))
+    top = max((known for known, _, _ in best), default=0)
+    if not best or any(known > top for known, _, _ in near):
+        raise _unknown_layout(file, headers, near)
+    fitting = sorted({(name, delimiter) for known, name, delimiter in best if known == top})
+    base = file.replace("\\", "/").rpartition("/")[2].casefold()
+    named = [one for one in fitting if any(fnmatchcase(base, form) for form in profiles()[one[0]].files)]
+    if len(named or fitting) > 1:
+        raise ProfileError(
+            f"{file}: several profiles fit: {', '.join(sorted({name for name, _ in named or fitting}))}. "
+            "Say which with profile=."
+        )
+    name, delimiter = (named or fitting)[0]
+    return profiles()[name], delimiter
+
+
+def _unknown_layout(
+    file: str,
+    headers: Sequence[tuple[str, Sequence[str]]],
+    near: list[tuple[int, str, list[str]]],
+) -> Exception:
+    near.sort(key=lambda one: (-one[0], one[1]))
+    widest = max((names for delimiter, names in headers if delimiter != WHITESPACE), key=len, default=())
+    found = ", ".join(repr(name[:40]) for name in widest[:12])
+    clear = near and near[0][0] >= 3 and (len(near) == 1 or near[1][0] < near[0][0])
+    if clear and len(near[0][2]) <= 2:
+        _, name, missing = near[0]
+        return FileRefused(
+            f"{file}: {columns_missing(missing)} for profile {name!r}. Found: {found}. "
+            "Export them too, or name another profile=.",
+            file=file,
+            reason="missing_column",
+            column=missing[0],
+        )
+    listed = "; ".join(f"{name} (missing: {', '.join(missing[:4])})" for _, name, missing in near[:3])
+    hint = " Is the delimiter right (delimiter=), or the header on a later line (skip_rows=)?"
+    hint = hint if len(widest) <= 2 else ""
+    return ProfileError(
+        f"{file}: no profile fits the columns {found}.{hint} "
+        + (f"Nearest: {listed}. " if listed else "")
+        + "Name one with profile=, or add one: docs/how-to-add/export-profile.md."
+    )
+
+
+def columns_missing(missing: Sequence[str]) -> str:
+    """Return "column 'a' is missing" for a message."""
+    names = ", ".join(repr(name) for name in missing)
+    return f"column {names} is missing" if len(missing) == 1 else f"columns {names} are missing"
+
+
+def _plain(entity_name: str) -> Profile:
+    declared = entities()[entity_name]
+    columns = {
+        one.name: ColumnRule(choices=((one.name,),), required=one.required) for one in declared.columns
+    }
+    return Profile(
+        name=PLAIN + entity_name,
+        purpose=f"Our own layout of {entity_name}: {declared.row}.",
+        targets=(Target(entity_name, entity_name, columns),),
+    )
