@@ -6,9 +6,11 @@ from . import errors as errors
 from . import nightly as nightly
 from . import scoring as scoring
 from . import segmentation as segmentation
+from .entities.checks import quality as quality
 from .ingest.load import Load as Load
 from .ingest.load import load as load
 from .ingest.sync import sync as sync
+from .ingest.withdraw import unload as unload
 from .records import RecordStore as RecordStore
 from .warehouse import Warehouse as Warehouse
 from .warehouse.publish import open_published as open_published

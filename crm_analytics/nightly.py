@@ -3,7 +3,7 @@
 Each step is idempotent: a second run for the same ``as_of`` replaces what the first wrote, gives the
 same results and publishes nothing new. A step that the data do not allow is skipped and says so; its
 columns are then NULL. A file that was refused does not stop the night; a failed audit does stop the
-results from being published, and the last run stays live.
+results from being published, and the last run stays live; so does a failed check whose file says ``stop``.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def run(
         with log.step("load") as step:
             _load(night, step)
         with log.step("checks") as step:
-            _check_entities(night, step)
+            _check_entities(night, step, accept)
         with log.step("segments") as step:
             _keep(night, step, "scores.rfm", segmentation.rfm(wh, as_of=as_of))
         with log.step("lifetime value", skip_on=(NotEnoughData,)) as step:
@@ -211,12 +211,20 @@ def _load(night: _Night, step: Step) -> None:
         step.skip(f"nothing to load: {paths.inbox.name} is empty or absent, and no record store is set")
 
 
-def _check_entities(night: _Night, step: Step) -> None:
-    """Run the rules over the entities; what they find is reported and stops nothing."""
-    findings = checks.run(night.wh)
+def _check_entities(night: _Night, step: Step, accept: str | None) -> None:
+    """Run the rules over the entities; each says in its header whether it warns or stops the night."""
+    findings = checks.run(night.wh, as_of=night.as_of)
     step.rows = sum(finding.row_count for finding in findings)
+    found = "; ".join(map(str, findings))
+    stopping = [finding for finding in findings if finding.gate == "stop"]
+    if stopping and not accept:
+        raise AuditBlocked(
+            f"Night of {night.as_of.isoformat()} is stopped before its models, the last run stays live. "
+            f"{'; '.join(map(str, stopping))} Mend the data and run it again (`crm-analytics quality` shows "
+            "where), or accept them as they are: nightly --accept 'reason'."
+        )
     if findings:
-        step.warn("; ".join(str(finding) for finding in findings))
+        step.warn(f"accepted ({accept}): {found}" if stopping else found)
 
 
 def _value(night: _Night, step: Step) -> None:

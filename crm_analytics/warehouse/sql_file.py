@@ -10,7 +10,9 @@
 
 Kinds: ``facts`` (becomes a table macro), ``features``, ``label``, ``score``, ``check`` (returns bad
 rows), ``quality``, ``kpi``, ``statement`` (a query of the machinery) and ``table`` (creates a table).
-``$name`` in the body is a parameter.
+``$name`` in the body is a parameter. Checks and quality files may have one line more, which says what
+becomes of the night when they fail: ``-- gate: warn above 0`` or ``-- gate: stop above 0.5`` (a check counts
+the rows it returns; of a quality file it is the share of bad rows, per entity, field and system).
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 KINDS = ("facts", "features", "label", "score", "check", "quality", "kpi", "statement", "table")
 PACKAGE = Path(__file__).parent.parent
 _PARAMETER = re.compile(r"\$([a-z_]+)")
+_GATE = re.compile(r"(warn|stop) above (\d+(?:\.\d+)?)")
 _NOT_CODE = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
 
 
@@ -52,6 +55,10 @@ class SqlFile:
         The whole file, header included (SQL comments do no harm).
     parameters : tuple of str
         Names used as ``$name``, sorted.
+    gate : {"", "warn", "stop"}
+        What a night does when more than `limit` is bad.
+    limit : float
+        Rows that a check may return; share of bad rows of a quality file.
     """
 
     path: Path
@@ -62,6 +69,8 @@ class SqlFile:
     columns: dict[str, str]
     text: str
     parameters: tuple[str, ...]
+    gate: str = ""
+    limit: float = 0.0
 
     @staticmethod
     @cache
@@ -74,6 +83,9 @@ class SqlFile:
             raise StoreError(f"{path.name}: the header lacks {', '.join(missing)}.")
         if header["kind"][0] not in KINDS:
             raise StoreError(f"{path.name}: unknown kind {header['kind'][0]!r}. Kinds: {', '.join(KINDS)}.")
+        gate = _GATE.fullmatch(" ".join(header.get("gate", ["warn above 0"])))
+        if gate is None:
+            raise StoreError(f"{path.name}: gate must be 'warn above <limit>' or 'stop above <limit>'.")
         return SqlFile(
             path=path,
             kind=header["kind"][0],
@@ -83,6 +95,8 @@ class SqlFile:
             columns=_columns(header["columns"]),
             text=text,
             parameters=tuple(sorted(set(_PARAMETER.findall(_NOT_CODE.sub("", text))))),
+            gate=gate[1] if "gate" in header else "",
+            limit=float(gate[2]),
         )
 
     @staticmethod
@@ -114,7 +128,7 @@ def _header(text: str) -> dict[str, list[str]]:
         if not line.startswith("--"):
             break
         content = line[2:].rstrip()
-        named = re.match(r" (kind|purpose|grain|reads|columns):\s*(.*)$", content)
+        named = re.match(r" (kind|purpose|gate|grain|reads|columns):\s*(.*)$", content)
         if named:
             current = parts.setdefault(named[1], [])
             if named[2]:

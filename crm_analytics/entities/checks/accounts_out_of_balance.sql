@@ -1,5 +1,6 @@
 -- kind:    check
 -- purpose: Which loads have an account that does not balance, or other quarantined records than it says?
+-- gate:    stop above 0
 -- grain:   load_id
 -- reads:   ops.loads, ops.quarantine
 -- columns:

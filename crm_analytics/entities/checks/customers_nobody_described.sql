@@ -1,5 +1,6 @@
 -- kind:    check
 -- purpose: Which customers have orders but no record, in a system that delivers customers?
+-- gate:    warn above 0
 -- grain:   source_system, customer_source_id
 -- reads:   entities.customers, entities.order_lines, entities.orders
 -- columns:

@@ -1,5 +1,6 @@
 -- kind:    check
 -- purpose: Which order lines have neither a time of their own nor a document head that tells it?
+-- gate:    warn above 0
 -- grain:   source_system, order_source_id
 -- reads:   entities.order_lines, entities.orders
 -- columns:

@@ -1,5 +1,6 @@
 -- kind:    check
 -- purpose: Which confirmed orders state a total but have no line, in a system that delivers lines?
+-- gate:    warn above 0
 -- grain:   source_system, source_id
 -- reads:   entities.order_lines, entities.orders
 -- columns:

@@ -1,5 +1,6 @@
 -- kind:    check
 -- purpose: Which orders, lines or payments have several versions of which none is marked as a revision?
+-- gate:    stop above 0
 -- grain:   entity, row_key
 -- reads:   entities.order_lines_versions, entities.orders_versions, entities.payments_versions,
 --          ops.withdrawals
