@@ -1,6 +1,7 @@
 """How does what a file says become versions, so that nothing known is overwritten or counted twice?
 
-One call stores the typed records of one delivery in ``entities.<name>_versions``:
+The typed records of a delivery are appended to a `Staging`, block by block, and stored at its end in
+``entities.<name>_versions``:
 
 - *Keyed rows* (customers, orders ...): the row is its key within its source system. A record that
   equals the version before it says nothing new and is merged. Of several different records of one
@@ -17,46 +18,65 @@ contradict one another on a line without an id, or on a thing without ``modified
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
 
 from crm_analytics.errors import UsageError
 from crm_analytics.schema import Column, Entity, entity
-from crm_analytics.warehouse import Warehouse, quote_ident, quote_table
+from crm_analytics.warehouse import Warehouse, quote_ident
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_TEMPORARY = ("delivered", "lines", "stored", "named", "known", "contested", "kept")
+_TEMPORARY = ("repeated", "lines", "stored", "named", "known", "contested", "kept")
 
-# The delivery, typed and digested. row_id stays empty for lines that have no id of their own.
-_DELIVERED = """
-    create or replace temp table versions_delivered as
-    select *, md5_number({content}) as content_id, {row_id} as row_id, {repeat_id} as repeat_id
-    from (
-        select cast(record_number as bigint) as record_number, {deleted} as is_deleted, {typed} from {staged}
+# The delivery, typed and digested. row_id is empty where it is not known yet, and in the end where a record
+# is about no row.
+_STAGED = """
+    create or replace temp table {staged} (
+        record_number bigint, is_deleted boolean, {columns}, content_id uhugeint, row_id uhugeint,
+        repeat_id uhugeint
     )"""
 
-_NAMED_BY_KEY = """
-    create or replace temp table versions_named as
-    select record_number, row_id from versions_delivered"""
+_APPEND = """
+    insert into {staged}
+    select *, {row_id}, {repeat_id}
+    from (
+        select *, md5_number({content}) as content_id
+        from (
+            select cast(record_number as bigint) as record_number, {deleted} as is_deleted, {typed}
+            from versions_given
+        )
+    )"""
+
+# Lines without an id of their own that come several times in the delivery; all others are rows of their own.
+_REPEATED = """
+    create or replace temp table versions_repeated as
+    select content_id from {staged} where {key} is null group by content_id having count(*) > 1"""
 
 # Without stored lines every line is a new row: its fields and how often they came before.
 _NAMED_AFRESH = """
     create or replace temp table versions_named as
-    select record_number, row_id from versions_delivered where row_id is not null
-    union all
-    select record_number, {new_row} from versions_lines as unmatched where $repeats = 'keep' or nth = 1"""
+    select place, case when $repeats = 'keep' then {new_row} end as row_id
+    from (
+        select
+            staged.rowid as place, content_id,
+            row_number() over (partition by content_id order by record_number, staged.rowid) as nth
+        from {staged} as staged
+        semi join versions_repeated using (content_id)
+        where {key} is null
+    ) as unmatched
+    where nth > 1"""
 
 _LINES = """
     create or replace temp table versions_lines as
     select
-        record_number, content_id, repeat_id, {agreeing},
-        row_number() over (partition by content_id order by record_number) as nth
-    from versions_delivered
-    where row_id is null"""
+        staged.rowid as place, record_number, content_id, repeat_id, {agreeing},
+        row_number() over (partition by content_id order by record_number, staged.rowid) as nth
+    from {staged} as staged
+    where {key} is null"""
 
 # Lines now in the store that the delivery could mean: those of the documents it speaks of.
 _STORED = """
@@ -65,10 +85,10 @@ _STORED = """
         row_id, content_id, {repeat_id} as repeat_id, {agreeing}, recorded_at, record_number,
         row_number() over (partition by content_id order by row_id) as nth
     from entities.{entity}
-    semi join (select {document} from versions_delivered where row_id is null) using ({document})
+    semi join (select {document} from {staged} where {key} is null) using ({document})
     where source_system = $source_system and {key} is null"""
 
-# Which row is each record about? Repeated lines (of the file or the store) are about none: merged.
+# Which row is each line about? Repeated lines (of the file or the store) are about none: merged.
 _NAMED = """
     create or replace temp table versions_named as
     with distinct_lines as (
@@ -77,7 +97,7 @@ _NAMED = """
     unmatched as (
         select
             *,
-            row_number() over (partition by repeat_id order by record_number) as position
+            row_number() over (partition by repeat_id order by record_number, place) as position
         from distinct_lines
         anti join versions_stored using (content_id, nth)
     ),
@@ -94,7 +114,7 @@ _NAMED = """
     ),
     placed as (
         select
-            unmatched.record_number,
+            unmatched.place,
             not_repeated.row_id as edited,
             {new_row} as fresh,
             {other_row} as other
@@ -104,60 +124,69 @@ _NAMED = """
             and not_repeated.position = unmatched.position
             and ({agrees})
     )
-    select record_number, row_id from versions_delivered where row_id is not null
-    union all
     -- A line that takes back the fields another line had before its edit is a row of its own.
     select
-        placed.record_number,
-        coalesce(placed.edited, case when taken.row_id is null then placed.fresh else placed.other end)
+        placed.place,
+        coalesce(
+            placed.edited, case when taken.row_id is null then placed.fresh else placed.other end
+        ) as row_id
     from placed
     left join (select distinct row_id from versions_stored) as taken on taken.row_id = placed.fresh"""
+
+_NAME = "update {staged} as staged set row_id = named.row_id from versions_named as named where staged.rowid = named.place"
 
 _KNOWN = """
     create or replace temp table versions_known as
     select row_id, content_id, recorded_at, record_number
     from {versions}
-    semi join versions_named using (row_id)"""
+    semi join {staged} using (row_id)
+    anti join ops.withdrawals using (load_id)"""
 
+# Rows of which the store holds versions, or the delivery several records; all others are simply new.
 _CONTESTED = """
     create or replace temp table versions_contested as
     select row_id from versions_known
     union
-    select row_id from versions_named group by row_id having count(*) > 1"""
+    select row_id from {staged} where row_id is not null group by row_id having count(*) > 1"""
 
-# The records that say something new. Equal neighbours in a row's history are one run: a run that holds
-# a version known by then adds nothing, any other run is kept once, by its last record.
 _KEPT = """
     create or replace temp table versions_kept as
     with delivered as (
-        select named.row_id, delivered.content_id, delivered.record_number, {modified} as modified_at,
-            {created} as created_at
-        from versions_named as named
-        join versions_delivered as delivered using (record_number)
-        semi join versions_contested on versions_contested.row_id = named.row_id
+        select
+            staged.row_id, staged.content_id, staged.record_number, staged.rowid as place,
+            {modified} as modified_at, {created} as created_at
+        from {staged} as staged
+        semi join versions_contested using (row_id)
     ),
     sequence as (
-        select row_id, content_id, recorded_at, record_number, false as is_new, null as modified_at
+        select
+            row_id, content_id, recorded_at, record_number, null as place, false as is_new,
+            null as modified_at
         from versions_known
         union all
-        select row_id, content_id, $received_at, record_number, true, modified_at
+        select row_id, content_id, $received_at, record_number, place, true, modified_at
         from delivered
     ),
     marked as (
         select *, case when content_id = lag(content_id) over history then 0 else 1 end as starts_run
         from sequence
-        window history as (partition by row_id order by recorded_at, record_number, content_id, is_new)
+        window history as (
+            partition by row_id order by recorded_at, record_number, content_id, is_new, place
+        )
     ),
     numbered as (
         select *, sum(starts_run) over history as run
         from marked
-        window history as (partition by row_id order by recorded_at, record_number, content_id, is_new)
+        window history as (
+            partition by row_id order by recorded_at, record_number, content_id, is_new, place
+        )
     ),
     in_runs as (
         select
             *,
             bool_or(not is_new and recorded_at <= $received_at) over (partition by row_id, run) as is_known,
-            max(case when is_new then record_number end) over (partition by row_id, run) as last_new
+            max(case when is_new then {{'number': record_number, 'place': place}} end)
+                over (partition by row_id, run) as last_new
         from numbered
     ),
     known_contents as (
@@ -170,7 +199,9 @@ _KEPT = """
         left join known_contents using (row_id, content_id)
         group by row_id
         having bool_and(coalesce(was_known, false))
-            and max(case when is_new then {{'number': record_number, 'content': content_id}} end).content
+            and max(
+                case when is_new then {{'number': record_number, 'content': content_id}} end
+            ).content
                 = max(
                     case
                         when not is_new and recorded_at <= $received_at
@@ -179,13 +210,13 @@ _KEPT = """
                 ).content
     ),
     fresh as (
-        select row_id, record_number
+        select row_id, record_number, place
         from in_runs
         left join known_contents using (row_id, content_id)
         anti join retold using (row_id)
         where is_new
             and not is_known
-            and record_number = last_new
+            and place = last_new.place
             -- The source's own time of change says that this very state was delivered before.
             and not (modified_at is not null and coalesce(was_known, false))
     ),
@@ -194,102 +225,94 @@ _KEPT = """
     ),
     since as (
         select
-            row_id, record_number,
+            place,
             -- A later record of the file must not be overtaken by an earlier one that was created later.
             min(created_at) over (
-                partition by row_id order by record_number rows between current row and unbounded following
+                partition by row_id order by record_number, place
+                rows between current row and unbounded following
             ) as created_at
         from delivered
     )
     select
-        fresh.record_number,
-        fresh.row_id,
+        fresh.place,
         known_rows.row_id is not null
-            or row_number() over (partition by fresh.row_id order by fresh.record_number) > 1 as is_revision,
+            or row_number() over (partition by fresh.row_id order by fresh.record_number, fresh.place) > 1
+            as is_revision,
         case
             when known_rows.row_id is null or known_rows.first_recorded_at >= $received_at
             then since.created_at
         end as created_at
     from fresh
-    join since using (row_id, record_number)
-    left join known_rows using (row_id)
-    union all
-    select named.record_number, named.row_id, false, {created}
-    from versions_named as named
-    join versions_delivered as delivered using (record_number)
-    anti join versions_contested on versions_contested.row_id = named.row_id"""
+    join since using (place)
+    left join known_rows using (row_id)"""
 
 _INSERT = """
     insert into {versions} by name
     select
         $source_system as source_system,
-        kept.row_id,
-        delivered.content_id,
+        staged.row_id,
+        staged.content_id,
         $received_at as recorded_at,
         $load_id as load_id,
-        delivered.record_number,
-        kept.is_revision,
-        delivered.is_deleted,
+        staged.record_number,
+        {is_revision} as is_revision,
+        staged.is_deleted,
         {time},
         {columns}
-    from versions_delivered as delivered
-    join versions_kept as kept using (record_number)"""
+    from {staged} as staged
+    {chosen}"""
 
+_UNCONTESTED = "anti join versions_contested using (row_id) where staged.row_id is not null"
+
+# Record numbers of the delivery that are the current version of a contested row.
 _CURRENT = """
-    select
-        (select count(*) from versions_kept anti join versions_contested using (row_id))
-        + (
-            select count(*)
-            from (
-                select load_id
-                from {versions}
-                semi join versions_contested using (row_id)
-                qualify row_number() over (
-                    partition by row_id
-                    order by {valid_from} recorded_at desc, record_number desc, content_id desc
-                ) = 1
-            )
-            where load_id = $load_id
-        )"""
+    select record_number
+    from (
+        select load_id, record_number
+        from {versions}
+        semi join versions_contested using (row_id)
+        anti join ops.withdrawals using (load_id)
+        qualify row_number() over (
+            partition by row_id
+            order by {valid_from} recorded_at desc, record_number desc, content_id desc
+        ) = 1
+    )
+    where load_id = $load_id"""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What became of the records of one delivery.
+    """What became of the rows that a delivery told of one entity.
 
     Attributes
     ----------
     loaded : int
         Rows whose current version came with this delivery.
     merged : int
-        Records that say nothing new, or that a later record of the delivery or store outdates.
+        Rows that say nothing new, or that a later record of the delivery or store outdates.
     """
 
     loaded: int
     merged: int
 
 
-def store_versions(
-    wh: Warehouse,
-    entity_name: str,
-    staged: pa.Table | str,
-    *,
-    load_id: int,
-    source_system: str,
-    received_at: datetime,
-    repeats: Literal["merge", "keep"] = "merge",
-) -> Stored:
-    """Store one delivery's typed records as versions, in the caller's transaction.
+@dataclass(frozen=True)
+class StoredDelivery:
+    """What became of a delivery: records with at least one current row, and each entity's account."""
+
+    records: int
+    entities: dict[str, Stored]
+
+
+class Staging:
+    """The typed records of one delivery on their way into the store; a context manager.
+
+    Everything happens in the caller's transaction, in temporary tables that DuckDB may move to disk.
 
     Parameters
     ----------
     wh : Warehouse
         Where to.
-    entity_name : str
-        A name of `crm_analytics.schema.entities`.
-    staged : pyarrow.Table or str
-        Columns of the entity (those that are missing are empty), ``record_number`` (unique) and, where
-        rows can go, ``is_deleted``; or the name of a table or view that has them.
     load_id : int
         Number of the load in ``ops.loads``; must be new.
     source_system : str
@@ -298,6 +321,207 @@ def store_versions(
         When it was received, with a time zone; becomes ``recorded_at``.
     repeats : {"merge", "keep"}, default "merge"
         Are equal lines of one file one fact, or several? Only for lines without an id of their own.
+
+    Raises
+    ------
+    UsageError
+        For an impossible source system, or a time without time zone.
+    """
+
+    def __init__(
+        self,
+        wh: Warehouse,
+        *,
+        load_id: int,
+        source_system: str,
+        received_at: datetime,
+        repeats: Literal["merge", "keep"] = "merge",
+    ) -> None:
+        if not source_system or ":" in source_system:
+            raise UsageError(
+                f"source_system={source_system!r} must be a name without ':', "
+                "which parts system and id in customer_id."
+            )
+        if received_at.tzinfo is None:
+            raise UsageError(f"received_at={received_at} has no time zone. Give one, for example tzinfo=UTC.")
+        self._wh = wh
+        self._parameters = {
+            "load_id": load_id,
+            "source_system": source_system,
+            "received_at": received_at,
+            "repeats": repeats,
+        }
+        self._has_lines: dict[str, bool] = {}
+        self._targets: set[str] = set()
+
+    def __enter__(self) -> Staging:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._drop(*(_table(name) for name in self._has_lines))
+
+    def append(self, entity_name: str, rows: pa.Table, *, target: str | None = None) -> None:
+        """Add typed rows of one entity.
+
+        Parameters
+        ----------
+        entity_name : str
+            A name of `crm_analytics.schema.entities`.
+        rows : pyarrow.Table
+            Columns of the entity (those that are missing are empty), ``record_number`` and, where rows can
+            go, ``is_deleted``.
+        target : str, optional
+            Which of the rows that a record tells these are; a record number comes once in a target. Default:
+            the entity.
+
+        Raises
+        ------
+        UsageError
+            For an unknown entity, or columns it lacks.
+        """
+        declared = entity(entity_name)
+        given = rows.column_names
+        _check_columns(declared, given)
+        self._targets.add(target or entity_name)
+        if entity_name not in self._has_lines:
+            self._has_lines[entity_name] = bool(declared.repeat_key) and self._holds_lines(declared)
+            columns = ", ".join(f"{quote_ident(c.name)} {c.sql_type}" for c in declared.columns)
+            self._run(_STAGED.format(staged=_table(entity_name), columns=columns))
+        sql = _append(declared, given, has_lines=self._has_lines[entity_name])
+        with self._wh.registered(versions_given=rows):
+            self._run(sql)
+
+    def store(self) -> StoredDelivery:
+        """Make versions of everything that was appended; once, at the end."""
+        self._run("create or replace temp table versions_current (record_number bigint)")
+        entities = {name: self._store(entity(name), has_lines) for name, has_lines in self._has_lines.items()}
+        if len(self._targets) == 1:
+            [records] = [stored.loaded for stored in entities.values()]
+        else:
+            records = int(self._run("select count(distinct record_number) from versions_current")[0][0])
+        self._drop("versions_current")
+        return StoredDelivery(records, entities)
+
+    def _store(self, declared: Entity, has_lines: bool) -> Stored:
+        staged = _table(declared.name)
+        versions = f"entities.{quote_ident(declared.name + '_versions')}"
+        has = set(declared.column_names)
+        modified = "staged.modified_at" if "modified_at" in has else "cast(null as timestamptz)"
+        created = "staged.created_at" if "created_at" in has else "cast(null as timestamptz)"
+        if declared.repeat_key:
+            self._name_lines(declared, has_lines)
+        self._run(_KNOWN.format(versions=versions, staged=staged))
+        self._run(_CONTESTED.format(staged=staged))
+        loaded = self._insert(declared, versions, _UNCONTESTED, "false", (modified, created))
+        valid_from = "valid_from desc," if declared.kind == "state" else ""
+        current = _CURRENT.format(versions=versions, valid_from=valid_from)
+        if self._run("select 1 from versions_contested limit 1"):
+            self._run(_KEPT.format(staged=staged, modified=modified, created=created))
+            chosen = "join versions_kept as kept on kept.place = staged.rowid"
+            self._insert(declared, versions, chosen, "kept.is_revision", (modified, "kept.created_at"))
+            loaded += int(self._run(f"select count(*) from ({current})")[0][0])
+        if len(self._targets) > 1:
+            new = f"select record_number from {staged} as staged {_UNCONTESTED}"
+            self._run(f"insert into versions_current {new} union all {current}")
+        rows = int(self._run(f"select count(*) from {staged}")[0][0])
+        self._drop(*(f"versions_{name}" for name in _TEMPORARY))
+        return Stored(loaded=loaded, merged=rows - loaded)
+
+    def _insert(
+        self, declared: Entity, versions: str, chosen: str, is_revision: str, since: tuple[str, str]
+    ) -> int:
+        time = f"coalesce({', '.join(since)}, $received_at) as valid_from"
+        if declared.kind == "event":
+            time = "cast(staged.occurred_at as date) as occurred_on"
+        [(count,)] = self._run(
+            _INSERT.format(
+                versions=versions,
+                staged=_table(declared.name),
+                is_revision=is_revision,
+                time=time,
+                columns=", ".join(f"staged.{quote_ident(name)}" for name in declared.column_names),
+                chosen=chosen,
+            )
+        )
+        return int(count)
+
+    def _name_lines(self, declared: Entity, has_lines: bool) -> None:
+        """Find the row of every line that has no id of its own."""
+        staged = _table(declared.name)
+        key = quote_ident(declared.key[0])
+        new_row = _line_digest(declared, "unmatched.content_id", "unmatched.nth")
+        if not has_lines:
+            self._run(_REPEATED.format(staged=staged, key=key))
+            if self._run("select 1 from versions_repeated limit 1"):
+                self._run(
+                    _NAMED_AFRESH.format(staged=staged, key=key, new_row=new_row),
+                )
+                self._run(_NAME.format(staged=staged))
+            return
+        agreeing = ", ".join(quote_ident(name) for name in declared.repeat_agrees)
+        self._run(_LINES.format(staged=staged, key=key, agreeing=agreeing))
+        self._run(
+            _STORED.format(
+                staged=staged,
+                entity=quote_ident(declared.name),
+                repeat_id=_repeat_id(declared),
+                agreeing=agreeing,
+                document=quote_ident(declared.repeat_key[0]),
+                key=key,
+            ),
+        )
+        self._run(
+            _NAMED.format(
+                new_row=new_row,
+                other_row=_line_digest(declared, "unmatched.content_id", "unmatched.nth, $load_id"),
+                agreeing=agreeing,
+                agrees=" or ".join(
+                    f"not_repeated.{quote_ident(name)} = unmatched.{quote_ident(name)}"
+                    for name in declared.repeat_agrees
+                ),
+            ),
+        )
+        self._run(_NAME.format(staged=staged))
+
+    def _holds_lines(self, declared: Entity) -> bool:
+        """Does the store hold lines without an id of their own, which a delivery could repeat or edit?"""
+        found = self._run(
+            f"select 1 from entities.{quote_ident(declared.name + '_versions')} "
+            f"where source_system = $source_system and {quote_ident(declared.key[0])} is null limit 1"
+        )
+        return bool(found)
+
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run one statement with those of the delivery's parameters that it names."""
+        named = {name: value for name, value in self._parameters.items() if f"${name}" in sql}
+        return self._wh.rows(sql, **named)
+
+    def _drop(self, *names: str) -> None:
+        for name in names:
+            self._run(f"drop table if exists temp.{quote_ident(name)}")
+
+
+def store_versions(
+    wh: Warehouse,
+    entity_name: str,
+    staged: pa.Table,
+    *,
+    load_id: int,
+    source_system: str,
+    received_at: datetime,
+    repeats: Literal["merge", "keep"] = "merge",
+) -> Stored:
+    """Store one delivery that tells of one entity, in the caller's transaction.
+
+    Parameters
+    ----------
+    wh, load_id, source_system, received_at, repeats
+        As of `Staging`.
+    entity_name, staged
+        As of `Staging.append`; every record number comes once.
 
     Returns
     -------
@@ -319,24 +543,19 @@ def store_versions(
     ...     [store_versions(wh, "customers", staged, load_id=load_id, **same) for load_id in (1, 2)]
     [Stored(loaded=2, merged=0), Stored(loaded=0, merged=2)]
     """
-    declared = entity(entity_name)
-    if not source_system or ":" in source_system:
-        raise UsageError(
-            f"source_system={source_system!r} must be a name without ':', "
-            "which parts system and id in customer_id."
-        )
-    if received_at.tzinfo is None:
-        raise UsageError(f"received_at={received_at} has no time zone. Give one, for example tzinfo=UTC.")
-    with ExitStack() as stack:
-        stack.enter_context(wh.transaction())
-        if isinstance(staged, str):
-            relation = quote_table(staged) if "." in staged else quote_ident(staged)
-        else:
-            relation = quote_ident("versions_staged")
-            stack.enter_context(wh.registered(versions_staged=staged))
-        given = [row[0] for row in wh.rows(f"select column_name from (describe select * from {relation})")]
-        _check_columns(declared, given)
-        return _store(wh, declared, relation, given, load_id, source_system, received_at, repeats)
+    with (
+        wh.transaction(),
+        Staging(
+            wh, load_id=load_id, source_system=source_system, received_at=received_at, repeats=repeats
+        ) as staging,
+    ):
+        staging.append(entity_name, staged)
+        return staging.store().entities[entity_name]
+
+
+def _table(entity_name: str) -> str:
+    name: str = quote_ident(f"versions_of_{entity_name}")
+    return name
 
 
 def _check_columns(declared: Entity, given: list[str]) -> None:
@@ -348,52 +567,8 @@ def _check_columns(declared: Entity, given: list[str]) -> None:
         )
 
 
-def _store(
-    wh: Warehouse,
-    declared: Entity,
-    relation: str,
-    given: list[str],
-    load_id: int,
-    source_system: str,
-    received_at: datetime,
-    repeats: str,
-) -> Stored:
-    versions = f"entities.{quote_ident(declared.name + '_versions')}"
-    has = set(declared.column_names)
-    modified = "delivered.modified_at" if "modified_at" in has else "cast(null as timestamptz)"
-    created = "delivered.created_at" if "created_at" in has else "cast(null as timestamptz)"
-    has_lines = bool(declared.repeat_key) and _holds_lines(wh, declared, source_system)
-    wh.execute(_delivered(declared, relation, given, has_lines=has_lines), source_system=source_system)
-    if declared.repeat_key:
-        _name_lines(wh, declared, load_id, source_system, repeats, has_lines=has_lines)
-    else:
-        wh.execute(_NAMED_BY_KEY)
-    wh.execute(_KNOWN.format(versions=versions))
-    wh.execute(_CONTESTED)
-    wh.execute(_KEPT.format(modified=modified, created=created), received_at=received_at)
-    if declared.kind == "event":
-        time = "cast(delivered.occurred_at as date) as occurred_on"
-    else:
-        time = f"coalesce({modified}, kept.created_at, $received_at) as valid_from"
-    wh.execute(
-        _INSERT.format(
-            versions=versions,
-            time=time,
-            columns=", ".join(f"delivered.{quote_ident(name)}" for name in declared.column_names),
-        ),
-        source_system=source_system,
-        received_at=received_at,
-        load_id=load_id,
-    )
-    valid_from = "valid_from desc," if declared.kind == "state" else ""
-    loaded = int(wh.value(_CURRENT.format(versions=versions, valid_from=valid_from), load_id=load_id))
-    records = int(wh.value("select count(*) from versions_delivered"))
-    for name in _TEMPORARY:
-        wh.execute(f"drop table if exists temp.{quote_ident('versions_' + name)}")
-    return Stored(loaded=loaded, merged=records - loaded)
-
-
-def _delivered(declared: Entity, relation: str, given: list[str], *, has_lines: bool) -> str:
+def _append(declared: Entity, given: list[str], *, has_lines: bool) -> str:
+    """Return SQL that types and digests given rows."""
     typed = ", ".join(
         f"cast({quote_ident(c.name) if c.name in given else 'null'} as {c.sql_type}) as {quote_ident(c.name)}"
         for c in declared.columns
@@ -404,64 +579,24 @@ def _delivered(declared: Entity, relation: str, given: list[str], *, has_lines: 
         content += " || case when is_deleted then '-' else '' end"
     row_id = _row_digest(declared.name, _digest_text(declared, declared.key))
     if declared.repeat_key:
-        row_id = f"case when {quote_ident(declared.key[0])} is not null then {row_id} end"
-    repeat_id = "null"
-    if has_lines:
-        repeat_id = _repeat_id(declared)
-    return _DELIVERED.format(
+        line_id = "null" if has_lines else _line_digest(declared, "content_id", "1")
+        has_key = f"{quote_ident(declared.key[0])} is not null"
+        row_id = f"case when {has_key} then {row_id} else {line_id} end"
+        if declared.key[0] not in given:
+            row_id = line_id
+    return _APPEND.format(
+        staged=_table(declared.name),
         content=content,
         row_id=row_id,
-        repeat_id=repeat_id,
+        repeat_id=_repeat_id(declared) if has_lines else "null",
         deleted="coalesce(cast(is_deleted as boolean), false)" if has_deleted else "false",
         typed=typed,
-        staged=relation,
     )
 
 
-def _holds_lines(wh: Warehouse, declared: Entity, source_system: str) -> bool:
-    """Does the store hold lines without an id of their own, which a delivery could repeat or edit?"""
-    found = wh.rows(
-        f"select 1 from entities.{quote_ident(declared.name + '_versions')} "
-        f"where source_system = $source_system and {quote_ident(declared.key[0])} is null limit 1",
-        source_system=source_system,
-    )
-    return bool(found)
-
-
-def _name_lines(
-    wh: Warehouse, declared: Entity, load_id: int, source_system: str, repeats: str, *, has_lines: bool
-) -> None:
-    agreeing = ", ".join(quote_ident(name) for name in declared.repeat_agrees)
-    wh.execute(_LINES.format(agreeing=agreeing))
-    line = "'line', hex(unmatched.content_id), unmatched.nth"  # a cast to varchar takes 100 microseconds
-    new_row = _row_digest(declared.name, line)
-    if not has_lines:
-        wh.execute(_NAMED_AFRESH.format(new_row=new_row), source_system=source_system, repeats=repeats)
-        return
-    wh.execute(
-        _STORED.format(
-            entity=quote_ident(declared.name),
-            repeat_id=_repeat_id(declared),
-            agreeing=agreeing,
-            document=quote_ident(declared.repeat_key[0]),
-            key=quote_ident(declared.key[0]),
-        ),
-        source_system=source_system,
-    )
-    wh.execute(
-        _NAMED.format(
-            new_row=new_row,
-            other_row=_row_digest(declared.name, f"{line}, $load_id"),
-            agreeing=agreeing,
-            agrees=" or ".join(
-                f"not_repeated.{quote_ident(name)} = unmatched.{quote_ident(name)}"
-                for name in declared.repeat_agrees
-            ),
-        ),
-        source_system=source_system,
-        repeats=repeats,
-        load_id=load_id,
-    )
+def _line_digest(declared: Entity, content_id: str, nth: str) -> str:
+    # hex: a cast to varchar takes 100 microseconds
+    return _row_digest(declared.name, f"'line', hex({content_id}), {nth}")
 
 
 def _row_digest(entity_name: str, text: str) -> str:

@@ -8,6 +8,7 @@ Format: APPNOTE.TXT - .ZIP File Format Specification (PKWARE).
 from __future__ import annotations
 
 import hashlib
+import io
 import lzma
 import zipfile
 import zlib
@@ -19,8 +20,12 @@ from typing import IO
 
 from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.kinds import START_BYTES
+from crm_analytics.ingest.options import option
+from crm_analytics.ingest.records import Part
 
 MAX_MEMBERS = 10_000
+# A workbook inside an archive is held in memory.
+MAX_HELD_BYTES = 256 * 1024 * 1024
 _CHUNK = 1024 * 1024
 _LABEL_CHARACTERS = 200
 ENCRYPTED, _METHODS = 0x1, (0, 8, 12, 14)
@@ -94,6 +99,30 @@ def members(
     return found, over
 
 
+def opener(whole: Part) -> Callable[[], IO[bytes]]:
+    """Return what opens a file anew: from the disk, or from memory where it lies in an archive.
+
+    Raises
+    ------
+    FileRefused
+        ``file_too_large``: more than 256 MB inside an archive.
+    """
+    if not whole.member:
+        return lambda: whole.path.open("rb")
+    pieces, size = [], 0
+    for piece, _ in whole.chunks():
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_HELD_BYTES:
+            raise FileRefused(
+                f"{whole.name}: more than {MAX_HELD_BYTES:,} bytes. Export it as CSV.",
+                file=whole.name,
+                reason="file_too_large",
+            )
+    data = b"".join(pieces)
+    return lambda: io.BytesIO(data)
+
+
 def check_claims(file: str, infos: Sequence[zipfile.ZipInfo], limit: Limit) -> None:
     """Refuse members that claim to expand beyond the limit, each or all together.
 
@@ -109,7 +138,7 @@ def check_claims(file: str, infos: Sequence[zipfile.ZipInfo], limit: Limit) -> N
                 file,
                 "expansion_limit",
                 f"{packed:,} bytes expand to {claimed:,}, more than {limit(packed):,}. If that is right, say "
-                "max_expanded_bytes= (--max-expanded-bytes).",
+                f"{option('max_expanded_bytes')}.",
             )
 
 

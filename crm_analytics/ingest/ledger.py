@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import pyarrow as pa
 
+from crm_analytics.entities.versions import Stored
 from crm_analytics.ingest.mapping import Fault, Issue, escaped
-from crm_analytics.ingest.profile import Profile, header_key
-from crm_analytics.ingest.readers import Delivery
-from crm_analytics.schema import entity
+from crm_analytics.ingest.records import Block, BrokenRecord
 from crm_analytics.warehouse import Warehouse
 from crm_analytics.warehouse.masking import prepare_key
 
@@ -33,7 +32,8 @@ MESSAGES = {
     "bad_date": "no date in the declared form (ISO 8601 unless date_format= says otherwise).",
     "bad_number": "no plain number. Declare the format (decimal=), or correct it.",
     "bad_quote": "a quote inside a quoted field is not doubled. Double it.",
-    "date_out_of_range": "the date is implausibly early or late. Correct it.",
+    "date_out_of_range": "the date is implausibly early or late (a year like 1403 is Jalali: say "
+    "calendar='jalali'). Correct it.",
     "field_too_long": "a field has more than 1,000,000 characters. Shorten it.",
     "future_date": "the date lies after the day of receipt. Correct it.",
     "invalid_encoding": "bytes that are not UTF-8. Say encoding=, or correct the record.",
@@ -44,6 +44,8 @@ MESSAGES = {
     "nonexistent_time": "this time does not exist on that day (summer time begins). Correct it.",
     "nul_byte": "a NUL byte. Remove it.",
     "out_of_range": "the number is implausibly large. Correct it.",
+    "tells_nothing": "this record tells of none of the layout's entities. Correct it, or the profile's "
+    "when=.",
     "repeated_header": "this is the header again, no record. Remove it.",
     "too_few_fields": "fewer fields than the header has. Add the missing ones.",
     "too_many_fields": "more fields than the header has. Quote fields that hold the delimiter.",
@@ -88,30 +90,92 @@ class Entry:
     finished_at: datetime
 
 
-def set_aside(
-    wh: Warehouse, delivery: Delivery, profile: Profile, faults: Sequence[Fault], *, show_values: bool
-) -> list[SetAside]:
-    """Return every record of a delivery that cannot be loaded, in the order of the file."""
-    found = []
-    file = delivery.source.name
-    for one in delivery.broken:
-        raw = delivery.source.delivered(one.start, one.end)
-        column = "" if one.field is None else delivery.header[one.field]
-        offset = delivery.source.delivered_at(one.start)
-        found.append(_kept(file, one.number, one.line, column, one.reason, None, raw, offset))
-    declared = entity(profile.entity)
-    key = prepare_key(wh) if faults else ""
-    for fault in faults:
-        line, offset, raw = delivery.place(fault.row)
-        sources = profile.columns[fault.column].sources if fault.column else ()
+class Quarantine:
+    """The records of one load that are set aside, written to ops.quarantine block by block.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        Inside the transaction of the load. Records that an earlier try set aside are forgotten.
+    load_id : int
+        Number of the load.
+    file : str
+        Name of the part.
+    header : sequence of str
+        Column names as the file has them.
+
+    Attributes
+    ----------
+    count, broken_count : int
+        All records, and those without the orders of guests: a record that lacks nothing but its customer
+        is not broken.
+    first_broken : SetAside | None
+        The first broken one of the file.
+    """
+
+    def __init__(self, wh: Warehouse, load_id: int, file: str, header: Sequence[str]) -> None:
+        self._wh, self._load_id, self._file, self._header = wh, load_id, file, header
+        self._reasons: Counter[str] = Counter()
+        self._broken_reasons: Counter[str] = Counter()
+        self._key: str | None = None
+        self.first_broken: SetAside | None = None
+        wh.execute("delete from ops.quarantine where load_id = $load_id", load_id=load_id)
+
+    @property
+    def count(self) -> int:
+        """Number of records set aside."""
+        return self._reasons.total()
+
+    @property
+    def broken_count(self) -> int:
+        """Number of those that are broken."""
+        return self._broken_reasons.total()
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Reason -> records, the most frequent first."""
+        return _most_first(self._reasons)
+
+    @property
+    def broken_reasons(self) -> dict[str, int]:
+        """The same of the broken ones."""
+        return _most_first(self._broken_reasons)
+
+    def add(self, block: Block, faults: Sequence[Fault]) -> None:
+        """Set the broken records of a block aside, in the order of the file."""
+        found = [(self._unread(one), False) for one in block.broken]
+        for fault in faults:
+            is_guest = fault.column == "customer_source_id" and fault.reason == "missing_value"
+            found.append((self._unconverted(block, fault), is_guest))
+        if not found:
+            return
+        found.sort(key=lambda one: one[0].record_number)
+        for one, is_guest in found:
+            self._reasons[one.reason] += 1
+            if not is_guest:
+                self._broken_reasons[one.reason] += 1
+                self.first_broken = self.first_broken or one
+        rows = [{"load_id": self._load_id} | asdict(one) for one, _ in found]
+        self._wh.append("ops.quarantine", pa.Table.from_pylist(rows))
+
+    def _unread(self, one: BrokenRecord) -> SetAside:
+        column = "" if one.field is None else self._header[one.field]
+        return _kept(self._file, one.number, one.line, column, one.reason, None, one.raw, one.offset)
+
+    def _unconverted(self, block: Block, fault: Fault) -> SetAside:
+        line, offset, raw = block.place(fault.row)
         shown = None
-        if sources and fault.reason != "missing_value":
-            text = _text_of(delivery, fault.row, sources[0])
-            is_open = show_values or declared.column(fault.column).privacy == "none"
-            shown = repr(escaped(text[:SHOWN_CHARACTERS])) if is_open else f"value #{_keyed_hash(key, text)}"
-        column = ", ".join(sources)
-        found.append(_kept(file, fault.record_number, line, column, fault.reason, shown, raw, offset))
-    return sorted(found, key=lambda one: one.record_number)
+        if fault.place is not None and fault.reason != "missing_value":
+            text = str(block.cells[f"c{fault.place}"][fault.row].as_py() or "")
+            shown = repr(escaped(text[:SHOWN_CHARACTERS])) if fault.is_open else self._masked(text)
+        column = ", ".join(fault.sources)
+        return _kept(self._file, fault.record_number, line, column, fault.reason, shown, raw, offset)
+
+    def _masked(self, text: str) -> str:
+        if self._key is None:
+            self._key = prepare_key(self._wh)
+        digest = hmac.new(bytes.fromhex(self._key), text.encode(), hashlib.sha256).hexdigest()
+        return f"value #{digest[:12]}"
 
 
 def next_load_id(wh: Warehouse) -> int:
@@ -119,22 +183,32 @@ def next_load_id(wh: Warehouse) -> int:
     return int(wh.value("select coalesce(max(load_id), 0) + 1 from ops.loads"))
 
 
-def write_entry(
-    wh: Warehouse, entry: Entry, aside: Sequence[SetAside] = (), issues: Sequence[Issue] = ()
-) -> None:
-    """Write one load with its quarantined records and issues."""
+def write_entry(wh: Warehouse, entry: Entry, issues: Sequence[Issue] = ()) -> None:
+    """Write one load with what was noticed."""
     wh.append("ops.loads", pa.Table.from_pylist([asdict(entry)]))
-    if aside:
-        rows = [{"load_id": entry.load_id} | asdict(one) for one in aside]
-        wh.append("ops.quarantine", pa.Table.from_pylist(rows))
     if issues:
         rows = [{"load_id": entry.load_id} | asdict(one) for one in issues]
         wh.append("ops.load_issues", pa.Table.from_pylist(rows))
 
 
-def count_reasons(aside: Sequence[SetAside]) -> dict[str, int]:
-    """Return how many records were set aside for which reason, the most frequent first."""
-    return dict(sorted(Counter(one.reason for one in aside).items(), key=lambda one: (-one[1], one[0])))
+def write_entities(wh: Warehouse, load_id: int, entities: Mapping[str, Stored]) -> None:
+    """Write what each entity got of one load."""
+    rows = [
+        {
+            "load_id": load_id,
+            "entity": name,
+            "rows_staged": stored.loaded + stored.merged,
+            "rows_loaded": stored.loaded,
+            "rows_merged": stored.merged,
+        }
+        for name, stored in entities.items()
+    ]
+    if rows:
+        wh.append("ops.load_entities", pa.Table.from_pylist(rows))
+
+
+def _most_first(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _kept(
@@ -158,12 +232,3 @@ def _kept(
         raw_sha256=hashlib.sha256(raw).hexdigest(),
         byte_offset=offset,
     )
-
-
-def _text_of(delivery: Delivery, row: int, source: str) -> str:
-    place = [header_key(name) for name in delivery.header].index(header_key(source))
-    return str(delivery.cells[f"c{place}"][row].as_py() or "")
-
-
-def _keyed_hash(key: str, text: str) -> str:
-    return hmac.new(bytes.fromhex(key), text.encode(), hashlib.sha256).hexdigest()[:12]

@@ -2,38 +2,51 @@
 
 A file is checked, recognised, read, converted and stored in one transaction: either all of it is in,
 with ``rows_in = rows_loaded + rows_quarantined + rows_merged``, or nothing and a reason in ops.loads. The
-same bytes with the same profile change nothing the second time. This file reads the clock: the time of
+same bytes with the same profile change nothing the second time. Records pass through in blocks: while one
+is appended, the next is converted and the one after that is read. This file reads the clock: the time of
 receipt, when the caller gives none, and when the load began and ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from crm_analytics.entities import store_versions
+import numpy as np
+import pyarrow.compute as pc
+
+from crm_analytics.entities.versions import Staging
 from crm_analytics.errors import FileRefused, InputError, ProfileError, UsageError
 from crm_analytics.ingest import ledger
-from crm_analytics.ingest.mapping import Issue, map_delivery
-from crm_analytics.ingest.profile import Profile, detect, profile
-from crm_analytics.ingest.readers import Delivery, headers, read
-from crm_analytics.ingest.source import Source, open_source
+from crm_analytics.ingest.headers import HeaderIndex, find_columns
+from crm_analytics.ingest.mapping import Findings, Issue, Mapper, MappingPlan, plan_mapping
+from crm_analytics.ingest.profile import Profile
+from crm_analytics.ingest.readers import headers, read
+from crm_analytics.ingest.recognise import detect, profile
+from crm_analytics.ingest.records import Block, BrokenRecord, Delivery, Part
+from crm_analytics.ingest.source import open_source
 from crm_analytics.warehouse import Warehouse, quote_ident
 
 REJECT_RATE = 0.1
 REJECT_RECORDS = 50
 # An undeclared file that is not UTF-8: so many records with other bytes, and fewer with proper ones.
 ENCODING_RECORDS = 3
+ENCODING_LOOKED_AT = 10_000
 
 # Files of a folder that are taken for exports (and refused where they cannot be read).
 SUFFIXES = (".csv", ".gz", ".json", ".ndjson", ".parquet", ".tsv", ".txt", ".xls", ".xlsx", ".zip")
 
+# Called with the name of a part, the bytes of its file read so far, and the bytes in all. When the last
+# bytes are read, the records are still to be stored.
 Progress = Callable[[str, int, int], None]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,7 @@ class _Call:
     options: dict[str, Any]
     max_expanded_bytes: int | None
     show_values: bool
+    progress: Progress | None
 
 
 def load(
@@ -113,6 +127,10 @@ def load(
     guest: str | None = None,
     duplicates: str | None = None,
     default_country: str | None = None,
+    default_currency: str | None = None,
+    thousands: str | None = None,
+    calendar: str | None = None,
+    money_unit: str | None = None,
     max_expanded_bytes: int | None = None,
     show_values: bool = False,
     progress: Progress | None = None,
@@ -133,7 +151,8 @@ def load(
         has no offset. Default: now.
     source_system : str, optional
         System that the ids are scoped by; default: the profile's.
-    encoding, date_format, decimal, delimiter, skip_rows, timezone, default_country : optional
+    encoding, date_format, decimal, delimiter, skip_rows, timezone : optional
+    default_country, default_currency, thousands, calendar, money_unit : optional
         How the file is written; in place of the profile's own (see `crm_analytics.ingest.profile`).
     guest : {"quarantine", "keep"}, optional
         What becomes of records without customer id.
@@ -144,17 +163,18 @@ def load(
     show_values : bool, default False
         May messages hold values of personal columns? For a person at a prompt.
     progress : callable, optional
-        Called with (file name, files done, files in all).
+        Called again and again with (file name, bytes of it read so far, bytes in all).
 
     Returns
     -------
     list of Load
-        One per file. A file that was refused in a folder has status "refused" and the others go on.
+        One per file; one per member of an archive and per sheet of a workbook. What was refused beside
+        others has status "refused" and the others go on.
 
     Raises
     ------
     FileRefused
-        A single file was refused; nothing of it was loaded.
+        A single file (of a single part) was refused; nothing of it was loaded.
     ProfileError
         A profile or option is wrong, or no profile (or several) fits a single file.
     UsageError
@@ -184,26 +204,23 @@ def load(
             "skip_rows": skip_rows,
             "timezone": timezone,
             "default_country": default_country,
+            "default_currency": default_currency,
+            "thousands": thousands,
+            "calendar": calendar,
+            "money_unit": money_unit,
             "guest": guest,
             "repeats": duplicates,
         },
         max_expanded_bytes=max_expanded_bytes,
         show_values=show_values,
+        progress=progress,
     )
     given = Path(path)
     if given.is_file():
-        return [_load_file(wh, given, call)]
+        return _load_file(wh, given, call)
     if not given.is_dir():
         raise UsageError(f"{path}: no such file or folder.")
-    files = exports(given)
-    loads = []
-    for done, file in enumerate(files):
-        if progress is not None:
-            progress(file.name, done, len(files))
-        loads.append(_try_file(wh, file, call))
-    if progress is not None:
-        progress("", len(files), len(files))
-    return loads
+    return [one for file in exports(given) for one in _try_file(wh, file, call)]
 
 
 def exports(folder: Path) -> list[Path]:
@@ -238,108 +255,179 @@ def _moment(given: datetime | date | str | None, timezone: str) -> datetime:
     return given if given.tzinfo else given.replace(tzinfo=ZoneInfo(timezone))
 
 
-def _try_file(wh: Warehouse, file: Path, call: _Call) -> Load:
+def _try_file(wh: Warehouse, file: Path, call: _Call) -> list[Load]:
     """Load one file of a folder; a refusal becomes its account."""
     try:
         return _load_file(wh, file, call)
     except InputError as refusal:
-        reason = refusal.reason if isinstance(refusal, FileRefused) else "no_profile"
-        issue = Issue(reason, "", str(refusal), 0)
-        return Load(
-            file=file.name,
-            profile=None,
-            status="refused",
-            rows_in=0,
-            rows_loaded=0,
-            rows_quarantined=0,
-            rows_merged=0,
-            reasons={reason: 0},
-            load_id=int(wh.value("select max(load_id) from ops.loads")),
-            issues=(issue,),
-        )
+        return [_account_of_refusal(file.name, refusal, int(wh.value("select max(load_id) from ops.loads")))]
 
 
-def _load_file(wh: Warehouse, file: Path, call: _Call) -> Load:
+def _load_file(wh: Warehouse, file: Path, call: _Call) -> list[Load]:
+    """Load the parts of one file; a refusal is raised where the file has no other part."""
     started_at = datetime.now(UTC)
-    source: Source | None = None
+    try:
+        parts = open_source(file, max_expanded_bytes=call.max_expanded_bytes)
+    except FileRefused as refusal:
+        _write_refusal(wh, file.name, None, None, call, started_at, refusal)
+        raise
+    loads = []
+    for part in parts:
+        try:
+            if isinstance(part, FileRefused):
+                _write_refusal(wh, part.file, None, None, call, started_at, part)
+                raise part
+            loads.append(_load_part(wh, part, call))
+        except InputError as refusal:
+            if len(parts) == 1:
+                raise
+            name = part.file if isinstance(part, FileRefused) else part.name
+            load_id = int(wh.value("select max(load_id) from ops.loads"))
+            loads.append(_account_of_refusal(name, refusal, load_id))
+    return loads
+
+
+def _account_of_refusal(file: str, refusal: InputError, load_id: int) -> Load:
+    reason = refusal.reason if isinstance(refusal, FileRefused) else "no_profile"
+    return Load(
+        file=file,
+        profile=None,
+        status="refused",
+        rows_in=0,
+        rows_loaded=0,
+        rows_quarantined=0,
+        rows_merged=0,
+        reasons={reason: 0},
+        load_id=load_id,
+        issues=(Issue(reason, "", str(refusal), 0),),
+    )
+
+
+def _load_part(wh: Warehouse, part: Part, call: _Call) -> Load:
+    started_at = datetime.now(UTC)
     used: Profile | None = None
     try:
-        source = open_source(file, max_expanded_bytes=call.max_expanded_bytes)
-        used = _profile_of(source, call)
+        used = _profile_of(part, call)
         with wh.transaction():
-            known = _loaded_before(wh, source, used, call)
+            known = _loaded_before(wh, part, used, call)
             if known is not None:
-                return _unchanged(wh, source, used, call, started_at, rows_in=known)
-            return _store(wh, source, used, call, started_at)
+                return _unchanged(wh, part, used, call, started_at, rows_in=known)
+            return _store(wh, part, used, call, started_at)
     except InputError as refusal:
-        _write_refusal(wh, file, source, used, call, started_at, refusal)
+        _write_refusal(wh, part.name, part, used, call, started_at, refusal)
         raise
 
 
-def _profile_of(source: Source, call: _Call) -> Profile:
-    """Return the profile to read a file by, with the caller's options and its own delimiter in place."""
+def _profile_of(part: Part, call: _Call) -> Profile:
+    """Return the profile to read a part by, with the caller's options and its own delimiter in place."""
     options = call.options
     delimiter: str | None
     if call.profile is None:
-        asked = Profile("options of load", "").with_options(**options)
-        found, delimiter = detect(source.name, headers(source, asked.dialect))
+        asked = Profile("options of load", ()).with_options(**options)
+        found, delimiter = detect(part.name, headers(part, asked.dialect))
     else:
         found = profile(call.profile).with_options(**options)
-        delimiter = found.dialect.delimiter or _delimiter_for(source, found)
+        delimiter = found.dialect.delimiter or _delimiter_for(part, found)
     chosen = found.with_options(**(options | {"delimiter": delimiter or None}))
     return replace(chosen, source_system=call.source_system or chosen.source_system)
 
 
-def _delimiter_for(source: Source, used: Profile) -> str:
-    """Return the delimiter under which a file has most of a named profile's columns."""
-    wanted = {name.casefold() for name in used.sources}
-    split = headers(source, used.dialect)
-    return max(split, key=lambda one: sum(name.casefold() in wanted for name in one[1]))[0]
+def _delimiter_for(part: Part, used: Profile) -> str:
+    """Return the delimiter under which a part has most of a named profile's columns."""
+    split = headers(part, used.dialect)
+    return max(
+        split, key=lambda one: len(find_columns(HeaderIndex(one[1]), used.sources, used.headers).places)
+    )[0]
 
 
-def _store(wh: Warehouse, source: Source, used: Profile, call: _Call, started_at: datetime) -> Load:
-    delivery = read(source, used.dialect)
-    _check_encoding(delivery, used)
-    mapped = map_delivery(
-        delivery,
+def _store(wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: datetime) -> Load:
+    """Read, convert and store one part, in the caller's transaction."""
+    load_id = ledger.next_load_id(wh)
+    delivery = read(part, used.dialect)
+    plan: MappingPlan | None = plan_mapping(
+        delivery.header,
         used,
+        file=part.name,
+        zone=wh.settings.timezone,
         received_at=call.received_at,
-        timezone=wh.settings.timezone,
         show_values=call.show_values,
     )
-    aside = ledger.set_aside(wh, delivery, used, mapped.faults, show_values=call.show_values)
-    _check_rejects(delivery, used, aside)
-    load_id = ledger.next_load_id(wh)
-    stored = store_versions(
-        wh,
-        used.entity,
-        mapped.staged,
-        load_id=load_id,
-        source_system=used.source_system,
-        received_at=call.received_at,
-        repeats=used.repeats,
-    )
-    issues = mapped.issues
-    if not delivery.record_count:
+    with ExitStack() as stack:
+        while plan is not None:
+            stack.close()
+            aside = ledger.Quarantine(wh, load_id, part.name, delivery.header)
+            staging = stack.enter_context(
+                Staging(
+                    wh,
+                    load_id=load_id,
+                    source_system=used.source_system,
+                    received_at=call.received_at,
+                    repeats=used.repeats,
+                )
+            )
+            rows_in, findings = _stage(delivery, plan, aside, staging, part, used, call)
+            plan = findings.again
+        _check_rejects(part.name, used, aside, rows_in)
+        stored = staging.store()
+    issues = tuple(Issue(issue, "", sentence, 0) for issue, sentence in part.notes) + findings.issues
+    if not rows_in:
         issues += (Issue("no_records", "", "the file has a header and no records", 0),)
     account = Load(
-        file=source.name,
+        file=part.name,
         profile=used.name,
         status="loaded",
-        rows_in=delivery.record_count,
-        rows_loaded=stored.loaded,
-        rows_quarantined=len(aside),
-        rows_merged=stored.merged,
-        reasons=ledger.count_reasons(aside),
+        rows_in=rows_in,
+        rows_loaded=stored.records,
+        rows_quarantined=aside.count,
+        rows_merged=rows_in - aside.count - stored.records,
+        reasons=aside.reasons,
         load_id=load_id,
         issues=issues,
     )
-    ledger.write_entry(wh, _entry(account, source, used, call, started_at), aside, issues)
+    ledger.write_entry(wh, _entry(account, part, used, call, started_at), issues)
+    ledger.write_entities(wh, load_id, stored.entities)
     return account
 
 
+def _stage(
+    delivery: Delivery,
+    plan: MappingPlan,
+    aside: ledger.Quarantine,
+    staging: Staging,
+    part: Part,
+    used: Profile,
+    call: _Call,
+) -> tuple[int, Findings]:
+    """Take all blocks of a delivery in; return the number of records and what was noticed."""
+    encoding = _EncodingCheck(part.name, used)
+    rows_in = 0
+    with Mapper(plan) as mapper, ExitStack() as stack:
+        blocks = stack.enter_context(closing(_ahead(delivery.blocks())))
+        mapped_blocks = stack.enter_context(closing(_ahead((one, mapper.add(one)) for one in blocks)))
+        for block, mapped in mapped_blocks:
+            rows_in += block.record_count - mapped.ignored
+            aside.add(block, mapped.faults)
+            encoding.add(block)
+            for target, table in mapped.staged:
+                staging.append(target.entity, table, target=target.name)
+            if call.progress is not None:
+                call.progress(part.name, block.read_bytes, part.size)
+        encoding.check()
+        return rows_in, mapper.finish()
+
+
+def _ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
+    """Yield the items of an iterator; another thread makes the next one meanwhile."""
+    end = object()
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, items, end)
+            yield item  # type: ignore[misc]
+
+
 def _unchanged(
-    wh: Warehouse, source: Source, used: Profile, call: _Call, started_at: datetime, *, rows_in: int
+    wh: Warehouse, source: Part, used: Profile, call: _Call, started_at: datetime, *, rows_in: int
 ) -> Load:
     account = Load(
         file=source.name,
@@ -355,7 +443,7 @@ def _unchanged(
     return account
 
 
-def _loaded_before(wh: Warehouse, source: Source, used: Profile, call: _Call) -> int | None:
+def _loaded_before(wh: Warehouse, source: Part, used: Profile, call: _Call) -> int | None:
     """Return the number of records of an earlier load of the same bytes in the same way, if there was one.
 
     A file that still lies where it was says nothing new. One that is delivered anew (under another name,
@@ -385,66 +473,87 @@ def _loaded_before(wh: Warehouse, source: Source, used: Profile, call: _Call) ->
 
 
 def _has_revisions_since(wh: Warehouse, used: Profile, load_id: int) -> bool:
-    """Did a later load change something that was known of the entity in that system?"""
-    versions = f"entities.{quote_ident(used.entity + '_versions')}"
-    return bool(
+    """Did a later load change something that was known of the layout's entities in that system?"""
+    return any(
         wh.rows(
-            f"select 1 from {versions} where is_revision and load_id > $load_id "
-            "and source_system = $source_system limit 1",
+            f"select 1 from entities.{quote_ident(name + '_versions')} where is_revision "
+            "and load_id > $load_id and source_system = $source_system limit 1",
             load_id=load_id,
             source_system=used.source_system,
         )
+        for name in {target.entity for target in used.targets}
     )
 
 
-def _check_encoding(delivery: Delivery, used: Profile) -> None:
-    """Refuse an undeclared file in which foreign bytes are the rule, not a slip."""
-    undecodable = [one for one in delivery.broken if one.reason == "invalid_encoding"]
-    if len(undecodable) < ENCODING_RECORDS or used.dialect.encoding is not None:
-        return
-    proper = sum(not delivery.place(row)[2].isascii() for row in range(min(delivery.cells.num_rows, 10_000)))
-    if proper <= len(undecodable):
-        first = undecodable[0]
-        raw = delivery.source.data[first.start : first.end]
+class _EncodingCheck:
+    """Refuses an undeclared file in which foreign bytes are the rule, not a slip."""
+
+    def __init__(self, file: str, used: Profile) -> None:
+        self._file = file
+        self._is_declared = used.dialect.encoding is not None
+        self._undecodable = 0
+        self._first: BrokenRecord | None = None
+        self._looked_at = 0
+        self._proper = 0
+
+    def add(self, block: Block) -> None:
+        """Count the records of a block whose bytes beyond ASCII are UTF-8, and those where they are not."""
+        for one in block.broken:
+            if one.reason == "invalid_encoding":
+                self._undecodable += 1
+                self._first = self._first or one
+        cells = block.cells.slice(0, max(ENCODING_LOOKED_AT - self._looked_at, 0))
+        self._looked_at += cells.num_rows
+        if cells.num_rows:
+            is_foreign = np.zeros(cells.num_rows, dtype=bool)
+            for name in cells.column_names:
+                if name != "record_number":
+                    is_ascii = pc.fill_null(pc.string_is_ascii(cells[name]), True)
+                    is_foreign |= ~is_ascii.to_numpy()
+            self._proper += int(is_foreign.sum())
+
+    def check(self) -> None:
+        """Refuse the file if that is so."""
+        first = self._first
+        if first is None or self._is_declared:
+            return
+        if self._undecodable < ENCODING_RECORDS or self._proper > self._undecodable:
+            return
         try:
-            raw.decode("utf-8")
+            first.raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            byte = f"byte 0x{raw[error.start]:02x} at offset {first.start + error.start}"
-        file = delivery.source.name
+            byte = f"byte 0x{first.raw[error.start]:02x} at offset {first.offset + error.start}"
         raise FileRefused(
-            f"{file}, line {first.line}: {byte} is not UTF-8, and {len(undecodable)} records have such "
-            "bytes. Say the file's encoding=, for example 'cp1252' or 'cp1256'.",
-            file=file,
+            f"{self._file}, line {first.line}: {byte} is not UTF-8, and {self._undecodable} records have "
+            "such bytes. Say the file's encoding=, for example 'cp1252' or 'cp1256'.",
+            file=self._file,
             reason="invalid_encoding",
             record=first.number,
             line=first.line,
         )
 
 
-def _check_rejects(delivery: Delivery, used: Profile, aside: list[ledger.SetAside]) -> None:
+def _check_rejects(file: str, used: Profile, aside: ledger.Quarantine, rows_in: int) -> None:
     """Refuse a file of which too much is broken; orders of guests are not broken."""
-    guest = used.columns.get("customer_source_id")
-    guests = ", ".join(guest.sources) if guest else ""
-    broken = [
-        one for one in aside if not (guests and one.reason == "missing_value" and one.column_name == guests)
-    ]
-    if delivery.record_count >= REJECT_RECORDS and len(broken) > REJECT_RATE * delivery.record_count:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in ledger.count_reasons(broken).items())
-        raise FileRefused(
-            f"{delivery.source.name}: {len(broken):,} of {delivery.record_count:,} records are broken "
-            f"({reasons}), more than 10 %. First: {broken[0].message} Is the profile {used.name!r} right?",
-            file=delivery.source.name,
-            reason="too_many_broken",
-            record=broken[0].record_number,
-            line=broken[0].line_number,
-            column=broken[0].column_name or None,
-        )
+    first = aside.first_broken
+    if first is None or rows_in < REJECT_RECORDS or aside.broken_count <= REJECT_RATE * rows_in:
+        return
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in aside.broken_reasons.items())
+    raise FileRefused(
+        f"{file}: {aside.broken_count:,} of {rows_in:,} records are broken "
+        f"({reasons}), more than 10 %. First: {first.message} Is the profile {used.name!r} right?",
+        file=file,
+        reason="too_many_broken",
+        record=first.record_number,
+        line=first.line_number,
+        column=first.column_name or None,
+    )
 
 
 def _write_refusal(
     wh: Warehouse,
-    file: Path,
-    source: Source | None,
+    file: str,
+    source: Part | None,
     used: Profile | None,
     call: _Call,
     started_at: datetime,
@@ -452,7 +561,7 @@ def _write_refusal(
 ) -> None:
     reason = refusal.reason if isinstance(refusal, FileRefused) else "no_profile"
     account = Load(
-        file=file.name,
+        file=file,
         profile=used.name if used else None,
         status="refused",
         rows_in=0,
@@ -467,7 +576,7 @@ def _write_refusal(
 
 
 def _entry(
-    account: Load, source: Source | None, used: Profile | None, call: _Call, started_at: datetime
+    account: Load, source: Part | None, used: Profile | None, call: _Call, started_at: datetime
 ) -> ledger.Entry:
     if account.load_id is None:
         raise ProfileError(f"{account.file}: a load without number cannot be written down.")
@@ -478,7 +587,7 @@ def _entry(
         profile=account.profile,
         profile_sha256=used.sha256 if used else None,
         source_system=used.source_system if used else None,
-        entity=used.entity if used else None,
+        entity=used.main.entity if used else None,
         status=account.status,
         rows_in=account.rows_in,
         rows_loaded=account.rows_loaded,

@@ -36,13 +36,12 @@ _LOSSLESS_INTEGER = 2**53
 def parquet_headers(part: Part, dialect: Dialect) -> list[tuple[str, tuple[str, ...]]]:
     """Return the columns of the file, those of structs as "a.b"."""
     with _file(part) as file:
-        return [("", _flat(part.name, file.schema_arrow.empty_table()).column_names)]
+        return [("", tuple(_flat(part.name, file.schema_arrow.empty_table()).column_names))]
 
 
 def read_parquet(part: Part, dialect: Dialect) -> Delivery:
     """Return the delivery of a Parquet file."""
-    [(_, names)] = parquet_headers(part, dialect)
-    header = tuple(names)
+    [(_, header)] = parquet_headers(part, dialect)
     check_width(part.name, len(header))
     return Delivery(part.name, header, lambda: _blocks(part, header, dialect.decimal))
 

@@ -16,6 +16,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+# What no export needs more of.
+MAX_COLUMNS = 4096
+MAX_FIELD_CHARACTERS = 1_000_000
+MAX_RECORD_BYTES = 64 * 1024 * 1024
+
 # Line, byte offset, and the bytes as delivered of one record.
 Place = tuple[int, int, bytes]
 
@@ -42,6 +47,8 @@ class Part:
         bytes of the file that were read so far. Each call begins at the beginning.
     member : str
         Name of the member or sheet inside the file; empty where the file is the table.
+    notes : tuple of (str, str)
+        What was noticed without losing a record: issue code and sentence.
     """
 
     name: str
@@ -51,6 +58,7 @@ class Part:
     size: int
     chunks: Callable[[], Iterator[tuple[bytes, int]]]
     member: str = ""
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

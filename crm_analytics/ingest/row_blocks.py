@@ -17,10 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_analytics.errors import FileRefused
-from crm_analytics.ingest.records import Block, BrokenRecord, Place
-from crm_analytics.ingest.text_records import MAX_FIELD_CHARACTERS
+from crm_analytics.ingest.records import MAX_COLUMNS, MAX_FIELD_CHARACTERS, Block, BrokenRecord, Place
 
-MAX_COLUMNS = 4096
 BLOCK_ROWS = 65_536
 BLOCK_CHARACTERS = 8 * 1024 * 1024
 _PLAIN_EXPONENT = 400

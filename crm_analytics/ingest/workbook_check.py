@@ -92,18 +92,19 @@ def checked_sheets(file: str, opened: Callable[[], IO[bytes]], limit: Limit) -> 
         raise _too_large(file, f"{MAX_XML_BYTES:,} bytes of XML")
     if any(info.flag_bits & ENCRYPTED for info in infos):
         raise _refused(file, "encrypted", "the workbook is encrypted. Take the password off.")
-    strings = [info for info in infos if info.filename.casefold() == _STRINGS]
-    lengths = _text_lengths(b"".join(_flat(file, opened, strings[0]))) if strings else np.zeros(0, np.int64)
-    facts = {
-        info.filename: _facts(file, _flat(file, opened, info), lengths)
-        for info in infos
-        if info not in strings and info.filename.endswith((".xml", ".rels"))
-    }
+    strings, lengths = [info for info in infos if info.filename.casefold() == _STRINGS], np.zeros(0, np.int64)
+    for info in strings:
+        lengths = _text_lengths(b"".join(_flat(file, opened, info)))
+    paths = _sheet_paths(file, opened, infos)
+    facts = {}
     for info in infos:
-        if info.filename not in facts and info not in strings:
-            for _ in member_chunks(file, opened, info):
+        if info.filename in paths.values():
+            facts[info.filename] = _facts(file, _flat(file, opened, info), lengths)
+        elif info not in strings:
+            is_xml = info.filename.endswith((".xml", ".rels"))
+            for _ in _flat(file, opened, info) if is_xml else member_chunks(file, opened, info):
                 pass
-    return {name: facts[path] for name, path in _sheet_paths(file, opened, infos).items() if path in facts}
+    return {name: facts[path] for name, path in paths.items()}
 
 
 def _flat(file: str, opened: Callable[[], IO[bytes]], info: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -126,8 +127,8 @@ def _facts(file: str, chunks: Iterator[bytes], lengths: npt.NDArray[np.int64]) -
     found, held = SheetFacts(), b""
     for chunk in chunks:
         held += chunk
-        stop = held.rfind(b"</")
-        if stop > 0:
+        stop = max(held.rfind(b"c>") + 2, held.rfind(b"row>") + 4)
+        if stop > 3:
             _add(file, found, held[:stop], lengths)
             held = held[stop:]
         if len(held) > _LONGEST_ELEMENT:
@@ -190,6 +191,9 @@ def _sheet_paths(
     """Return the member that holds each sheet, by the sheet's name."""
     parts = {info.filename: info for info in infos if info.file_size <= _SMALL_XML_BYTES}
     try:
+        for name in (_MAIN, _RELATIONS):
+            for _ in _flat(file, opened, parts[name]):
+                pass
         main, relations = (
             ElementTree.fromstring(b"".join(piece for piece, _ in member_chunks(file, opened, parts[name])))
             for name in (_MAIN, _RELATIONS)
@@ -198,14 +202,20 @@ def _sheet_paths(
         raise _refused(
             file, "corrupt", "the workbook does not say which sheets it has. Save it again as .xlsx."
         ) from error
+    known = {info.filename.casefold(): info.filename for info in infos}
     targets = {one.get("Id"): one.get("Target", "") for one in relations}
     paths = {}
     for sheet in main.iter():
         if sheet.tag.endswith("}sheet"):
             told = next((value for key, value in sheet.items() if key.endswith("}id")), None)
-            target = targets.get(told, "")
+            target = targets.get(told, "").replace("\\", "/")
             path = target[1:] if target.startswith("/") else posixpath.normpath(f"xl/{target}")
-            paths[sheet.get("name", "")] = path
+            name = sheet.get("name", "")
+            if path.casefold() not in known:
+                raise _refused(
+                    file, "corrupt", f"its sheet {name[:40]!r} is missing. Save it again as .xlsx."
+                )
+            paths[name] = known[path.casefold()]
     return paths
 
 

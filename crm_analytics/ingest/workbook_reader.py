@@ -11,7 +11,7 @@ are not in the values. Format: ECMA-376, read by python-calamine.
 
 from __future__ import annotations
 
-import io
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from crm_analytics.errors import FileRefused
-from crm_analytics.ingest.archive import Limit, label
+from crm_analytics.ingest.archive import Limit, label, opener
 from crm_analytics.ingest.profile import Dialect
 from crm_analytics.ingest.records import Delivery, Part
 from crm_analytics.ingest.row_blocks import Row, blocks_of, check_width, number_text, record_line
@@ -29,7 +29,6 @@ from crm_analytics.ingest.workbook_check import SheetFacts, checked_sheets
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
 
-MAX_WORKBOOK_BYTES = 256 * 1024 * 1024
 # Spreadsheets keep 15 digits of a number.
 _CUT = 10**15
 
@@ -76,7 +75,7 @@ def sheet_parts(whole: Part, limit: Limit) -> list[Part]:
     FileRefused
         ``empty_file`` when no sheet holds anything; what `checked_sheets` refuses.
     """
-    book = Workbook(whole.name, _opener(whole), limit)
+    book = Workbook(whole.name, opener(whole), limit)
     empty = tuple(
         ("empty_sheet", f"sheet {label(name)!r} is empty and was passed over")
         for name, facts in book.facts.items()
@@ -90,7 +89,7 @@ def sheet_parts(whole: Part, limit: Limit) -> list[Part]:
             SheetPart(
                 name=f"{whole.name}/{label(name)}",
                 path=whole.path,
-                sha256=whole.sha256,
+                sha256=hashlib.sha256(f"{whole.sha256}/{name}".encode()).hexdigest(),
                 kind="workbook",
                 size=whole.size,
                 chunks=whole.chunks,
@@ -190,24 +189,6 @@ def _book(part: Part) -> Workbook:
     if not isinstance(part, SheetPart):
         raise FileRefused(f"{part.name}: no sheet of a workbook.", file=part.name, reason="not_a_table")
     return part.book
-
-
-def _opener(whole: Part) -> Callable[[], IO[bytes]]:
-    """Return what opens a workbook anew: from the disk, or from memory where it lies in an archive."""
-    if not whole.member:
-        return lambda: whole.path.open("rb")
-    pieces, size = [], 0
-    for piece, _ in whole.chunks():
-        pieces.append(piece)
-        size += len(piece)
-        if size > MAX_WORKBOOK_BYTES:
-            raise FileRefused(
-                f"{whole.name}: more than {MAX_WORKBOOK_BYTES:,} bytes. Export it as CSV.",
-                file=whole.name,
-                reason="file_too_large",
-            )
-    data = b"".join(pieces)
-    return lambda: io.BytesIO(data)
 
 
 def _merged(facts: SheetFacts) -> tuple[tuple[str, str], ...]:

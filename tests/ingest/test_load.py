@@ -148,7 +148,7 @@ def test_columns_are_matched_by_name_in_any_case_and_order(wh: Warehouse, tmp_pa
     [
         ("2024-03-31 01:59", datetime(2024, 3, 31, 0, 59, tzinfo=UTC)),
         ("2024-03-31 03:00", datetime(2024, 3, 31, 1, tzinfo=UTC)),
-        ("2024-10-27", datetime(2024, 10, 26, 22, tzinfo=UTC)),
+        ("2024-10-27", datetime(2024, 10, 27, tzinfo=UTC)),
         ("2024-10-27 02:30:00+01:00", datetime(2024, 10, 27, 1, 30, tzinfo=UTC)),
         ("2024-10-27 02:30:00", "ambiguous_time"),
         ("2024-03-31 02:30:00", "nonexistent_time"),
@@ -228,8 +228,8 @@ def test_folder_goes_on_after_a_refused_file(wh: Warehouse, tmp_path: Path) -> N
     ]
     assert loads[1].reasons == {"empty_file": 0}
     assert "no profile fits the columns 'apples', 'pears'" in loads[2].issues[0].detail
-    assert seen[0] == ("a.csv", 0, 4)
-    assert seen[-1] == ("", 4, 4)
+    size = (tmp_path / "a.csv").stat().st_size
+    assert seen == [("a.csv", size, size), ("d.csv", size, size)]
     assert wh.rows("select file, status, reason from ops.loads order by load_id") == [
         ("a.csv", "loaded", None),
         ("b.csv", "refused", "empty_file"),
@@ -261,7 +261,7 @@ def test_guests_do_not_count_as_broken_records(wh: Warehouse, tmp_path: Path) ->
     [
         (b"<!DOCTYPE html><html>", "a web page or XML, not a table; it begins with '<!DOCTYPE html><html>'"),
         (b"%PDF-1.7 ...", "this is a PDF document"),
-        (b"PK\x03\x04....", "a zip archive or an Excel workbook"),
+        (b"PK\x03\x04....", "the zip archive is not whole"),
         (b"\xef\xbb\xbf \n", "the file is empty"),
         (b"PAR1 no parquet", "the Parquet file is damaged"),
         (HEADER.encode() + b'\nC1,"O1,2024\n', "line 2: a quote is opened and not closed"),
