@@ -40,6 +40,19 @@ _ASCII = "".join(DIGITS.values()) + "-   "
 _INVISIBLE = r"[\x{00AD}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{FEFF}\p{Cc}]"
 _LOSSY = r"[+-]?\d(\.\d+)?[eE]\+\d+"
 _PERCENT = "%\u066a"
+# What a spreadsheet writes into a cell that it could not compute.
+_ERRORS = (
+    "#REF!",
+    "#N/A",
+    "#NAME?",
+    "#VALUE!",
+    "#DIV/0!",
+    "#NUM!",
+    "#NULL!",
+    "#SPILL!",
+    "#CALC!",
+    "#ERROR!",
+)
 
 
 @dataclass(frozen=True)
@@ -148,8 +161,11 @@ def ascii_text(text: str) -> str:
 
 
 def convert_text(field: Field) -> Conversion:
-    """Free text stays as typed."""
-    return Conversion(field.text)
+    """Free text stays as typed; an error of a spreadsheet is none."""
+    is_error = _is_error(field.text)
+    return Conversion(
+        f"case when {is_error} then null else {field.text} end", f"case when {is_error} then 'error_cell' end"
+    )
 
 
 def convert_id(field: Field) -> Conversion:
@@ -157,7 +173,8 @@ def convert_id(field: Field) -> Conversion:
     name = field.text
     fault = (
         f"case when contains(upper({name}), 'E+') and regexp_full_match({name}, '{_LOSSY}') then 'lossy_id' "
-        f"when regexp_matches({name}, '{_INVISIBLE}') then 'invisible_character' end"
+        f"when regexp_matches({name}, '{_INVISIBLE}') then 'invisible_character' "
+        f"when {_is_error(name)} then 'error_cell' end"
     )
     return Conversion(name, fault)
 
@@ -166,11 +183,17 @@ def convert_word(field: Field) -> Conversion:
     """One word of a closed list; a word that is in none is kept and reported."""
     name, word = field.text, field.part("word")
     known = sql_list(WORDS[field.column.words or ""])
+    is_error = _is_error(name)
     return Conversion(
-        f"case when {word} in {known} then {word} else {name} end",
-        note=f"case when {word} not in {known} then 'unknown_word' end",
+        f"case when {word} in {known} then {word} when not {is_error} then {name} end",
+        f"case when {is_error} then 'error_cell' end",
+        note=f"case when {word} not in {known} and not {is_error} then 'unknown_word' end",
         parts={"word": f"lower({name})"},
     )
+
+
+def _is_error(text: str) -> str:
+    return f"(starts_with({text}, '#') and {text} in {sql_list(_ERRORS)})"
 
 
 def convert_currency(field: Field) -> Conversion:
