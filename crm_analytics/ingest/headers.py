@@ -49,6 +49,7 @@ class HeaderIndex:
     """The places of a header's names, by each way to compare them."""
 
     def __init__(self, header: Sequence[str]) -> None:
+        self.size = len(header)
         self._places: dict[tuple[str, str], list[int]] = defaultdict(list)
         for place, name in enumerate(header):
             for key in _keys(name):

@@ -207,6 +207,7 @@ class Mapper:
         self._dates = {one.key: _DateCounts() for one in plan.fields if _is_read_date(one)}
         self._undeclared: dict[tuple[str, str], int] = defaultdict(int)
         self._issues: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self._untold = 0
         self._use(plan)
 
     def _use(self, plan: MappingPlan) -> None:
@@ -243,6 +244,7 @@ class Mapper:
             self._use(self._plan.with_calendars(calendars))
             counts = self._convert()
         self._refuse_undeclared_dates(CERTAIN_DATES)
+        self._untold += counts["untold"]
         self._note_issues(counts)
         faults = self._faults(block.cells) if counts["broken"] else ()
         staged = tuple(
@@ -269,10 +271,11 @@ class Mapper:
         if self._shapes.ignored_count:
             detail = f"subtotals and headings, no records; first in record {self._shapes.first_ignored}"
             issues.append(Issue("ignored_row", "", detail, self._shapes.ignored_count))
-        issues += [
-            Issue("entity_not_told", "", f"{name}: columns it needs are not in the file", 1)
-            for name in self._plan.absent
-        ]
+        if self._untold:
+            detail = "records that, as the profile says, tell of none of its entities"
+            issues.append(Issue("not_told", "", detail, self._untold))
+        for name in self._plan.absent:
+            issues.append(Issue("entity_not_told", "", f"{name}: the file lacks columns that it needs", 1))
         return Findings((*issues, *_unknown_columns(self._plan)), again=self._better_plan())
 
     def _convert(self) -> dict[str, int]:
@@ -523,13 +526,22 @@ def _is_broken(plan: MappingPlan) -> str:
         faults = [f"{planned.fields[name].part('fault')} is not null" for name in planned.required]
         if faults:
             tests.append(f"({planned.told} and ({' or '.join(faults)}))")
-    tests.append("not (" + " or ".join(planned.told for planned in plan.targets) + ")")
-    return " or ".join(tests)
+    if not all(planned.target.when for planned in plan.targets):
+        tests.append(f"not ({_is_told(plan)})")
+    return " or ".join(tests) or "false"
+
+
+def _is_told(plan: MappingPlan) -> str:
+    """Return SQL that is true for records that tell of some entity."""
+    return " or ".join(planned.told for planned in plan.targets)
 
 
 def _counts_sql(plan: MappingPlan, conversions: Mapping[str, Conversion]) -> list[tuple[str, str]]:
     """Return what is counted in `converted`, as (name, SQL)."""
-    counts = [("broken", "count(*) filter (is_broken)")]
+    counts = [
+        ("broken", "count(*) filter (is_broken)"),
+        ("untold", f"count(*) filter (not is_broken and not ({_is_told(plan)}))"),
+    ]
     for planned in plan.targets:
         stays = f"not is_broken and {planned.told}"
         for name, one in planned.fields.items():

@@ -73,7 +73,7 @@ class MappingPlan:
     targets : tuple of TargetPlan
         The main target first.
     absent : tuple of str
-        Targets of the profile that the file cannot tell of.
+        Targets of the profile that the file cannot tell of, for want of columns that they require.
     bindings : Bindings
         Values of the SQL.
     calendars : mapping of str to str
@@ -150,10 +150,13 @@ def plan_mapping(
     """
     places = _places(header, profile, file)
     bindings = Bindings()
-    planned = []
+    planned, absent = [], []
     for number, target in enumerate(profile.targets):
+        if not all(test.is_known(places.__contains__) for test in target.when):
+            continue
         rules = _rules(target, profile.dialect, places)
         if rules is None:
+            absent.append(target.name)
             continue
         rules = {
             name: _with_unit(rule, name, header, places, profile.dialect, file)
@@ -162,7 +165,6 @@ def plan_mapping(
         declared = entity(target.entity)
         fields = _fields(number, declared, rules, profile.dialect, bindings)
         planned.append(TargetPlan(target, declared, fields, quote_ident(f"{number} told")))
-    told = {one.target.name for one in planned}
     return MappingPlan(
         file=file,
         header=tuple(header),
@@ -172,7 +174,7 @@ def plan_mapping(
         show_values=show_values,
         places=places,
         targets=tuple(planned),
-        absent=tuple(one.name for one in profile.targets if one.name not in told),
+        absent=tuple(absent),
         bindings=bindings,
     )
 
@@ -203,19 +205,15 @@ def _places(header: Sequence[str], profile: Profile, file: str) -> Mapping[str, 
 
 def _rules(target: Target, dialect: Dialect, places: Mapping[str, int]) -> dict[str, ColumnRule] | None:
     """Return the rules that the file can fill; None where it lacks what the target requires."""
-    has = places.__contains__
-    if not all(test.is_known(has) for test in target.when):
-        return None
     rules: dict[str, ColumnRule] = {}
+    if dialect.default_currency is not None and "currency" in entity(target.entity).column_names:
+        rules["currency"] = ColumnRule(constant=dialect.default_currency)
     for name, rule in target.columns.items():
-        within = rule.within(has)
+        within = rule.within(places.__contains__)
         if within is not None:
             rules[name] = within
-        elif rule.required:
+        elif rule.required and name not in rules:
             return None
-    declared = entity(target.entity)
-    if dialect.default_currency is not None and "currency" in declared.column_names:
-        rules.setdefault("currency", ColumnRule(constant=dialect.default_currency))
     return rules
 
 

@@ -286,7 +286,9 @@ class Profile:
     def missing(self, has: Callable[[str], bool]) -> list[str]:
         """Return the columns that a file lacks to be of this layout."""
         lacking = [group[0] for group in self.recognised_by if not any(map(has, group))]
-        for rule in self.main.columns.values():
+        for name, rule in self.main.columns.items():
+            if name == "currency" and self.dialect.default_currency is not None:
+                continue
             if rule.required and rule.within(has) is None:
                 first = rule.choices[0] if rule.choices else rule.sources
                 lacking += [source for source in (*first, *rule.added) if not has(source)]

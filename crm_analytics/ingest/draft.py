@@ -1,0 +1,432 @@
+"""What would a profile of this file look like?  For home-made systems.
+
+`draft_profile` writes a commented TOML: a guess for every column and the reason, from its name (in five
+languages) and its values. A draft is a beginning: a person reads it, corrects it, and checks it
+(`crm_analytics.ingest.check`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from crm_analytics.errors import FileRefused, ProfileError
+from crm_analytics.ingest.look import Look, look_at
+from crm_analytics.ingest.planning import unit_of_header
+from crm_analytics.ingest.profile import WHITESPACE, Dialect
+from crm_analytics.ingest.readers import headers, read
+from crm_analytics.ingest.recognise import detect
+from crm_analytics.ingest.records import Part
+from crm_analytics.ingest.source import open_source
+from crm_analytics.normalise.header_words import meaning_of
+from crm_analytics.schema import entity
+
+SAMPLE = 2_000
+SHOWN_CHARACTERS = 40
+
+# Meaning of a column (normalise/header_words.toml) -> our column, by entity; in order of preference.
+_COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "order_lines": {
+        "order_id": "order_source_id",
+        "line_id": "line_source_id",
+        "customer_id": "customer_source_id",
+        "date": "occurred_at",
+        "product_id": "product_source_id",
+        "product_name": "product_name",
+        "quantity": "quantity",
+        "unit_price": "unit_price",
+        "discount": "discount_amount",
+        "amount": "amount",
+        "currency": "currency",
+        "country": "ship_country",
+    },
+    "orders": {
+        "order_id": "source_id",
+        "customer_id": "customer_source_id",
+        "date": "occurred_at",
+        "status": "status",
+        "amount": "total_amount",
+        "discount": "discount_amount",
+        "currency": "currency",
+        "owner": "owner_source_id",
+        "source": "channel",
+    },
+    "payments": {
+        "payment_id": "source_id",
+        "order_id": "order_source_id",
+        "customer_id": "customer_source_id",
+        "date": "occurred_at",
+        "amount": "amount",
+        "currency": "currency",
+    },
+    "products": {
+        "product_id": "source_id",
+        "product_name": "name",
+        "customer_name": "name",
+        "category": "category",
+        "brand": "brand",
+        "unit_price": "unit_price",
+        "unit_cost": "unit_cost",
+        "currency": "currency",
+        "created_at": "created_at",
+        "modified_at": "modified_at",
+    },
+    "opportunities": {
+        "deal_id": "source_id",
+        "deal_name": "name",
+        "customer_id": "customer_source_id",
+        "stage": "stage",
+        "amount": "amount",
+        "currency": "currency",
+        "owner": "owner_source_id",
+        "created_at": "created_at",
+        "date": "created_at",
+        "modified_at": "modified_at",
+    },
+    "leads": {
+        "lead_id": "source_id",
+        "customer_name": "name",
+        "email": "email",
+        "phone": "phone",
+        "source": "lead_source",
+        "status": "status",
+        "owner": "owner_source_id",
+        "created_at": "created_at",
+        "date": "created_at",
+    },
+    "tickets": {
+        "ticket_id": "source_id",
+        "customer_id": "customer_source_id",
+        "subject": "subject",
+        "status": "status",
+        "owner": "owner_source_id",
+        "created_at": "created_at",
+        "date": "created_at",
+    },
+    "customers": {
+        "customer_id": "source_id",
+        "customer_name": "name",
+        "first_name": "first_name",
+        "last_name": "last_name",
+        "email": "email",
+        "phone": "phone",
+        "national_id": "national_id",
+        "street": "street",
+        "city": "city",
+        "region": "region",
+        "postcode": "postcode",
+        "country": "country",
+        "birth_on": "birth_on",
+        "gender": "gender",
+        "owner": "owner_source_id",
+        "created_at": "created_at",
+        "modified_at": "modified_at",
+    },
+}
+# What a record is, by the meanings that must be there; the first that fits is the main entity.
+_SIGNS_OF = {
+    "tickets": ("ticket_id",),
+    "leads": ("lead_id",),
+    "opportunities": ("deal_id",),
+    "payments": ("payment_id", "amount"),
+    "order_lines": ("order_id", "quantity"),
+    "orders": ("order_id", "date"),
+    "products": ("product_id",),
+    "customers": ("customer_id",),
+}
+_KEYS_OF_OTHERS = {"customers": "customer_id", "products": "product_id"}
+_CURRENCY_OF_SIGN = {
+    "€": "EUR",
+    "£": "GBP",
+    "¥": "JPY",
+    "₺": "TRY",
+    "﷼": "IRR",
+    "ریال": "IRR",
+    "تومان": "IRR",
+}
+_MONEY = ("MONEY", "AMOUNT")
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One column of the file: its name, what the name means, what its values look like."""
+
+    name: str
+    meaning: str | None
+    look: Look
+
+
+def draft_profile(
+    path: Path,
+    *,
+    name: str | None = None,
+    source_system: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    skip_rows: int | None = None,
+    part: str | None = None,
+) -> str:
+    """Write a draft of a profile for a file: commented TOML with a guess for every column.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The export.
+    name, source_system : str, optional
+        Names to write; default: the file's name.
+    encoding, delimiter, skip_rows : optional
+        How it is written, where it does not tell itself.
+    part : str, optional
+        Which table of a zip or workbook; default: the first that can be read.
+
+    Returns
+    -------
+    str
+        TOML; what a person must decide is marked ``DECIDE``, what is missing ``REQUIRED``.
+
+    Raises
+    ------
+    FileRefused
+        The file cannot be read.
+    ProfileError
+        It has no such part, or no header.
+    """
+    chosen = _part(path, part)
+    asked = Dialect(encoding=encoding, delimiter=delimiter, skip_rows=skip_rows or 0)
+    if encoding is None:
+        guessed = _encoding_of(chosen)
+        asked = Dialect(encoding=guessed, delimiter=delimiter, skip_rows=skip_rows or 0)
+    found = [one for one in headers(chosen, asked) if one[0] != WHITESPACE or delimiter == WHITESPACE]
+    split_by, header = max(found, key=lambda one: len(one[1]), default=("", ()))
+    if not any(header):
+        raise ProfileError(f"{chosen.name}: no header was found. Say skip_rows= or delimiter=.")
+    texts, count = _sample(
+        chosen, Dialect(asked.encoding, split_by or None, skip_rows=asked.skip_rows), len(header)
+    )
+    seen = [_Seen(one, meaning_of(one), look_at(texts[place])) for place, one in enumerate(header)]
+    title = name or re.sub(r"\W+", "_", path.name.partition(".")[0]).strip("_").lower() or "export"
+    lines = _heading(chosen, title, source_system or title, count, header, found)
+    lines += _dialect_lines(seen, asked, split_by)
+    lines += _entity_lines(seen)
+    return "\n".join(lines) + "\n"
+
+
+def _part(path: Path, name: str | None) -> Part:
+    parts = open_source(path)
+    for one in parts:
+        if isinstance(one, Part) and name in (None, one.name, one.member):
+            return one
+    for one in parts:
+        if isinstance(one, FileRefused) and name is None:
+            raise one
+    names = ", ".join(one.member or one.name for one in parts if isinstance(one, Part))
+    raise ProfileError(f"{path.name}: it has no part {name!r}. Parts: {names}.")
+
+
+def _encoding_of(part: Part) -> str | None:
+    """Return a guess at the encoding of a text that is not UTF-8; None where nothing speaks against it."""
+    if part.kind != "text":
+        return None
+    data = b""
+    for piece, _ in part.chunks():
+        data += piece
+        if len(data) > 1 << 16:
+            break
+    data = data[: 1 << 16]
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return None
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start > len(data) - 4:
+            return None
+    else:
+        return None
+    foreign = [one for one in data.decode("cp1256", "replace") if ord(one) > 127]
+    arabic = sum("\u0600" <= one <= "\u06ff" for one in foreign)
+    # Latin texts have one foreign letter here and there, Arabic and Persian words are made of them.
+    return "cp1256" if arabic > 0.6 * len(foreign) and arabic > 0.1 * len(data) else "cp1252"
+
+
+def _sample(part: Part, dialect: Dialect, width: int) -> tuple[list[list[str]], int]:
+    """Return the texts of the first records, by column, and how many records there were."""
+    texts: list[list[str]] = [[] for _ in range(width)]
+    count = 0
+    for block in read(part, dialect).blocks():
+        some = block.cells.slice(0, SAMPLE - count)
+        for place in range(width):
+            texts[place] += [text or "" for text in some[f"c{place}"].to_pylist()]
+        count += some.num_rows
+        if count >= SAMPLE:
+            break
+    return texts, count
+
+
+def _heading(
+    part: Part,
+    title: str,
+    system: str,
+    count: int,
+    header: Sequence[str],
+    found: Sequence[tuple[str, Sequence[str]]],
+) -> list[str]:
+    lines = [
+        f"# Draft, from the header and {count:,} records. Read every line, correct it, and check it:",
+        f"#     crm-analytics profile check {part.name.partition('/')[0]} --profile {title}.toml",
+    ]
+    with suppress(FileRefused, ProfileError):
+        lines.append(f"# The profile {detect(part.name, list(found))[0].name!r} fits this file already.")
+    return [
+        *lines,
+        f"profile = {_text(title)}",
+        f"purpose = {_text(f'DECIDE: which export of which system is this? ({len(header)} columns)')}",
+        f"source_system = {_text(system)}  # tables whose ids belong together share it",
+        'evidence = "unverified: drafted from one file"',
+        "",
+    ]
+
+
+def _dialect_lines(seen: Sequence[_Seen], asked: Dialect, split_by: str) -> list[str]:
+    lines = ["[dialect]"]
+    if split_by:
+        lines.append(f"# delimiter = {_text(split_by)}  # found; needs no word here")
+    if asked.encoding is not None:
+        lines.append(f"encoding = {_text(asked.encoding)}  # the file is not UTF-8; look at its names")
+    if asked.skip_rows:
+        lines.append(f"skip_rows = {asked.skip_rows}")
+    numbers = [one for one in seen if one.look.kind == "number" and not _is_key(one)]
+    for key in ("decimal", "thousands"):
+        told = {
+            getattr(one.look, key): one for one in reversed(numbers) if getattr(one.look, key) is not None
+        }
+        told.pop("." if key == "decimal" else None, None)
+        for value, one in list(told.items())[:1]:
+            doubt = "DECIDE: " if one.look.is_ambiguous else ""
+            lines.append(f"{key} = {_text(value)}  # {doubt}as in {_shown(one.name)}: {one.look.words}")
+    signs = sorted({one.look.sign for one in numbers if one.look.sign})
+    if signs:
+        lines.append(f"signs = [{', '.join(map(_text, signs))}]  # stand beside numbers")
+    lines.append('# timezone = "Europe/Berlin"  # DECIDE where times are not those of the company')
+    return [*lines, ""]
+
+
+def _entity_lines(seen: Sequence[_Seen]) -> list[str]:
+    meanings = {one.meaning for one in seen}
+    main = next((name for name, signs in _SIGNS_OF.items() if meanings.issuperset(signs)), None)
+    reason = (
+        f"its columns tell {', '.join(_SIGNS_OF[main])}" if main else "DECIDE: no name of a column tells it"
+    )
+    main = main or "customers"
+    targets = [main]
+    for other, key in _KEYS_OF_OTHERS.items():
+        extra = set(_COLUMNS[other]) - set(_COLUMNS[main]) - {"currency", "created_at", "modified_at"}
+        if other != main and key in meanings and meanings & extra:
+            targets.append(other)
+    read_by: set[str] = set()
+    blocks: list[str] = []
+    for number, name in enumerate(targets):
+        why = reason if number == 0 else f"the records tell of {name} as well"
+        lines, names = _target_lines(name, seen, is_main=number == 0)
+        blocks += ["[[entity]]", f"name = {_text(name)}  # {why}", "[entity.columns]", *lines, ""]
+        read_by |= names
+    unread = [one for one in seen if one.name not in read_by]
+    if not unread:
+        return blocks
+    known = [f"{_text(one.name)} = []  # {one.look.words}" for one in unread]
+    return ["[headers]", "# Columns that no rule below reads: known, not loaded.", *known, "", *blocks]
+
+
+def _target_lines(name: str, seen: Sequence[_Seen], *, is_main: bool) -> tuple[list[str], set[str]]:
+    declared = entity(name)
+    lines: list[str] = []
+    done: set[str] = set()
+    read_by: set[str] = set()
+    for meaning, column_name in _COLUMNS[name].items():
+        columns = [one for one in seen if one.meaning == meaning]
+        if not columns or column_name in done:
+            continue
+        done.add(column_name)
+        read_by |= {one.name for one in columns}
+        column = declared.column(column_name)
+        for one in columns:
+            lines.append(
+                f"# {_shown(one.name)}: the name means {meaning.replace('_', ' ')}; {one.look.words}"
+            )
+        keys = [_from(columns)]
+        if column.required:
+            keys.append("required = true")
+        if column.type in ("DATE", "TIMESTAMP"):
+            keys += _date_keys(columns[0].look, lines)
+        if column.type in _MONEY and _is_iranian(columns[0].name, seen):
+            keys.append('unit = "header"')
+            if unit_of_header(columns[0].name) is None:
+                lines.append('# DECIDE: unit = "rial" or unit = "toman" (10 rial); the header does not say')
+        lines.append(f"{column_name} = {{ {', '.join(keys)} }}")
+    if "currency" in declared.column_names and "currency" not in done and done & set(_money_columns(name)):
+        lines += _currency_lines(seen)
+    free = [one.name for one in seen if one.look.is_unique and one.name not in read_by]
+    for column in declared.columns:
+        if column.required and column.name not in done:
+            hint = f" No value comes twice in {', '.join(map(_shown, free[:3]))}." if free else ""
+            lines.append(f'# {column.name} = {{ from = "?" }}  # REQUIRED: {column.doc}.{hint}')
+    return lines, read_by
+
+
+def _from(columns: Sequence[_Seen]) -> str:
+    names = [_text(one.name) for one in columns]
+    return f"from = {names[0]}" if len(names) == 1 else f"first_of = [{', '.join(names)}]"
+
+
+def _date_keys(look: Look, lines: list[str]) -> list[str]:
+    if look.is_ambiguous:
+        other = (look.date_format or "").replace("%d", "%?").replace("%m", "%d").replace("%?", "%m")
+        lines.append(f"# DECIDE: date_format = {_text(look.date_format or '')} or {_text(other)}")
+        return []
+    keys = [f"date_format = {_text(look.date_format)}"] if look.date_format is not None else []
+    return keys + ([f"calendar = {_text(look.calendar)}"] if look.calendar is not None else [])
+
+
+def _currency_lines(seen: Sequence[_Seen]) -> list[str]:
+    for one in seen:
+        code = _CURRENCY_OF_SIGN.get(one.look.sign or "")
+        if code is not None or _is_iranian(one.name, [one]):
+            return [
+                f"# no column tells the currency; {_shown(one.name)} speaks for it",
+                f"currency = {{ constant = {_text(code or 'IRR')} }}",
+            ]
+    return ['# currency = { constant = "EUR" }  # DECIDE: no column tells the currency']
+
+
+def _money_columns(name: str) -> Iterator[str]:
+    return (column.name for column in entity(name).columns if column.type in _MONEY)
+
+
+def _is_iranian(name: str, seen: Sequence[_Seen]) -> bool:
+    """Is a column of money in rial or toman?  Its header says so, or it is in Persian and no column tells."""
+    if unit_of_header(name) is not None:
+        return True
+    is_persian = any(letter in name for letter in "پچژگکی") or any(
+        "\u0600" <= one <= "\u06ff" for one in name
+    )
+    return (
+        is_persian
+        and meaning_of(name) in ("amount", "unit_price", "discount", "unit_cost")
+        and not any(one.meaning == "currency" for one in seen)
+    )
+
+
+def _is_key(one: _Seen) -> bool:
+    return (one.meaning or "").endswith("_id") or one.meaning in ("phone", "postcode")
+
+
+def _shown(name: str) -> str:
+    return _text(name[:SHOWN_CHARACTERS])
+
+
+def _text(text: str) -> str:
+    """Return a text as TOML."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in escaped) + '"'
