@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check notebooks docs bench clean
+.PHONY: demo test check notebooks docs bench fuzz clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed  ## the main job on the sample company; ends with a table and a report
@@ -25,6 +25,9 @@ docs: .venv/installed-dev  ## rewrite the generated pages: data dictionary and c
 
 bench: .venv/installed-dev  ## seconds, memory and growth of every step; writes benchmarks/results/
 	$(BIN)/python -m benchmarks.run
+
+fuzz: .venv/installed-dev  ## damaged export files through the reader; MINUTES=10
+	$(BIN)/python -m tests.torture.fuzz_reader --minutes $(or $(MINUTES),10)
 
 clean:
 	rm -rf .venv out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
