@@ -1,4 +1,4 @@
-"""Is every profile sound, and is a wrong one refused with the nearest right word?"""
+"""Is every profile sound, is a wrong one refused with the nearest right word, and is a layout recognised?"""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from crm_analytics.errors import ProfileError
-from crm_analytics.ingest.profile import Profile, detect, profile, profiles, read_profile
+from crm_analytics.errors import FileRefused, ProfileError
+from crm_analytics.ingest.headers import HeaderIndex, find_columns, fold_header
+from crm_analytics.ingest.profile import Profile
+from crm_analytics.ingest.profile_file import parse_profile
+from crm_analytics.ingest.recognise import PLAIN, detect, profile, profiles
 from crm_analytics.schema import entities, entity
 
 GOOD = """
 profile = "shop"
-entity = "orders"
 source_system = "shop"
-[columns]
+[[entity]]
+name = "orders"
+[entity.columns]
 source_id = { from = "Number", required = true }
 occurred_at = { from = "Placed", required = true }
 status = { from = "State", words = { "Paid" = "confirmed" } }
@@ -22,13 +26,12 @@ status = { from = "State", words = { "Paid" = "confirmed" } }
 
 
 @pytest.mark.parametrize("one", profiles().values(), ids=lambda one: one.name)
-def test_profile_fills_what_its_entity_requires(one: Profile) -> None:
-    declared = entity(one.entity)
-    required = {column.name for column in declared.columns if column.required}
-    assert required <= set(one.columns), f"{one.name} leaves required columns of {one.entity} empty"
-    for name, rule in one.columns.items():
-        if declared.column(name).required and rule.constant is None:
-            assert rule.required, f"{one.name}.{name} is required by {one.entity}"
+def test_profile_fills_what_its_entities_require(one: Profile) -> None:
+    for target in one.targets:
+        for column in entity(target.entity).columns:
+            if column.required:
+                rule = target.columns[column.name]
+                assert rule.required or rule.constant is not None, (target.name, column.name)
     assert one.purpose
 
 
@@ -43,36 +46,115 @@ def test_profile_is_recognised_by_its_own_header_in_any_case_and_order(one: Prof
 
 
 def test_there_is_a_plain_layout_for_every_entity() -> None:
-    assert {f"plain_{name}" for name in entities()} <= set(profiles())
+    assert {f"{PLAIN}{name}" for name in entities()} <= set(profiles())
 
 
 def test_profile_from_a_path_is_read(tmp_path: Path) -> None:
     path = tmp_path / "shop.toml"
     path.write_text(GOOD)
-    assert profile(str(path)).columns["status"].words == (("Paid", "confirmed"),)
+    assert profile(str(path)).main.columns["status"].words == (("paid", "confirmed"),)
 
 
 @pytest.mark.parametrize(
     ("change", "match"),
     [
         (("source_system", "source_sytem"), "unknown key 'source_sytem'. Did you mean 'source_system'"),
-        (('entity = "orders"', 'entity = "order"'), "'order' is no entity"),
-        (
-            ("occurred_at =", "ocurred_at ="),
-            r"\[columns\]: unknown key 'ocurred_at'. Did you mean 'occurred_at'",
-        ),
+        (('name = "orders"', 'name = "order"'), "'order' is no entity"),
+        (("occurred_at =", "ocurred_at ="), "unknown key 'ocurred_at'. Did you mean 'occurred_at'"),
         (('from = "State"', 'form = "State"'), "unknown key 'form'. Did you mean 'from'"),
-        (('from = "Placed"', 'from = "Placed", constant = "x"'), "say either from or constant"),
+        (('from = "Placed"', 'from = "Placed", constant = "x"'), "say either from, first_of, cases or"),
         (('"confirmed"', '"paid"'), "'paid' is no word of order_states. Words: draft, confirmed"),
-        (("[columns]", 'repeats = "drop"\n[columns]'), "repeats='drop' is not known. Use one of merge, keep"),
-        (("[columns]", '[dialect]\ntimezone = "Europe/Berln"\n[columns]'), "Did you mean 'Europe/Berlin'"),
-        (("[columns]", '[dialect]\ndelimiter = "::"\n[columns]'), "delimiter='::' must be one ASCII"),
-        (("[columns]", '[dialect]\ndelimeter = ";"\n[columns]'), "unknown key 'delimeter'. Did you mean"),
-        (("[columns]", "[columns"), "the profile cannot be read"),
+        (("[[entity]]", 'repeats = "drop"\n[[entity]]'), "repeats='drop' is not known. Use one of keep, mer"),
+        (("[[entity]]", '[dialect]\ntimezone = "Europe/Berln"\n[[entity]]'), "Did you mean 'Europe/Berlin'"),
+        (("[[entity]]", '[dialect]\ndelimiter = "::"\n[[entity]]'), "delimiter='::' must be one ASCII"),
+        (("[[entity]]", '[dialect]\ndelimeter = ";"\n[[entity]]'), "unknown key 'delimeter'. Did you mean"),
+        (("[[entity]]", '[dialect]\nthousands = "."\ndecimal = "."\n[[entity]]'), "thousands='.' is not kno"),
+        (("[[entity]]", '[dialect]\ndate_format = "unix"\n[[entity]]'), "must be a pattern such as"),
+        (("[[entity]]", "[[entity]"), "the profile cannot be read"),
+        (("[[entity]]", "[entity]"), r"must be written as \[\[entity\]\]"),
+        (("[[entity]]", 'evidence = "partial"\n[[entity]]'), "evidence='partial' must be"),
+        (("[[entity]]", '[rows]\nfill_dwn = ["a"]\n[[entity]]'), "unknown key 'fill_dwn'. Did you mean"),
+        (("[[entity]]", '[rows]\nignore = ["/(/"]\n[[entity]]'), "is no pattern"),
+        (
+            ('occurred_at = { from = "Placed", required = true }', ""),
+            "shop.toml orders: occurred_at must be f",
+        ),
+        (
+            ('from = "Placed"', 'from = "Placed", clean = "lowr"'),
+            "'lowr' is no cleaner. Did you mean 'lower'",
+        ),
+        (('from = "State"', 'from = "State", factor = "2"'), "factor is for numbers; the column is TEXT"),
+        (('from = "State"', 'from = "State", day = true'), "day is for dates; the column is TEXT"),
+        (('from = "Placed"', 'from = "Placed", calendar = "julian"'), "calendar='julian' is not known"),
+        (
+            ('from = "Placed"', 'from = "Placed", date_format = ["%d/%m/%Y", "%m/%d/%Y"]'),
+            "can read the same text as two days",
+        ),
+        (('from = "State"', 'cases = [{ if_tru = "A", then = "draft" }]'), "unknown key 'if_tru'. Did you"),
+        (('from = "State"', 'cases = [{ if_true = "A", then = "won" }]'), "'won' is no word of order_states"),
+        (('from = "State"', 'cases = [{ if_true = "A" }]'), "say either then"),
+        (('from = "State"', 'cases = [{ if_equal = ["A"], then = "draft" }]'), r"if_equal = \[column, text"),
+        (('name = "orders"', 'name = "orders"\nwhen = "Number"'), "must be a list of columns or tests"),
     ],
 )
-def test_wrong_profile_is_refused(tmp_path: Path, change: tuple[str, str], match: str) -> None:
-    path = tmp_path / "shop.toml"
-    path.write_text(GOOD.replace(*change, 1))
+def test_wrong_profile_is_refused(change: tuple[str, str], match: str) -> None:
+    assert parse_profile(GOOD, "shop.toml").main.entity == "orders"
     with pytest.raises(ProfileError, match=match):
-        read_profile(path)
+        parse_profile(GOOD.replace(*change, 1), "shop.toml")
+
+
+def test_profile_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match=r"absent.toml: the profile cannot be read"):
+        profile(str(tmp_path / "absent.toml"))
+    with pytest.raises(ProfileError, match=r"'customer' is no profile. Did you mean 'customers'"):
+        profile("customer")
+
+
+def test_digest_tells_profiles_apart_and_not_the_order_of_columns() -> None:
+    one = parse_profile(GOOD, "shop.toml")
+    lines = GOOD.strip().split("\n")
+    turned = "\n".join([*lines[:5], lines[6], lines[5], lines[7]])
+    assert parse_profile(turned, "shop.toml").sha256 == one.sha256
+    assert one.with_options(decimal=",", delimiter=";").sha256 != one.sha256
+    assert parse_profile(GOOD.replace("Placed", "Date"), "x").sha256 != one.sha256
+
+
+def test_headers_that_differ_in_marks_blanks_and_letters_are_one() -> None:
+    assert fold_header("Stage Name") == fold_header("stage_name") == fold_header("StageName")
+    assert fold_header("نام\u200cمشتری") == fold_header("نام مشتري")
+    assert fold_header("Owner") != fold_header("Owner.id")
+
+
+def test_very_name_wins_over_one_that_is_only_alike() -> None:
+    found = find_columns(HeaderIndex([".id", "id", "ID"]), ["id", ".id"])
+    assert (found.places, found.repeated) == ({"id": 1, ".id": 0}, {})
+    absent = find_columns(HeaderIndex(["id"]), ["id", ".id"])
+    assert absent.places == {"id": 0}, "the column id must not stand for .id as well"
+
+
+def test_own_name_wins_over_other_spellings_and_their_order_counts() -> None:
+    spellings = {"StageName": ["Stage", "Phase"]}
+    assert find_columns(HeaderIndex(["Phase", "Stage", "stage name"]), ["StageName"], spellings).places == {
+        "StageName": 2
+    }
+    assert find_columns(HeaderIndex(["Phase", "STAGE"]), ["StageName"], spellings).places == {"StageName": 0}
+    assert find_columns(HeaderIndex(["x", "STAGE"]), ["StageName"], spellings).places == {"StageName": 1}
+
+
+def test_column_that_comes_twice_is_told() -> None:
+    assert find_columns(HeaderIndex(["a", "q", "q"]), ["q"]).repeated == {"q": 2}
+    assert find_columns(HeaderIndex(["Q", "Q "]), ["q"]).repeated == {"q": 2}
+
+
+def test_layout_that_knows_most_of_the_header_wins() -> None:
+    names = ["customer_id", "order_id", "order_date", "product_id", "quantity", "unit_price", "currency", "x"]
+    assert detect("x.csv", [(",", names)])[0].name == "transactions"
+    with pytest.raises(FileRefused, match="column 'order_date' is missing for profile 'transactions'"):
+        detect("x.csv", [(",", [name for name in names if name != "order_date"])])
+
+
+def test_foreign_table_with_one_of_our_names_is_not_taken_for_ours() -> None:
+    with pytest.raises(ProfileError, match="no profile fits"):
+        detect("audit.csv", [(",", ["source_id", "action", "actor", "at", "ip"])])
+    with pytest.raises(ProfileError, match="no profile fits"):
+        detect("tags.csv", [(",", ["customer_id", "tag", "position"])])
