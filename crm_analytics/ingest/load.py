@@ -26,12 +26,14 @@ from crm_analytics.entities.versions import Staging
 from crm_analytics.errors import FileRefused, InputError, ProfileError, UsageError
 from crm_analytics.ingest import ledger
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
+from crm_analytics.ingest.layouts import write_layout
 from crm_analytics.ingest.mapping import Findings, Issue, Mapper, MappingPlan, plan_mapping
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.ingest.readers import headers, read
 from crm_analytics.ingest.recognise import detect, profile
 from crm_analytics.ingest.records import Block, BrokenRecord, Delivery, Part
 from crm_analytics.ingest.source import open_source
+from crm_analytics.ingest.withdraw import compared_with_withdrawn, records_withdrawn
 from crm_analytics.warehouse import Warehouse, quote_ident
 
 REJECT_RATE = 0.1
@@ -109,6 +111,7 @@ class _Call:
     max_expanded_bytes: int | None
     show_values: bool
     progress: Progress | None
+    is_folder: bool = False
 
 
 def load(
@@ -220,6 +223,7 @@ def load(
         return _load_file(wh, given, call)
     if not given.is_dir():
         raise UsageError(f"{path}: no such file or folder.")
+    call = replace(call, is_folder=True)
     return [one for file in exports(given) for one in _try_file(wh, file, call)]
 
 
@@ -312,6 +316,12 @@ def _load_part(wh: Warehouse, part: Part, call: _Call) -> Load:
             known = _loaded_before(wh, part, used, call)
             if known is not None:
                 return _unchanged(wh, part, used, call, started_at, rows_in=known)
+            withdrawn = records_withdrawn(wh, part.sha256, used.sha256) if call.is_folder else None
+            if withdrawn is not None:
+                # What was taken back does not come again because the file still lies in the folder.
+                told = f"withdrawn as load {withdrawn[0]}; load the file by its name to bring it back"
+                issue = Issue("withdrawn", "", told, withdrawn[1])
+                return _unchanged(wh, part, used, call, started_at, rows_in=withdrawn[1], issues=(issue,))
             return _store(wh, part, used, call, started_at)
     except InputError as refusal:
         _write_refusal(wh, part.name, part, used, call, started_at, refusal)
@@ -386,6 +396,16 @@ def _store(wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: da
     )
     ledger.write_entry(wh, _entry(account, part, used, call, started_at), issues)
     ledger.write_entities(wh, load_id, stored.entities)
+    if aside.count:
+        write_layout(
+            wh,
+            load_id,
+            kind=part.kind,
+            header=delivery.header,
+            used=used,
+            asked=call.profile,
+            options=call.options,
+        )
     return account
 
 
@@ -427,7 +447,14 @@ def _ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
 
 
 def _unchanged(
-    wh: Warehouse, source: Part, used: Profile, call: _Call, started_at: datetime, *, rows_in: int
+    wh: Warehouse,
+    source: Part,
+    used: Profile,
+    call: _Call,
+    started_at: datetime,
+    *,
+    rows_in: int,
+    issues: tuple[Issue, ...] = (),
 ) -> Load:
     account = Load(
         file=source.name,
@@ -438,8 +465,9 @@ def _unchanged(
         rows_quarantined=0,
         rows_merged=rows_in,
         load_id=ledger.next_load_id(wh),
+        issues=issues,
     )
-    ledger.write_entry(wh, _entry(account, source, used, call, started_at))
+    ledger.write_entry(wh, _entry(account, source, used, call, started_at), issues)
     return account
 
 
@@ -449,9 +477,11 @@ def _loaded_before(wh: Warehouse, source: Part, used: Profile, call: _Call) -> i
     A file that still lies where it was says nothing new. One that is delivered anew (under another name,
     over a file of other bytes, or with a later received_at) may take back a value that was changed since:
     then it is read again. A file of which every record was set aside was not loaded: it is tried again.
+    So is one that was withdrawn, or compared with a load that was withdrawn since.
     """
     rows = wh.rows(
         "select load_id, rows_in, received_at < $received_at from ops.loads "
+        "anti join ops.withdrawals using (load_id) "
         "where status = 'loaded' and file_sha256 = $file_sha256 and profile_sha256 = $profile_sha256 "
         "and rows_quarantined < greatest(rows_in, 1) order by load_id desc limit 1",
         file_sha256=source.sha256,
@@ -461,6 +491,8 @@ def _loaded_before(wh: Warehouse, source: Part, used: Profile, call: _Call) -> i
     if not rows:
         return None
     load_id, rows_in, is_later = rows[0]
+    if compared_with_withdrawn(wh, load_id):
+        return None
     last_bytes = wh.value(
         "select file_sha256 from ops.loads where status in ('loaded', 'unchanged') and file = $file "
         "order by load_id desc limit 1",

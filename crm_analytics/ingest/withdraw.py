@@ -99,10 +99,9 @@ def unload(
     with wh.transaction():
         file = _check(wh, load_id)
         load_ids = _with_replays(wh, load_id)
-        rows = [
-            {"load_id": one, "withdrawn_at": moment, "withdrawn_with": load_id, "reason": reason}
-            for one in load_ids
-        ]
+        fact = {"withdrawn_at": moment, "withdrawn_with": load_id, "reason": reason}
+        fact["last_load_id"] = wh.value("select max(load_id) from ops.loads")
+        rows = [{"load_id": one} | fact for one in load_ids]
         wh.append("ops.withdrawals", pa.Table.from_pylist(rows))
         versions = {name: _count(wh, name, load_ids) for name in entities()}
         repeated = wh.rows(_REPEATED, load_ids=load_ids)
@@ -114,9 +113,29 @@ def unload(
     )
 
 
-def is_withdrawn(wh: Warehouse, load_id: int) -> bool:
-    """Was this load taken back?"""
-    return bool(wh.rows("select 1 from ops.withdrawals where load_id = $load_id", load_id=load_id))
+def compared_with_withdrawn(wh: Warehouse, load_id: int) -> bool:
+    """Was a load compared with one that was withdrawn since, so that its file may bring more now?"""
+    return bool(
+        wh.rows(
+            "select 1 from ops.withdrawals as withdrawal join ops.loads as withdrawn using (load_id) "
+            "join ops.loads as load on load.source_system = withdrawn.source_system "
+            "where load.load_id = $load_id and load.load_id > withdrawn.load_id "
+            "and load.load_id <= withdrawal.last_load_id limit 1",
+            load_id=load_id,
+        )
+    )
+
+
+def records_withdrawn(wh: Warehouse, file_sha256: str, profile_sha256: str) -> tuple[int, int] | None:
+    """Return number and records of the last load of these bytes in this way, if it was withdrawn."""
+    rows = wh.rows(
+        "select load_id, rows_in, withdrawn_at is not null from ops.loads "
+        "left join ops.withdrawals using (load_id) where status = 'loaded' "
+        "and file_sha256 = $file_sha256 and profile_sha256 = $profile_sha256 order by load_id desc limit 1",
+        file_sha256=file_sha256,
+        profile_sha256=profile_sha256,
+    )
+    return (rows[0][0], rows[0][1]) if rows and rows[0][2] else None
 
 
 def _check(wh: Warehouse, load_id: int) -> str:

@@ -15,8 +15,13 @@ from crm_analytics.warehouse.identifiers import quote_ident, quote_table
 
 KEY_NAME = "published_id_key"
 
-# Columns of the machinery that stay empty or out: raw records, and the key itself.
-_WITHHELD = {"ops.quarantine": {"raw": "''::blob"}}
+# Columns of the machinery that stay empty or out: raw records, messages and details that may show values to
+# the person at the prompt who loads, and the key itself.
+_WITHHELD = {
+    "ops.quarantine": {"raw": "''::blob", "message": "''"},
+    "ops.load_issues": {"detail": "''"},
+    "ops.load_layouts": {"options": "'{}'"},
+}
 _KEPT_ROWS = {"ops.settings": "name <> $key_name"}
 
 _HASH = "left(sha256($outer_pad || unhex(sha256($inner_pad || encode({text})))), 32)"

@@ -213,10 +213,12 @@ def versions() -> dict[str, str]:
 
 
 def loaded_ids(wh: Warehouse) -> list[int]:
-    """Return the ids of the loads that brought the data, in order."""
-    return [
-        row[0] for row in wh.rows("select load_id from ops.loads where status = 'loaded' order by load_id")
-    ]
+    """Return the ids of the loads that brought the data, in order; those that were withdrawn brought none."""
+    loaded = wh.rows(
+        "select load_id from ops.loads anti join ops.withdrawals using (load_id) "
+        "where status = 'loaded' order by load_id"
+    )
+    return [row[0] for row in loaded]
 
 
 def load_accounts(wh: Warehouse) -> pd.DataFrame:

@@ -1,0 +1,99 @@
+"""A load is taken back as a fact; what it changed is as before, and its file may come again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from crm_analytics import RecordStore, Warehouse, load, sync, unload
+from crm_analytics.errors import UsageError
+from crm_analytics.ingest.load import Load
+
+HEADER = "source_id,name,unit_price,currency\n"
+PRICE = "select source_id, cast(unit_price as integer) from entities.products order by 1"
+
+
+def deliver(wh: Warehouse, folder: Path, name: str, *rows: str, day: str = "2024-01-01", **how: str) -> Load:
+    file = folder / name
+    file.write_text(HEADER + "".join(f"{row},EUR\n" for row in rows))
+    [account] = load(wh, file, received_at=day, **how)
+    return account
+
+
+def number(account: Load) -> int:
+    assert account.load_id is not None
+    return account.load_id
+
+
+def test_what_a_load_replaced_is_current_again_and_known_before_as_it_was(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, "a.csv", "P1,Mug,10", "P2,Cup,5")
+        wrong = deliver(wh, tmp_path, "b.csv", "P1,Mug,1000", "P3,Jug,700", day="2024-02-01")
+        assert wh.rows(PRICE) == [("P1", 1000), ("P2", 5), ("P3", 700)]
+        back = unload(wh, number(wrong), reason="cents", withdrawn_at=datetime(2024, 3, 1, tzinfo=UTC))
+        assert (back.load_ids, back.file, back.versions) == ((2,), "b.csv", {"products": 2})
+        assert wh.rows(PRICE) == [("P1", 10), ("P2", 5)]
+        assert wh.value("select count(*) from entities.products_versions") == 4, "nothing is deleted"
+        known = "select source_id from entities.products_at(date '2024-06-01', _known_at := $at) order by 1"
+        assert wh.rows(known, at=datetime(2024, 2, 15, tzinfo=UTC)) == [("P1",), ("P2",), ("P3",)]
+        assert wh.rows(known, at=datetime(2024, 3, 1, tzinfo=UTC)) == [("P1",), ("P2",)]
+        assert wh.rows("select load_id, reason from ops.withdrawals") == [(2, "cents")]
+
+
+def test_the_file_is_loaded_again_the_right_way_and_counts_anew(tmp_path: Path) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text("source_id;name;unit_price;currency\nP1;Mug;1.234;EUR\n")
+    with Warehouse.open() as wh:
+        [wrong] = load(wh, file, delimiter=";")
+        unload(wh, number(wrong))
+        [right] = load(wh, file, delimiter=";", decimal=",", thousands=".")
+        assert (right.status, right.rows_loaded) == ("loaded", 1)
+        assert wh.rows(PRICE) == [("P1", 1234)]
+        unload(wh, number(right))
+        [again] = load(wh, file, delimiter=";")
+        assert (again.status, again.rows_loaded) == ("loaded", 1)
+
+
+def test_a_folder_does_not_bring_back_what_was_withdrawn_but_says_so(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        wrong = deliver(wh, tmp_path, "a.csv", "P1,Mug,10")
+        unload(wh, number(wrong))
+        [lying] = load(wh, tmp_path, received_at="2024-01-02")
+        assert (lying.status, lying.rows_in, lying.rows_merged) == ("unchanged", 1, 1)
+        assert [one.issue for one in lying.issues] == ["withdrawn"]
+        assert wh.rows(PRICE) == []
+        [named] = load(wh, tmp_path / "a.csv", received_at="2024-01-02")
+        assert named.rows_loaded == 1
+        assert load(wh, tmp_path, received_at="2024-01-02")[0].issues == ()
+
+
+def test_what_a_later_file_repeated_comes_back_with_that_file(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        wrong = deliver(wh, tmp_path, "a.csv", "P1,Mug,10", "P2,Cup,5")
+        deliver(wh, tmp_path, "b.csv", "P2,Cup,5", "P3,Jug,7", day="2024-02-01")
+        assert unload(wh, number(wrong)).repeated_in == ("b.csv",)
+        assert wh.rows(PRICE) == [("P3", 7)], "P2 said nothing new, and went with the file that said it first"
+        accounts = load(wh, tmp_path, received_at="2024-02-01")
+        assert [(one.file, one.status) for one in accounts] == [("a.csv", "unchanged"), ("b.csv", "loaded")]
+        assert wh.rows(PRICE) == [("P2", 5), ("P3", 7)]
+        assert [one.status for one in load(wh, tmp_path)] == ["unchanged", "unchanged"]
+
+
+def test_what_cannot_be_withdrawn_says_why(tmp_path: Path) -> None:
+    with Warehouse.open() as wh, RecordStore.open(":memory:") as records:
+        with pytest.raises(UsageError, match="There is no load 1; the last one is 0"):
+            unload(wh, 1)
+        first = deliver(wh, tmp_path, "a.csv", "P1,Mug,10")
+        again = deliver(wh, tmp_path, "a.csv", "P1,Mug,10")
+        with pytest.raises(UsageError, match=r"brought nothing \(unchanged\)"):
+            unload(wh, number(again))
+        unload(wh, number(first))
+        with pytest.raises(UsageError, match=r"a\.csv\) was withdrawn on .* already"):
+            unload(wh, number(first))
+        records.tasks.add({"customer_source_id": "C1", "status": "open"})
+        with pytest.raises(UsageError, match="changes of the record store"):
+            unload(wh, number(sync(wh, records)))
+        with pytest.raises(UsageError, match="no time zone"):
+            unload(wh, 1, withdrawn_at=datetime(2024, 1, 1))  # noqa: DTZ001
