@@ -13,13 +13,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.clv.models import MODELS
-from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
+from crm_analytics.clv.models.nbd import NBDModel
 from crm_analytics.clv.models.patterns import number_column
-from crm_analytics.clv.odd_customers import INFLUENCE_LIMIT, odd_histories, odd_spend
+from crm_analytics.clv.models.purchase_model import PurchaseModel
+from crm_analytics.clv.odd_customers import (
+    Typical,
+    odd_age,
+    odd_frequency,
+    odd_influence,
+    odd_spend,
+    typical_spend,
+)
 from crm_analytics.errors import DegenerateCohortError
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 LEAST_REPEATERS = 10
 
@@ -29,15 +38,17 @@ class Models:
     """The models that score a cohort, and what their readers must be told (empty = nothing).
 
     ``purchase_fallback`` and ``spend_fallback`` are reasons why a cautious mean stands in for a fitted model;
-    ``remark`` says what a fitted model's verdict found; ``odd_customers`` are those not used to fit.
+    ``remark`` says what a fitted model's verdict found; ``odd_customers`` are those not used to fit, and
+    ``typical_spend`` is what spend is odd against.
     """
 
-    purchases: BetaGeoModel
+    purchases: PurchaseModel
     spend: GammaGammaModel
     purchase_fallback: str = ""
     spend_fallback: str = ""
     remark: str = ""
     odd_customers: frozenset[str] = frozenset()
+    typical_spend: Typical | None = None
 
 
 def fit_models(summary: pd.DataFrame, *, model: str = "bg_nbd") -> Models:
@@ -52,38 +63,53 @@ def fit_models(summary: pd.DataFrame, *, model: str = "bg_nbd") -> Models:
     DegenerateCohortError
         All customers were first seen on the last day of observation.
     """
-    odd = odd_histories(summary)
-    usual = summary[~odd]
-    frequency, age = number_column(usual, "frequency"), number_column(usual, "T")
-    if not age.max() > 0:
+    too_old = odd_age(summary)
+    suspicious = too_old | odd_frequency(summary)
+    frequency, age = number_column(summary, "frequency"), number_column(summary, "T")
+    if not age[~suspicious].max() > 0:
         raise DegenerateCohortError(
-            f"All {len(usual)} customers were first seen on the last day before as_of (T = 0): no time has "
+            f"All {len(summary)} customers were first seen on the last day before as_of (T = 0): no time has "
             "passed in which anybody could buy again. Use a later as_of, or load earlier orders."
         )
-    repeaters = int((frequency > 0).sum())
+    repeaters = int((frequency[~suspicious] > 0).sum())
     few = f"only {repeaters} customers bought on a second day (a model needs {LEAST_REPEATERS})"
     purchase_fallback = few if repeaters < LEAST_REPEATERS else ""
-    remark = ""
+    remark, odd = "", suspicious
     if not purchase_fallback:
-        purchases = MODELS[model]().fit(usual)
-        if purchases.verdict_.status == "ok":
-            dominant = (purchases.influence(usual) > INFLUENCE_LIMIT).to_numpy()
-            if dominant.any() and (frequency[~dominant] > 0).sum() >= LEAST_REPEATERS:
-                purchases = MODELS[model]().fit(usual[~dominant])
-                odd[np.flatnonzero(~odd)[dominant]] = True
+        purchases, odd = _fit_without_odd(MODELS[model], summary, suspicious, too_old)
         verdict = "; ".join(purchases.verdict_.reasons)
         if purchases.verdict_.status == "failed":
             purchase_fallback = f"the purchase model found no optimum: {verdict}"
         elif purchases.verdict_.status == "boundary":
             remark = f"the purchase model lies at its edge: {verdict}"
     if purchase_fallback:
-        purchases = _mean_rate(frequency, age)
+        purchases = _mean_rate(frequency[~odd], age[~odd])
     spend, spend_fallback = _fit_spend(summary, odd)
     odd_customers = frozenset(summary["customer_id"][odd])
-    return Models(purchases, spend, purchase_fallback, spend_fallback, remark, odd_customers)
+    return Models(
+        purchases, spend, purchase_fallback, spend_fallback, remark, odd_customers, typical_spend(summary)
+    )
 
 
-def _fit_spend(summary: pd.DataFrame, odd: NDArray[np.bool_]) -> tuple[GammaGammaModel, str]:
+def _fit_without_odd(
+    kind: type[PurchaseModel], summary: pd.DataFrame, suspicious: Flags, too_old: Flags
+) -> tuple[PurchaseModel, Flags]:
+    """Fit without suspicious customers, then judge everybody by their influence on that fit, and fit again.
+
+    So a suspicious customer that would move nothing (one heavy buyer among a million) is let in, and one
+    that looked usual but outweighs the others is left out.
+    """
+    model = kind().fit(summary[~suspicious])
+    if model.verdict_.status != "ok":
+        return model, suspicious
+    odd = too_old | odd_influence(model, summary)
+    repeats = number_column(summary, "frequency") > 0
+    if np.array_equal(odd, suspicious) or (repeats & ~odd).sum() < LEAST_REPEATERS:
+        return model, suspicious
+    return kind().fit(summary[~odd]), odd
+
+
+def _fit_spend(summary: pd.DataFrame, odd: Flags) -> tuple[GammaGammaModel, str]:
     usual = summary[~(odd | odd_spend(summary))]
     spend = number_column(usual, "monetary_value")
     repeaters = int(((number_column(usual, "frequency") > 0) & (spend > 0)).sum())
@@ -97,10 +123,10 @@ def _fit_spend(summary: pd.DataFrame, odd: NDArray[np.bool_]) -> tuple[GammaGamm
     return GammaGammaModel.from_parameters({"p": 2.0, "q": 3.0, "v": max(_mean_spend(summary), 1e-9)}), reason
 
 
-def _mean_rate(frequency: Floats, age: Floats) -> BetaGeoModel:
-    """Return a Gamma-Poisson with r = 0.5 around the cohort's rate, as a BG/NBD that nobody leaves."""
+def _mean_rate(frequency: Floats, age: Floats) -> PurchaseModel:
+    """Return a Gamma-Poisson (NBD: nobody leaves) with r = 0.5 around the cohort's rate."""
     rate = (frequency.sum() + 0.5) / age.sum()
-    return BetaGeoModel.from_parameters({"r": 0.5, "alpha": 0.5 / rate, "a": 1e-9, "b": 1.0})
+    return NBDModel.from_parameters({"r": 0.5, "alpha": 0.5 / rate})
 
 
 def _mean_spend(summary: pd.DataFrame) -> float:

@@ -2,13 +2,12 @@
 
 Units: days, fractions per year and of net amount, the reporting currency.  A purchase after u days counts
 (1 + annual_discount_rate) ** (-u / 365).  lifetime_revenue is always there for a customer that can be scored;
-lifetime_value is revenue times margin, and missing where the margin is unknown.
+lifetime_value is revenue times margin less the cost of serving the customer, and missing where the margin is
+unknown.
 
-Every customer gets a status:
-    ok               scored by a model that fits, from repeat purchases of its own
-    low_information  scored, but hardly from evidence of its own (status_reason says why)
-    fallback         the cohort cannot identify a model; scored from a cautious mean rate or mean spend
-    excluded         the row cannot be a purchase history; nothing is predicted
+Three answers stand side by side: historic (what the customer has brought so far), cohort (what the customers
+first seen in the same month have brought so far, on average) and predicted (the models).  statuses.py says
+how far each row may be believed.
 """
 
 from __future__ import annotations
@@ -18,22 +17,26 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.clv.cohort_models import Models, fit_models
-from crm_analytics.clv.intervals import future_limits
 from crm_analytics.clv.models import MODELS
-from crm_analytics.clv.models.patterns import Histories, distinct_rows, impossible_rows, number_column
-from crm_analytics.clv.odd_customers import odd_spend
+from crm_analytics.clv.models.patterns import HISTORY, impossible_rows, number_column
+from crm_analytics.clv.pattern_scores import pattern_scores
+from crm_analytics.clv.statuses import statuses
 from crm_analytics.errors import UsageError
 
 Floats = NDArray[np.float64]
 
+DEFAULT_MODEL = "bg_nbd"
 NUMBERS = (
     "probability_alive", "expected_purchases", "expected_purchases_low", "expected_purchases_high",
-    "expected_spend", "lifetime_revenue", "lifetime_revenue_low", "lifetime_revenue_high", "lifetime_value",
+    "next_purchase_days", "next_purchase_days_low", "next_purchase_days_high",
+    "expected_spend", "lifetime_revenue", "lifetime_revenue_low", "lifetime_revenue_high",
+    "lifetime_value", "lifetime_value_low", "lifetime_value_high",
 )  # fmt: skip
-RESULTS = ("horizon_days", *NUMBERS, "model", "status", "status_reason")
+PAST = ("historic_revenue", "historic_value", "cohort_revenue")
+RESULTS = ("horizon_days", *PAST, *NUMBERS, "model", "status", "status_reason")
 COLUMNS = (
     "customer_id", "source_system", "source_id", "horizon_days", "frequency", "recency", "T",
-    "monetary_value", *NUMBERS, "model", "status", "status_reason",
+    "monetary_value", *PAST, *NUMBERS, "model", "status", "status_reason",
 )  # fmt: skip
 
 
@@ -43,18 +46,18 @@ def score_summary(
     horizon_days: float = 365,
     annual_discount_rate: float = 0.1,
     margin_rate: float | pd.Series | None = None,
-    model: str = "bg_nbd",
+    model: str = DEFAULT_MODEL,
     models: Models | None = None,
     level: float = 0.9,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Fit the models to a summary and score each of its customers.
 
     Parameters
     ----------
     summary : DataFrame
-        As returned by `crm_analytics.clv.summary`; net_spend, net_margin and unpriced_order_count may be
-        absent.
+        As returned by `crm_analytics.clv.summary`; net_spend, net_margin, first_ordered_on and
+        unpriced_order_count may be absent. A column serving_cost (what service and campaigns have cost
+        for the customer so far) is counted against margins.
     horizon_days : float
         Length of the future window in days, default 365.
     annual_discount_rate : float
@@ -69,17 +72,18 @@ def score_summary(
         Models fitted before (`fit_models`); default: fitted to this summary.
     level : float
         Probability inside the limits, default 0.9.
-    seed : int
-        Seed of the limits' draws.
 
     Returns
     -------
     DataFrame
         Index as the summary. customer_id, source_system and source_id (if the summary has them),
-        horizon_days, frequency, recency, T, monetary_value; probability_alive at as_of; expected_purchases
-        (days with a purchase in the horizon) and the limits of their actual number; expected_spend over the
-        horizon, not discounted; lifetime_revenue (discounted) and the limits of the actual; lifetime_value;
-        model; status; status_reason ("" if ok). Numbers are missing where the status is excluded;
+        horizon_days, frequency, recency, T, monetary_value; historic_revenue and historic_value (margin less
+        serving cost) so far; cohort_revenue; probability_alive at as_of; expected_purchases (days with a
+        purchase in the horizon) and the limits of their actual number; next_purchase_days, after which the
+        next purchase has come with probability one half, and the limits between which it comes (missing:
+        the chance that it ever comes, or within 100 years, is smaller); expected_spend over the horizon, not
+        discounted; lifetime_revenue (discounted) and the limits of the actual; lifetime_value and its
+        limits; model; status; status_reason ("" if ok). Numbers are missing where the status is excluded;
         probability_alive also where it is fallback.
 
     Raises
@@ -100,66 +104,32 @@ def score_summary(
     _check_arguments(summary, horizon_days, annual_discount_rate, level, model)
     reasons = impossible_rows(summary)
     valid = (reasons == "").to_numpy()
-    result = summary[[name for name in COLUMNS if name in summary and name not in RESULTS]].copy()
-    result[["horizon_days", *NUMBERS]] = np.nan
-    result = result.assign(
-        horizon_days=float(horizon_days), model=model, status="excluded", status_reason=reasons
-    )
-    if valid.any():
-        known = summary[valid]
+    known = summary if valid.all() else summary[valid]
+    scored: dict[str, Floats] = {}
+    status, named = pd.Series("excluded", index=summary.index, dtype="str"), model
+    if len(known):
         used = models or fit_models(known, model=model)
-        scored = _numbers(known, used, float(horizon_days), float(annual_discount_rate), level, seed)
-        scored["lifetime_value"] = scored["lifetime_revenue"] * _margins(known, margin_rate)
-        status, reason = _statuses(known, used)
+        scored = _past(known) | _numbers(known, used, float(horizon_days), float(annual_discount_rate), level)
+        scored |= _values(known, scored, margin_rate)
         if used.purchase_fallback:
             scored["probability_alive"] = np.full(len(known), np.nan)
-        for name, values in [*scored.items(), ("status", status), ("status_reason", reason)]:
-            result.loc[valid, name] = values
-        result.loc[valid, "model"] = "mean_rate" if used.purchase_fallback else used.purchases.name
-    return result[[name for name in COLUMNS if name in result]]
+        status, reasons = _filled(status, reasons, valid, statuses(known, used))
+        named = "mean_rate" if used.purchase_fallback else used.purchases.name
+    columns: dict[str, object] = {name: summary[name] for name in COLUMNS if name in summary}
+    columns |= {"horizon_days": float(horizon_days), "status": status, "status_reason": reasons}
+    columns |= {name: _spread(scored.get(name), valid) for name in (*PAST, *NUMBERS)}
+    columns["model"] = named if valid.all() else np.where(valid, named, model)
+    return pd.DataFrame({name: columns[name] for name in COLUMNS if name in columns}, index=summary.index)
 
 
-def _numbers(
-    known: pd.DataFrame, used: Models, horizon_days: float, annual_rate: float, level: float, seed: int
-) -> dict[str, Floats]:
-    """Return the scores of valid rows, computed once per distinct history."""
-    columns = [number_column(known, name) for name in ("frequency", "T", "recency")]
-    (x, age, recency), customer = distinct_rows(*columns)
-    (pair_x, pair_age), pair = distinct_rows(x, age)
-    patterns = pd.DataFrame({"frequency": x, "recency": recency, "T": age})
-    alive = used.purchases.probability_alive(patterns).to_numpy()
-    pairs = Histories(pair_x, np.zeros(len(pair_x)), pair_age, np.zeros((len(pair_x), 0)))
-    purchases, discounted = (
-        used.purchases.discounted_of_the_living(pairs, annual_discount_rate=rate, horizon_days=horizon_days)
-        for rate in (0.0, annual_rate)
-    )
-    discount = np.divide(discounted, purchases, out=np.ones_like(purchases), where=purchases > 0)
-    limits = future_limits(
-        used.purchases, used.spend, frequency=pair_x, T=pair_age, pair=pair, alive=alive,
-        horizon_days=horizon_days, level=level, seed=seed,
-    )  # fmt: skip
-    per_purchase = _spend_per_purchase(known, used)
-    expected = (alive * purchases[pair])[customer]
-    return {
-        "probability_alive": alive[customer],
-        "expected_purchases": expected,
-        "expected_purchases_low": limits.purchases_low[customer],
-        "expected_purchases_high": limits.purchases_high[customer],
-        "expected_spend": expected * per_purchase,
-        "lifetime_revenue": (alive * discounted[pair])[customer] * per_purchase,
-        "lifetime_revenue_low": (limits.spend_low * discount[pair])[customer] * per_purchase,
-        "lifetime_revenue_high": (limits.spend_high * discount[pair])[customer] * per_purchase,
-    }
-
-
-def _spend_per_purchase(known: pd.DataFrame, used: Models) -> Floats:
+def spend_per_purchase(known: pd.DataFrame, used: Models) -> Floats:
     """Return expected spend per purchase day; 0 for a customer whose repeat purchases brought nothing."""
     spend = number_column(known, "monetary_value")
     worthless = (number_column(known, "frequency") > 0) & (spend <= 0)
     return np.where(worthless, 0.0, used.spend.expected_spend(known).to_numpy())
 
 
-def _margins(known: pd.DataFrame, margin_rate: float | pd.Series | None) -> Floats:
+def margins(known: pd.DataFrame, margin_rate: float | pd.Series | None) -> Floats:
     """Return a margin per row: the customer's own, else the given one, else NaN."""
     given = np.full(len(known), np.nan)
     if isinstance(margin_rate, pd.Series):
@@ -179,31 +149,98 @@ def _margins(known: pd.DataFrame, margin_rate: float | pd.Series | None) -> Floa
     return np.where(np.isnan(own), given, np.clip(own, -1.0, 1.0))
 
 
-def _statuses(known: pd.DataFrame, used: Models) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-    """Return status and reason per row; the first rule that holds decides."""
-    frequency, spend = number_column(known, "frequency"), number_column(known, "monetary_value")
-    everybody = np.ones(len(known), dtype=bool)
-    unpriced = (
-        number_column(known, "unpriced_order_count") > 0 if "unpriced_order_count" in known else ~everybody
+def serving_costs(known: pd.DataFrame) -> Floats:
+    """Return what serving a customer costs per purchase day; 0 where no cost is given.
+
+    The customer's own cost so far over its purchase days, with one purchase day at the mean of all customers
+    added to both, since one ticket does not make a customer dear for ever.
+    """
+    if "serving_cost" not in known:
+        return np.zeros(len(known))
+    cost, days = np.nan_to_num(number_column(known, "serving_cost")), number_column(known, "frequency") + 1.0
+    return np.asarray((cost + np.sort(cost).sum() / days.sum()) / (days + 1.0))
+
+
+def _numbers(
+    known: pd.DataFrame, used: Models, horizon_days: float, annual_rate: float, level: float
+) -> dict[str, Floats]:
+    """Return the predictions of valid rows, computed once per distinct history."""
+    distinct, customer = used.purchases._histories(known).distinct(HISTORY)
+    scores = pattern_scores(
+        used.purchases, used.spend, distinct,
+        horizon_days=horizon_days, annual_discount_rate=annual_rate, level=level,
+    )  # fmt: skip
+    numbers = {str(name): column.to_numpy()[customer] for name, column in scores.items()}
+    each = spend_per_purchase(known, used)
+    numbers["expected_spend"] = numbers["expected_purchases"] * each
+    numbers["lifetime_revenue"] = numbers["discounted_purchases"] * each
+    numbers["lifetime_revenue_low"] = numbers["spend_low"] * each
+    numbers["lifetime_revenue_high"] = numbers["spend_high"] * each
+    return numbers
+
+
+def _values(
+    known: pd.DataFrame, scored: dict[str, Floats], margin_rate: float | pd.Series | None
+) -> dict[str, Floats]:
+    """Return lifetime_value and its limits: margin of the revenue, less the cost of serving."""
+    margin, cost = margins(known, margin_rate), serving_costs(known)
+    expected = scored["expected_purchases"]
+    discount = np.divide(
+        scored["discounted_purchases"], expected, out=np.ones_like(expected), where=expected > 0
     )
-    fallback = "; ".join(reason for reason in (used.purchase_fallback, used.spend_fallback) if reason)
-    rules = [
-        (everybody & bool(fallback), "fallback", fallback),
-        (known["customer_id"].isin(used.odd_customers).to_numpy(), "low_information",
-         "a history far from all others' (purchase days, age or influence); not used to fit"),
-        ((frequency > 0) & (spend <= 0), "low_information",
-         "repeat purchases brought no positive net spend; future spend is taken as 0"),
-        ((frequency > 0) & ~np.isfinite(spend), "low_information",
-         "repeat purchases have no price; the mean spend of all customers is used"),
-        (odd_spend(known), "low_information", "spend per purchase far from others'; not used to fit spend"),
-        (frequency == 0, "low_information",
-         "no repeat purchase: the value is that of an average customer of this age"),
-        (unpriced, "low_information", "some orders have no price or exchange rate: missing from spend"),
-        (everybody & bool(used.remark), "low_information", used.remark),
-    ]  # fmt: skip
-    conditions = [rule[0] for rule in rules]
-    status = np.select(conditions, [rule[1] for rule in rules], default="ok").astype(object)
-    return status, np.select(conditions, [rule[2] for rule in rules], default="").astype(object)
+    ends = [
+        margin * scored[f"lifetime_revenue{side}"] - cost * discount * scored[f"expected_purchases{side}"]
+        for side in ("_low", "_high")
+    ]
+    return {
+        "lifetime_value": margin * scored["lifetime_revenue"] - cost * scored["discounted_purchases"],
+        "lifetime_value_low": np.minimum(*ends),
+        "lifetime_value_high": np.maximum(*ends),
+    }
+
+
+def _filled(
+    status: pd.Series, reasons: pd.Series, valid: NDArray[np.bool_], known: tuple[pd.Series, pd.Series]
+) -> tuple[pd.Series, pd.Series]:
+    """Return status and reason of all rows, given those of the valid ones."""
+    if valid.all():
+        return known
+    reasons = reasons.astype("str")
+    status[valid], reasons[valid] = known
+    return status, reasons
+
+
+def _spread(values: Floats | None, valid: NDArray[np.bool_]) -> Floats:
+    """Return the numbers of the valid rows among those of all rows; the others are missing."""
+    if values is not None and valid.all():
+        return values
+    everywhere = np.full(len(valid), np.nan)
+    if values is not None:
+        everywhere[valid] = values
+    return everywhere
+
+
+def _past(known: pd.DataFrame) -> dict[str, Floats]:
+    """Return what each customer, and on average its cohort (month of the first purchase), has brought."""
+    unknown = np.full(len(known), np.nan)
+    revenue = number_column(known, "net_spend") if "net_spend" in known else unknown
+    margin = number_column(known, "net_margin") if "net_margin" in known else unknown
+    cost = np.nan_to_num(number_column(known, "serving_cost")) if "serving_cost" in known else 0.0
+    cohort = _cohort_means(known["first_ordered_on"], revenue) if "first_ordered_on" in known else unknown
+    return {"historic_revenue": revenue, "historic_value": margin - cost, "cohort_revenue": cohort}
+
+
+def _cohort_means(first_days: pd.Series, revenue: Floats) -> Floats:
+    """Return, per row, the mean revenue of the priced customers first seen in the same month."""
+    month = pd.to_datetime(first_days).to_numpy("datetime64[M]").astype(np.int64)
+    months, cohort = np.unique(month, return_inverse=True)
+    priced = np.flatnonzero(np.isfinite(revenue))
+    # in ascending order, so that the order of the rows changes no bit of a sum
+    ascending = priced[np.lexsort((revenue[priced], cohort[priced]))]
+    total = np.bincount(cohort[ascending], revenue[ascending], len(months))
+    count = np.bincount(cohort[ascending], minlength=len(months))
+    means = np.divide(total, count, out=np.full(len(months), np.nan), where=count > 0)
+    return np.asarray(means[cohort])
 
 
 def _check_arguments(

@@ -1,17 +1,15 @@
 """Within which limits will a customer's number of purchases and spend lie?  Parameter and process noise
-together.
+together, without a random number.
 
-Possible futures are drawn: parameters from Normal(theta, covariance), then for a customer alive at the end of
-T its purchase rate, its dropout probability, the arrival of purchases, and the spend on each.  The same
-`draws` random numbers serve every customer, so a customer's interval does not depend on who else is scored,
-nor on the order.
+future_counts.py holds the distribution of a living customer's purchases, parameter noise included.  Whether
+the customer is still there enters through P(alive): the quantile at level u of all futures is 0 for u <= 1 -
+P(alive), else the quantile at (u - 1 + P(alive)) / P(alive) of the living.  P(alive) is taken at the estimate
+(its own uncertainty averages out of a yes-or-no event).
 
-A future depends on (frequency, T) only; whether the customer is still there enters through P(alive): the
-quantile at level u of all futures is 0 for u <= 1 - P(alive), else the quantile at (u - 1 + P(alive)) /
-P(alive) of the futures of the living.  P(alive) is taken at the estimate (its own uncertainty averages out of
-a yes-or-no event).  Spend is relative to the customer's expected spend per purchase.  Discounting uses the
-expected ratio of discounted to undiscounted purchases.  Arrivals beyond the 2,048th are taken as evenly
-spaced.
+Spend of n purchases: a customer with x repeat purchases of mean m spends (v + x m) times a beta-prime
+variable with p n and p x + q, from Gamma(p, nu) per purchase and nu ~ Gamma(p x + q, v + x m) (Fader and
+Hardie 2013, eq. (5)); limits are relative to the expected spend per purchase, for a typical m.  Discounting
+uses the expected ratio of discounted to undiscounted purchases.
 """
 
 from __future__ import annotations
@@ -20,24 +18,26 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv
+from scipy.special import betainc, gammaincinv
 
-from crm_analytics.clv.models.bg_nbd import BetaGeoModel
+from crm_analytics.clv.future_counts import FutureCounts, Tables, rank
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
-from crm_analytics.clv.models.patterns import levels
+from crm_analytics.clv.models.patterns import Histories
+from crm_analytics.clv.parameter_points import possible_models
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-DRAWS = 400
-_ARRIVALS = 2048
-_CHUNK = 4096
-_MOST = 1e12
+_LOG_SPEND = np.arange(-6.0, 10.5, 0.125)
+_CHUNK = 8_192
+# Numbers of purchases up to which spend is taken alike: each of 0 to 8, then steps of an eighth.
+_ENDS = np.unique(np.r_[np.arange(9), np.round(8.0 * 1.125 ** np.arange(1, 56))]).astype(np.intp)
+_MIDDLES = (_ENDS + np.r_[0, _ENDS[:-1] + 1]) / 2.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits per pattern: of the number of purchases, and of spend / expected spend per purchase."""
+    """Limits per history: of the number of purchases, and of spend / expected spend per purchase."""
 
     purchases_low: Floats
     purchases_high: Floats
@@ -46,101 +46,100 @@ class Limits:
 
 
 def future_limits(
-    model: BetaGeoModel,
-    spend_model: GammaGammaModel,
-    *,
-    frequency: Floats,
-    T: Floats,
-    pair: Indices,
-    alive: Floats,
-    horizon_days: float,
-    level: float,
-    seed: int,
-    draws: int = DRAWS,
+    futures: FutureCounts, spend_model: GammaGammaModel, known: Histories, *, alive: Floats, level: float
 ) -> Limits:
-    """Return limits for patterns that share pairs of frequency and T.
+    """Return limits for histories, best given as distinct ones.
 
     Parameters
     ----------
-    model, spend_model : fitted models
-    frequency, T : array of shape (pairs,)
-        Distinct pairs in ascending order.
-    pair, alive : array of shape (patterns,)
-        Position of each pattern's pair, ascending; P(alive) of the pattern.
-    horizon_days : float
-        Length of the future window.
+    futures : FutureCounts
+        Made for these histories.
+    spend_model : GammaGammaModel
+        Fitted.
+    known : Histories
+        Of possible customers, shape (n,).
+    alive : array of shape (n,)
+        P(alive) of each.
     level : float
         Probability inside the limits, for example 0.9.
-    seed : int
-        Equal seeds give equal limits.
-    draws : int
-        Number of futures, default 400.
     """
-    rng = np.random.default_rng(seed)
-    futures = _Futures(model, spend_model, levels(frequency).values, horizon_days, rng, draws)
-    tails = ((1.0 - level) / 2.0, (1.0 + level) / 2.0)
-    result = np.empty((4, len(pair)))
-    for first in range(0, len(frequency), _CHUNK):
-        chunk = slice(first, first + _CHUNK)
-        rows = slice(*np.searchsorted(pair, [first, first + _CHUNK]))
-        counts, spend = futures.of_the_living(frequency[chunk], T[chunk])
-        counts.sort(axis=1)
-        spend.sort(axis=1)
-        for side, tail in enumerate(tails):
-            gone = alive[rows] <= 1.0 - tail
-            given_alive = np.where(gone, 0.0, 1.0 - (1.0 - tail) / np.where(gone, 1.0, alive[rows]))
-            rank = np.clip(np.ceil(given_alive * draws).astype(np.intp) - 1, 0, draws - 1)
-            result[side, rows] = np.where(gone, 0.0, counts[pair[rows] - first, rank])
-            result[2 + side, rows] = np.where(gone, 0.0, spend[pair[rows] - first, rank])
+    spend = _spend_at_nodes(futures, spend_model)
+    result = np.empty((4, len(known)))
+    by_row = np.argsort(futures.row, kind="stable")
+    for first in range(0, futures.rows, _CHUNK):
+        last = min(first + _CHUNK, futures.rows)
+        some = by_row[slice(*np.searchsorted(futures.row[by_row], [first, last]))]
+        counts, spent = futures.tables(first, last), futures.between(spend, first, last)
+        row, there = futures.row[some] - first, alive[some]
+        for side, tail in enumerate(((1.0 - level) / 2.0, (1.0 + level) / 2.0)):
+            gone = there <= 1.0 - tail
+            if_alive = np.where(gone, 0.0, 1.0 - (1.0 - tail) / np.where(gone, 1.0, there))
+            number = _purchases(counts, row, if_alive, known.take(some), futures.horizon_days)
+            result[side, some] = np.where(gone, 0.0, number)
+            result[2 + side, some] = np.where(gone, 0.0, _spend_quantile(spent, row, if_alive))
     return Limits(*result)
 
 
-class _Futures:
-    """Random numbers drawn once per call; `of_the_living` turns them into futures of any customer."""
+def _purchases(counts: Tables, row: Indices, tail: Floats, known: Histories, horizon_days: float) -> Floats:
+    """Return a quantile of purchases; beyond the tables, that of a steady buyer, Gamma around x / T."""
+    number = counts.quantile(row, tail)
+    beyond = np.flatnonzero(np.isnan(number))
+    if len(beyond):
+        x, age = known.frequency[beyond] + 0.5, np.maximum(known.T[beyond], 1e-9)
+        steady = gammaincinv(x, np.minimum(tail[beyond], 1.0 - 1e-12)) / age * horizon_days
+        number[beyond] = np.maximum(np.ceil(steady), counts.longest)
+    return number
 
-    def __init__(
-        self,
-        model: BetaGeoModel,
-        spend_model: GammaGammaModel,
-        frequency: Floats,
-        horizon_days: float,
-        rng: np.random.Generator,
-        draws: int,
-    ) -> None:
-        self.horizon_days = horizon_days
-        self.frequency = frequency
-        self.arrivals = rng.standard_exponential((draws, _ARRIVALS)).cumsum(axis=1)
-        rate_draw, stay_draw, leave_draw, when_draw, mean_draw = rng.random((5, draws))
-        r, self.alpha, a, b = model.draw_parameters(draws, rng).T
-        x = frequency[:, None]
-        with np.errstate(divide="ignore", over="ignore", under="ignore"):
-            self.rate = gammaincinv(r + x, rate_draw)
-            left = gammaincinv(a, leave_draw)
-            stayed = gammaincinv(model.b_alive(b, x), stay_draw)
-            dropout = left / np.maximum(left + stayed, 1e-300)
-            last = np.log(when_draw) / np.log1p(-np.minimum(dropout, 1.0 - 1e-16))
-        self.last = np.minimum(1.0 + np.floor(np.nan_to_num(last, nan=_MOST, posinf=_MOST)), _MOST)
-        p, q, v = spend_model.draw_parameters(draws, rng).T
-        estimate = spend_model.params_
-        typical = estimate["p"] * estimate["v"] / (estimate["q"] - 1.0)
-        drawn_mean = p * (v + x * typical) / (p * x + q - 1.0)
-        shape = p * x + q
-        own_mean = drawn_mean / typical * (shape - 1.0) / np.maximum(gammaincinv(shape, mean_draw), 1e-300)
-        self.own_mean = np.minimum(own_mean, _MOST)
-        self.spent = rng.standard_gamma(p[:, None], (draws, _ARRIVALS)).cumsum(axis=1) / p[:, None]
 
-    def of_the_living(self, frequency: Floats, T: Floats) -> tuple[Floats, Floats]:
-        """Return purchases and relative spend in the horizon, each of shape (pairs, draws)."""
-        row = np.searchsorted(self.frequency, frequency)
-        counts = np.empty((len(row), len(self.alpha)))
-        spend = np.empty_like(counts)
-        for draw, alpha in enumerate(self.alpha):
-            due = self.rate[row, draw] / (alpha + T) * self.horizon_days
-            number = np.searchsorted(self.arrivals[draw], due).astype(np.float64)
-            beyond = np.maximum(due - self.arrivals[draw, -1], 0.0)
-            number = np.minimum(number + np.floor(beyond), self.last[row, draw])
-            counts[:, draw] = number
-            among = np.minimum(number, _ARRIVALS).astype(np.intp)
-            total = np.where(among > 0, self.spent[draw, among - 1], 0.0) + (number - among)
-            spend[:, draw] = total * self.own_mean[row, draw]
-        return counts, spend
+def _spend_at_nodes(futures: FutureCounts, spend_model: GammaGammaModel) -> Floats:
+    """Return P(spend <= grid) of the living at every node, shape (nodes, grid)."""
+    possible = possible_models(spend_model)
+    x = futures.nodes.frequency
+    first = np.flatnonzero(np.r_[True, x[1:] != x[:-1]])
+    result = np.empty((len(x), len(_LOG_SPEND)))
+    for begin, end in zip(first, np.r_[first[1:], len(x)], strict=True):
+        node = np.arange(begin, end)
+        ends = _ENDS[: np.searchsorted(_ENDS, futures.at_nodes.length[node].max()) + 1]
+        reached = futures.at_nodes.up_to(node[:, None], ends)
+        share = np.diff(reached, axis=1, prepend=0.0).T
+        at_most = _spend_of(possible, spend_model, float(x[begin]), _MIDDLES[1 : len(ends)])
+        total = share[0][:, None] * np.ones(len(_LOG_SPEND))
+        # added one by one, so that a node's sum does not depend on how many nodes there are
+        for weight, one in zip(share[1:], at_most, strict=True):
+            total += weight[:, None] * one
+        result[begin:end] = total
+    return result
+
+
+def _spend_of(
+    possible: list[GammaGammaModel], estimate: GammaGammaModel, x: float, purchases: Floats
+) -> Floats:
+    """Return P(spend of n purchases <= grid) for a customer with x repeats, shape (purchases, grid)."""
+    p, q, v = estimate.params_.values()
+    typical = p * v / (q - 1.0)
+    expected = p * (v + x * typical) / (p * x + q - 1.0)
+    result = np.zeros((len(purchases), len(_LOG_SPEND)))
+    for one in possible:
+        p, q, v = one.params_.values()
+        share = 1.0 / (1.0 + (v + x * typical) / expected * np.exp(-_LOG_SPEND))
+        result += betainc(p * purchases[:, None], p * x + q, share)
+    return result / len(possible)
+
+
+def _spend_quantile(at_most: Floats, row: Indices, tail: Floats) -> Floats:
+    """Return the spend that is not exceeded with probability `tail`; 0 where no purchase is as likely."""
+    result = np.zeros(len(row))
+    some = np.flatnonzero(at_most[row, 0] < tail)
+    row, tail, width = row[some], tail[some], at_most.shape[1]
+    found = rank(at_most.ravel(), np.repeat(np.arange(len(at_most)), width), row, tail)
+    high = np.clip(found - row * width, 1, width - 1)
+    at_low, at_high, wanted = (_logit(value) for value in (at_most[row, high - 1], at_most[row, high], tail))
+    rise = at_high - at_low
+    share = np.clip((wanted - at_low) / np.where(rise > 0, rise, 1.0), 0.0, 1.0)
+    result[some] = np.exp(_LOG_SPEND[high - 1] + share * (_LOG_SPEND[high] - _LOG_SPEND[high - 1]))
+    return result
+
+
+def _logit(probability: Floats) -> Floats:
+    held = np.clip(probability, 1e-12, 1.0 - 1e-12)
+    return np.asarray(np.log(held) - np.log1p(-held))

@@ -24,7 +24,6 @@ def lifetime_value(
     margin_rate: float | pd.Series | None = None,
     model: str = "bg_nbd",
     level: float = 0.9,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Return the expected value of every customer with a purchase before as_of, ordered by customer_id.
 
@@ -34,7 +33,7 @@ def lifetime_value(
         Where the orders are.
     as_of : date
         First day not seen, and the first day of the horizon.
-    horizon_days, annual_discount_rate, margin_rate, model, level, seed
+    horizon_days, annual_discount_rate, margin_rate, model, level
         As in `score_summary`.
 
     Returns
@@ -60,5 +59,4 @@ def lifetime_value(
         margin_rate=margin_rate,
         model=model,
         level=level,
-        seed=seed,
     )

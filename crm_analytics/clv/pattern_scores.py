@@ -1,0 +1,88 @@
+"""What do the models say of each purchase history, whoever has it?
+
+Customers with the same frequency, recency and T differ in spend only, so all that takes time is computed once
+per distinct history (a million customers have some hundred thousand), here; customer_value.py and
+in_database.py give it back to the customers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crm_analytics.clv.future_counts import FutureCounts
+from crm_analytics.clv.intervals import future_limits
+from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
+from crm_analytics.clv.models.patterns import Histories
+from crm_analytics.clv.models.purchase_model import PurchaseModel
+
+Floats = NDArray[np.float64]
+
+# Later than a hundred years is not a date that anybody plans with.
+LATEST_DAYS = 36_500.0
+
+
+def pattern_scores(
+    model: PurchaseModel,
+    spend_model: GammaGammaModel,
+    known: Histories,
+    *,
+    horizon_days: float,
+    annual_discount_rate: float,
+    level: float,
+) -> pd.DataFrame:
+    """Return one row per history, best given as distinct ones; every number is independent of the others.
+
+    Returns
+    -------
+    DataFrame
+        probability_alive; expected_purchases, its limits (_low, _high) and discounted_purchases in the
+        horizon; next_purchase_days and its limits; spend_low and spend_high, limits of discounted spend
+        over the expected spend per purchase.
+    """
+    alive = np.asarray(model.alive(model.core(np.array(list(model.params_.values())), known), known))
+    futures = FutureCounts(model, known, horizon_days=horizon_days)
+    expected = alive * _of_the_living(model, known, 0.0, horizon_days)
+    discount = _discounts(model, futures, annual_discount_rate)
+    limits = future_limits(futures, spend_model, known, alive=alive, level=level)
+    scores = {
+        "probability_alive": alive,
+        "expected_purchases": expected,
+        "expected_purchases_low": limits.purchases_low,
+        "expected_purchases_high": limits.purchases_high,
+        "discounted_purchases": expected * discount,
+        "spend_low": limits.spend_low * discount,
+        "spend_high": limits.spend_high * discount,
+    }
+    quantiles = {"": 0.5, "_low": (1.0 - level) / 2.0, "_high": (1.0 + level) / 2.0}
+    for side, quantile in quantiles.items():
+        scores[f"next_purchase_days{side}"] = _waiting(model, known, alive, quantile)
+    return pd.DataFrame(scores)
+
+
+def _discounts(model: PurchaseModel, futures: FutureCounts, annual_discount_rate: float) -> Floats:
+    """Return discounted over plain expected purchases, interpolated like the distributions.
+
+    The ratio hardly changes with T: against the exact ratio the error is below 1e-7.
+    """
+    discounted, plain = (
+        _of_the_living(model, futures.nodes, rate, futures.horizon_days)
+        for rate in (annual_discount_rate, 0.0)
+    )
+    ratio = np.divide(discounted, plain, out=np.ones_like(plain), where=plain > 0)
+    return futures.between(ratio, 0, futures.rows)[futures.row]
+
+
+def _of_the_living(model: PurchaseModel, known: Histories, rate: float, horizon_days: float) -> Floats:
+    return model.discounted_of_the_living(known, annual_discount_rate=rate, horizon_days=horizon_days)
+
+
+def _waiting(model: PurchaseModel, known: Histories, alive: Floats, quantile: float) -> Floats:
+    """Return after how many days the next purchase has come with this probability; NaN if that is never."""
+    days = np.full(len(known), np.nan)
+    may = np.flatnonzero(alive > quantile)
+    part = known.take(may)
+    core = model.core(np.array(list(model.params_.values())), part)
+    days[may] = model.waiting_if_alive(core, part, quantile / alive[may])
+    return np.where(days <= LATEST_DAYS, days, np.nan)
