@@ -16,20 +16,22 @@ exp(-lambda p t)) / p times in t, and to stay through t with probability exp(-la
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln, expit, gammaincinv, gammaln, psi
+from scipy.special import betaln, expit, gammaincinv, gammaln, psi, zeta
 from scipy.stats import nbinom
 
 from crm_analytics.clv.models.futures import Latent, Luck, geometric
-from crm_analytics.clv.models.patterns import Histories, Patterns, levels
+from crm_analytics.clv.models.patterns import Histories, Patterns, chunks, levels
 from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.clv.models.quadrature import dropout_nodes
 
 Floats = NDArray[np.float64]
+
+_CHUNK = 8_192
 
 
 class BetaGeoModel(PurchaseModel):
@@ -75,48 +77,86 @@ class BetaGeoModel(PurchaseModel):
 
     def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
         """Return per pattern the log-likelihood and its derivatives by log r, log alpha, log a, log b."""
-        r, alpha, a, b = core
-        x = patterns.frequency
+        return self.bent_rows(core, patterns)[:2]
 
-        def by_x(x: Floats, r: Any, alpha: Any, a: Any, b: Any) -> Floats:
-            b_end = self.b_alive(b, x)
-            return np.asarray(
-                gammaln(r + x) - gammaln(r) + r * np.log(alpha)
-                + gammaln(a + b) - gammaln(b) + gammaln(b_end) - gammaln(a + b_end)
-            )  # fmt: skip
+    def bent_rows(
+        self, core: Sequence[Any], patterns: Patterns, *, roughly: bool = False
+    ) -> tuple[Floats, Floats, Callable[[], Floats] | None]:
+        """Return what `rows` says, and second derivatives where the parameters are the same for all."""
+        is_common = not any(np.ndim(parameter) for parameter in core)
+        by_x = patterns.frequency.table(self._by_frequency, *core)
+        by_T = patterns.T.table(_by_day, core[1])
+        by_t = patterns.recency.table(_by_day, core[1])
+        value, scores = np.empty(len(patterns)), np.empty((4, len(patterns)))
+        total = self._bend_by_frequency(core, patterns) if is_common else np.zeros((4, 4))
+        for rows in chunks(len(patterns), _CHUNK):
+            r = core[0] if np.ndim(core[0]) == 0 else core[0][rows]
+            known, d_r, d_a, d_b, shape, leaving, away = by_x(rows)
+            (log_T, near_T), (log_t, near_t) = by_T(rows), by_t(rows)
+            stayed, left = -shape * log_T, leaving - shape * log_t
+            w_stayed = expit(stayed - left)
+            w_left = 1.0 - w_stayed
+            value[rows] = known + np.maximum(stayed, left) - np.log(np.maximum(w_stayed, w_left))
+            near = w_stayed * near_T + w_left * near_t
+            scores[0, rows] = d_r - r * (w_stayed * log_T + w_left * log_t)
+            scores[1, rows] = r - shape * near
+            scores[2, rows] = d_a + w_left
+            scores[3, rows] = d_b - w_left * away
+            if is_common:
+                weight = patterns.weight[rows]
+                apart = np.stack(
+                    [r * (log_t - log_T), shape * (near_t - near_T), np.full(len(near), -1.0), away]
+                )
+                total += np.einsum("in,jn->ij", apart * (weight * w_stayed * w_left), apart)
+                total[0, 0] += (weight * scores[0, rows]).sum()
+                total[0, 1] += r * (weight * (1.0 - near)).sum()
+                curved = w_stayed * near_T * (near_T - 1.0) + w_left * near_t * (near_t - 1.0)
+                total[1, 1] += (weight * shape * curved).sum()
+                total[3, 3] += (weight * w_left * away * (away - 1.0)).sum()
+        curvature = -(np.triu(total) + np.triu(total, 1).T)
+        return value, scores.T, (lambda: curvature) if is_common else None
 
-        stayed, left, log_T, log_t = self._two_cases(core, patterns)
-        gap = stayed - left
-        value = x.map(by_x, *core) + np.maximum(stayed, left) + np.log1p(np.exp(-np.abs(gap)))
-        w_stayed = expit(gap)
-        w_left = 1.0 - w_stayed
-        shape = x.map(lambda x, r: r + x, r)
-        d_r = x.map(lambda x, r, alpha: (psi(r + x) - psi(r) + np.log(alpha)) * r, r, alpha)
-        d_r = d_r - (w_stayed * log_T + w_left * log_t) * r
-        inverse = w_stayed * np.exp(-log_T) + w_left * np.exp(-log_t)
-        d_a = x.map(lambda x, a, b: (psi(a + b) - psi(a + self.b_alive(b, x))) * a, a, b) + w_left
-        d_b = x.map(self._d_b, a, b) - w_left * x.map(lambda x, b: b / self._b_left(b, x), b)
-        return value, np.column_stack([d_r, r - shape * inverse * alpha, d_a, d_b])
+    def _by_frequency(self, x: Floats, r: Any, alpha: Any, a: Any, b: Any) -> Floats:
+        """Return what depends on the frequency only.
 
-    def _d_b(self, x: Floats, a: Any, b: Any) -> Floats:
+        The rows: log-likelihood, its derivatives by log r, log a, log b; r + x; the log weight of having
+        left; b / b_left.
+        """
+        b_end, b_left, may_leave = self.b_alive(b, x), self._b_left(b, x), self.may_have_left(x)
+        psi_ab, psi_end = psi(a + b), psi(a + b_end)
+        value = (
+            gammaln(r + x) - gammaln(r) + r * np.log(alpha)
+            + gammaln(a + b) - gammaln(b) + gammaln(b_end) - gammaln(a + b_end)
+        )  # fmt: skip
+        return np.stack(
+            [
+                value,
+                r * (psi(r + x) - psi(r) + np.log(alpha)),
+                a * (psi_ab - psi_end),
+                b * (psi_ab - psi_end - psi(b) + psi(b_end)),
+                r + x,
+                np.where(may_leave, np.log(a / b_left), -np.inf),
+                b / b_left,
+            ]
+        )
+
+    def _bend_by_frequency(self, core: Sequence[Any], patterns: Patterns) -> Floats:
+        """Return second derivatives by the log-parameters of what depends on the frequency only."""
+        r, _, a, b = core
+        x, count = patterns.frequency.values, patterns.customers_by_frequency
+        slopes = self._by_frequency(x, *core)
         b_end = self.b_alive(b, x)
-        return np.asarray((psi(a + b) - psi(a + b_end) - psi(b) + psi(b_end)) * b)
+        joint = zeta(2, a + b) - zeta(2, a + b_end)
+        total = np.zeros((4, 4))
+        total[0, 0] = (count * r**2 * (zeta(2, r + x) - zeta(2, r))).sum()
+        total[2, 2] = (count * (a**2 * joint + slopes[2])).sum()
+        total[2, 3] = (count * a * b * joint).sum()
+        total[3, 3] = (count * (b**2 * (joint - zeta(2, b) + zeta(2, b_end)) + slopes[3])).sum()
+        return total
 
     def _b_left(self, b: Any, x: Floats) -> Floats:
         """Return b_alive - 1, which weighs having left; 1 where one cannot have left."""
         return np.where(self.may_have_left(x), self.b_alive(b, x) - 1.0, 1.0)
-
-    def _two_cases(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return the log weights of still being there and of having left, log(alpha + T), log(alpha + t)."""
-        r, alpha, a, b = core
-        shape = patterns.frequency.map(lambda x, r: r + x, r)
-        log_T = patterns.T.map(lambda T, alpha: np.log(alpha + T), alpha)
-        log_t = patterns.recency.map(lambda t, alpha: np.log(alpha + t), alpha)
-        leaving = patterns.frequency.map(
-            lambda x, a, b: np.where(self.may_have_left(x), np.log(a) - np.log(self._b_left(b, x)), -np.inf),
-            a, b,
-        )  # fmt: skip
-        return -shape * log_T, leaving - shape * log_t, log_T, log_t
 
     def alive(self, core: Sequence[Any], known: Histories) -> Floats:
         """Return P(alive at the end of T): 1 at frequency 0 (a property of BG/NBD)."""
@@ -183,3 +223,8 @@ class BetaGeoModel(PurchaseModel):
     def may_have_left(self, frequency: Floats) -> NDArray[np.bool_]:
         """Return whether a customer with x repeat purchases may have left."""
         return frequency > 0
+
+
+def _by_day(day: Floats, alpha: Any) -> Floats:
+    """Return log(alpha + day) and alpha / (alpha + day)."""
+    return np.stack([np.log(alpha + day), alpha / (alpha + day)])

@@ -37,22 +37,13 @@ class LeavingNodes:
         Logarithm of the integral; minus infinity where T = t.
     weight : array of shape (n, nodes)
         Share of each node in the integral; every row sums to one.
-    alpha_day, beta_day : array of shape (n, nodes)
-        alpha + y and beta + y at the nodes.
-    log_alpha_day, log_beta_day : array of shape (n, nodes)
-        Their logarithms.
+    at : array of shape (4, n, nodes)
+        log(alpha + y), alpha + y, log(beta + y) and beta + y at the nodes.
     """
 
     log_total: Floats
     weight: Floats
-    alpha_day: Floats
-    beta_day: Floats
-    log_alpha_day: Floats
-    log_beta_day: Floats
-
-    def mean(self, values: Floats) -> Floats:
-        """Return the average of values at the nodes, one number per history."""
-        return np.einsum("iq,iq->i", self.weight, values)
+    at: Floats
 
 
 def leaving_nodes(
@@ -81,18 +72,25 @@ def leaving_nodes(
     span = _living_span(c, first_alpha, d, first_beta, steep, np.log1p(steep * (end - start)))
     points, log_weights = _points(nodes)
     q = span[:, None] * points
-    day = np.expm1(q) / steep[:, None]
-    alpha_day, beta_day = first_alpha[:, None] + day, first_beta[:, None] + day
-    log_alpha_day, log_beta_day = np.log(alpha_day), np.log(beta_day)
-    log_term = q + log_weights - np.asarray(c)[..., None] * log_alpha_day
-    log_term -= np.asarray(d)[..., None] * log_beta_day
-    top = log_term.max(axis=1)
-    weight = np.exp(log_term - top[:, None])
+    at = np.empty((4, *q.shape))
+    day = np.exp(q)
+    day -= 1.0  # steep >= c / alpha, so that what is lost here is a rounding error of alpha + y
+    day /= steep[:, None]
+    for place, offset in ((1, first_alpha), (3, first_beta)):
+        np.add(day, offset[:, None], out=at[place])
+        np.log(at[place], out=at[place - 1])
+    log_term = np.multiply(np.asarray(c)[..., None], at[0], out=day)
+    log_term += np.asarray(d)[..., None] * at[2]
+    log_term -= log_weights
+    weight = np.subtract(q, log_term, out=q)
+    top = weight.max(axis=1)
+    weight -= top[:, None]
+    np.exp(weight, out=weight)
     total = weight.sum(axis=1)
     weight /= total[:, None]
     with np.errstate(divide="ignore"):
         log_total = top + np.log(total) + np.log(span) - np.log(steep)
-    return LeavingNodes(log_total, weight, alpha_day, beta_day, log_alpha_day, log_beta_day)
+    return LeavingNodes(log_total, weight, at)
 
 
 def _living_span(c: Any, alpha: Floats, d: Any, beta: Floats, steep: Floats, span: Floats) -> Floats:

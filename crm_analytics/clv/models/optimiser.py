@@ -1,13 +1,12 @@
 """Where is a likelihood largest, how sharp is the peak, and may the result be used?
 
-Maximised over theta, the logarithms of the parameters, with the analytic gradient, by BFGS steps in the box
-|theta| <= 12, then polished by Newton steps to the last digits, so that start, unit and row order do not
-show. The curvature is given by the model, else the central difference of the gradient; its inverse is the
-covariance of theta.  The verdict says in words what a boundary means instead of only reporting a failed
-optimiser.
+Maximised over theta, the logarithms of the parameters, with the analytic gradient, in the box |theta| <= 12:
+by Newton steps where the model gives its second derivatives, else by BFGS steps; then polished to the last
+digits, so that start, unit and row order do not show.  The inverse of the curvature is the covariance of
+theta.  The verdict says in words what a boundary means instead of only reporting a failed optimiser.
 
-Many data are approached by way of a part of them (`rough`): both starts climb on the part, and only the last
-few steps see everything.
+Dear likelihoods are approached by way of a cheap likeness (`rough`: part of the data, fewer nodes): both
+starts climb there, and only the last few steps see everything.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Objective = Callable[[Floats], tuple[float, Floats]]
+Evaluation = tuple[float, Floats, Callable[[], Floats] | None]
 
 BOX = 12.0
 GRADIENT_LIMIT = 1e-5
@@ -30,6 +30,8 @@ _MOST_STEPS = 300
 _LONGEST_STEP = 2.0
 _CLOSE_ENOUGH = 1e-5
 _SAME_PLACE = 1e-5
+_SAME_ROUGHLY = 1e-2
+_FINE_ENOUGH = 1e-7
 
 
 @dataclass(frozen=True)
@@ -59,21 +61,65 @@ class Estimate:
     verdict: Verdict
 
 
+class Likelihood:
+    """A log-likelihood with its derivatives; remembers the last place, so that each costs one pass.
+
+    Parameters
+    ----------
+    evaluate : callable
+        theta -> (total, gradient, None or a function that returns minus the second derivatives there).
+    """
+
+    def __init__(self, evaluate: Callable[[Floats], Evaluation]) -> None:
+        self._evaluate = evaluate
+        self._place: Floats | None = None
+        self._last: Evaluation = (0.0, np.zeros(0), None)
+
+    @classmethod
+    def without_curvature(cls, objective: Objective) -> Likelihood:
+        """Return the likelihood of a function that gives value and gradient only."""
+        return cls(lambda theta: (*objective(theta), None))
+
+    def __call__(self, theta: Floats) -> tuple[float, Floats]:
+        """Return value and gradient."""
+        if self._place is None or not np.array_equal(self._place, theta):
+            self._place, self._last = theta.copy(), self._evaluate(theta)
+        return self._last[:2]
+
+    def exact_curvature(self, theta: Floats) -> Floats | None:
+        """Return minus the second derivatives, if the model gives them."""
+        self(theta)
+        bend = self._last[2]
+        return None if bend is None else bend()
+
+    def curvature(self, theta: Floats, step: float = 1e-4) -> Floats:
+        """Return minus the second derivatives: the model's, else central differences of the gradient."""
+        exact = self.exact_curvature(theta)
+        if exact is not None:
+            return exact
+        rows = [
+            (self(theta - move)[1] - self(theta + move)[1]) / (2.0 * step)
+            for move in step * np.eye(len(theta))
+        ]
+        curvature = np.array(rows)
+        return np.asarray((curvature + curvature.T) / 2.0)
+
+
 def maximise(
-    objective: Objective,
+    objective: Likelihood | Objective,
     *,
     start: Floats,
     second_start: Floats,
     customers: float,
     edge_meaning: Callable[[int, bool], str],
-    rough: Objective | None = None,
-    curvature: Callable[[Floats], Floats | None] | None = None,
+    rough: Likelihood | None = None,
+    rough_customers: float = 0.0,
 ) -> Estimate:
     """Find the largest value of a log-likelihood and judge the result.
 
     Parameters
     ----------
-    objective : callable
+    objective : Likelihood or callable
         theta -> (total log-likelihood, its gradient).
     start, second_start : array of shape (parameters,)
         Two starting points; a different optimum from the second makes the verdict ``failed``.
@@ -82,20 +128,23 @@ def maximise(
         steeper).
     edge_meaning : callable
         (position of the parameter, True at the upper edge) -> what that means in words.
-    rough : callable, optional
-        A cheap likeness of the objective, from a part of the data, with the same optimum but for noise.
-    curvature : callable, optional
-        theta -> minus the second derivatives of the objective; default (also where it returns None):
-        differences of the gradient.
+    rough : Likelihood, optional
+        A cheap likeness of the objective with about the same optimum; `rough_customers` is its sum of
+        weights.
     """
-
-    def bend(theta: Floats) -> Floats:
-        exact = curvature(theta) if curvature is not None else None
-        return _curvature(objective, theta) if exact is None else exact
-
-    theta, other = (_approach(objective, rough, point, customers) for point in (start, second_start))
-    value, gradient, curved = _polish(objective, bend, theta)
-    other_value = value if np.abs(other - theta).max() < _SAME_PLACE else objective(other)[0]
+    if not isinstance(objective, Likelihood):
+        objective = Likelihood.without_curvature(objective)
+    first, second = start, second_start
+    if rough is not None:
+        first, second = (_climb(rough, point, rough_customers) for point in (start, second_start))
+    theta = _climb(objective, first, customers)
+    if rough is not None and np.abs(first - second).max() < _SAME_ROUGHLY:
+        other = theta
+    else:
+        other = _climb(objective, second, customers)
+    other_value = objective(other)[0]
+    theta = theta.copy()
+    value, gradient, curved = _polish(objective, theta)
     free = np.abs(theta) < BOX
     eigenvalues = np.linalg.eigvalsh(curved)
     failures: list[str] = []
@@ -112,7 +161,8 @@ def maximise(
         failures.append(
             f"another start gave a different log-likelihood ({other_value:.3f} against {value:.3f})"
         )
-    if not edges and (eigenvalues[0] <= 0 or eigenvalues[-1] / eigenvalues[0] > CONDITION_LIMIT):
+    least_known = max(eigenvalues[-1] / CONDITION_LIMIT, 1.0 / BOX**2)  # the latter: anywhere in the box
+    if not edges and eigenvalues[0] <= least_known:
         flattest = int(np.argmax(np.abs(np.linalg.eigh(curved)[1][:, 0])))
         edges.append(
             "the likelihood is flat in one direction: " + edge_meaning(flattest, bool(theta[flattest] > 0))
@@ -122,8 +172,8 @@ def maximise(
     return Estimate(theta, value, covariance, Verdict(status, tuple(failures + edges)))
 
 
-def _climb(objective: Objective, start: Floats, customers: float) -> Floats:
-    """Return a point near the optimum, by BFGS steps clipped to the box.
+def _climb(objective: Likelihood, start: Floats, customers: float) -> Floats:
+    """Return a point near the optimum, by steps clipped to the box.
 
     Written out because scipy's L-BFGS-B calls threaded LAPACK for matrices of four numbers, which costs up to
     4 ms a step and makes the result depend on the number of threads.
@@ -135,6 +185,9 @@ def _climb(objective: Objective, start: Floats, customers: float) -> Floats:
         uphill = np.where(stuck, 0.0, gradient)
         if np.abs(uphill).max() <= _CLOSE_ENOUGH * customers:
             break
+        curvature = objective.exact_curvature(theta)
+        if curvature is not None:
+            inverse = _positive_inverse(curvature, ~stuck) * customers
         direction = np.where(stuck, 0.0, (inverse * uphill).sum(axis=1)) / customers
         direction /= max(1.0, float(np.abs(direction).max()) / _LONGEST_STEP)
         if (direction * uphill).sum() <= 0:
@@ -150,7 +203,7 @@ def _climb(objective: Objective, start: Floats, customers: float) -> Floats:
         move, bend = trial - theta, (gradient - trial_gradient) / customers
         theta, value, gradient = trial, trial_value, trial_gradient
         along = float((move * bend).sum())
-        if along <= 1e-12 * float((move * move).sum()):
+        if curvature is not None or along <= 1e-12 * float((move * move).sum()):
             continue
         if not is_scaled:
             inverse, is_scaled = np.eye(len(start)) * along / float((bend * bend).sum()), True
@@ -163,18 +216,17 @@ def _climb(objective: Objective, start: Floats, customers: float) -> Floats:
     return theta
 
 
-def _approach(objective: Objective, rough: Objective | None, start: Floats, customers: float) -> Floats:
-    """Climb on the rough objective first, if there is one, and then on all data from there."""
-    if rough is None:
-        return _climb(objective, start, customers)
-    return _climb(objective, _climb(rough, start, customers), customers)
+def _positive_inverse(curvature: Floats, free: NDArray[np.bool_]) -> Floats:
+    """Return the inverse of the curvature among free parameters, made positive, so that steps lead uphill."""
+    inner = np.where(np.outer(free, free), curvature, np.diag(np.diag(curvature)))
+    eigenvalues, vectors = np.linalg.eigh(inner)
+    size = np.abs(eigenvalues)
+    return np.asarray((vectors / np.maximum(size, max(1e-9 * size.max(), 1e-300))) @ vectors.T)
 
 
-def _polish(
-    objective: Objective, bend: Callable[[Floats], Floats], theta: Floats
-) -> tuple[float, Floats, Floats]:
+def _polish(objective: Likelihood, theta: Floats) -> tuple[float, Floats, Floats]:
     """Take Newton steps in place near the optimum; return value, gradient and curvature there."""
-    measured_at, curvature = theta.copy(), bend(theta)
+    measured_at, curvature = theta.copy(), objective.curvature(theta)
     value, gradient = objective(theta)
     free = np.flatnonzero(np.abs(theta) < BOX)
     inner = np.ix_(free, free)
@@ -188,20 +240,12 @@ def _polish(
         trial_value, trial_gradient = objective(trial)
         if np.abs(trial_gradient[free]).max() >= np.abs(gradient[free]).max():
             break
+        step = float(np.abs(trial - theta).max())
         theta[:], value, gradient = trial, trial_value, trial_gradient
+        if step < _FINE_ENOUGH:
+            break
     moved = float(np.abs(theta - measured_at).max())
-    return value, gradient, bend(theta) if moved > _SAME_PLACE else curvature
-
-
-def _curvature(objective: Objective, theta: Floats, step: float = 1e-4) -> Floats:
-    """Return minus the second derivatives of the log-likelihood, by central differences of its gradient."""
-    size = len(theta)
-    rows = [
-        (objective(theta - move)[1] - objective(theta + move)[1]) / (2.0 * step)
-        for move in step * np.eye(size)
-    ]
-    curvature = np.array(rows)
-    return np.asarray((curvature + curvature.T) / 2.0)
+    return value, gradient, objective.curvature(theta) if moved > _SAME_PLACE else curvature
 
 
 def _invert(curvature: Floats, floor: float) -> Floats:

@@ -17,15 +17,15 @@ function is inexact near whole s.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv, gammaln, polygamma, psi
+from scipy.special import gammaincinv, gammaln, psi, zeta
 
 from crm_analytics.clv.models.futures import Latent, Luck
-from crm_analytics.clv.models.lifetime_quadrature import LeavingNodes, leaving_nodes
+from crm_analytics.clv.models.lifetime_quadrature import NODES, LeavingNodes, leaving_nodes
 from crm_analytics.clv.models.patterns import Histories, Patterns, levels
 from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.clv.models.quadrature import legendre
@@ -36,6 +36,10 @@ _CHUNK = 1_024
 _DISCOUNT_NODES = 64
 _FEW, _MANY = 80, 400
 _LARGE = 100.0
+_ROUGH_NODES = 10
+_NEWTON_STEPS = 60
+_MOST_LOG = 700.0
+_NEVER = 1e12
 
 
 class ParetoNBDModel(PurchaseModel):
@@ -67,6 +71,7 @@ class ParetoNBDModel(PurchaseModel):
     name: ClassVar[str] = "pareto_nbd"
     parameter_names: ClassVar[tuple[str, ...]] = ("r", "alpha", "s", "beta")
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    has_rough_rows: ClassVar[bool] = True
     start: ClassVar[Floats] = np.log([0.5, 0.3, 0.5, 0.3])
     second_start: ClassVar[Floats] = np.log([1.5, 2.0, 1.5, 2.0])
     edges: ClassVar[Mapping[str, tuple[str, str]]] = {
@@ -84,76 +89,69 @@ class ParetoNBDModel(PurchaseModel):
 
     def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
         """Return per pattern the log-likelihood and its derivatives by log r, log alpha, log s, log beta."""
-        value, scores = np.empty(len(patterns)), np.empty((len(patterns), 4))
-        known = patterns.histories
-        for rows, (r, alpha, s, beta), part in _parts(core, known):
+        return self.bent_rows(core, patterns)[:2]
+
+    def bent_rows(
+        self, core: Sequence[Any], patterns: Patterns, *, roughly: bool = False
+    ) -> tuple[Floats, Floats, Callable[[], Floats] | None]:
+        """Return what `rows` says, and second derivatives where the parameters are the same for all."""
+        size, is_common = len(patterns), not any(np.ndim(parameter) for parameter in core)
+        value, scores, bends = np.empty(size), np.empty((size, 4)), np.zeros((4, 4))
+        nodes = _ROUGH_NODES if roughly else NODES
+        for rows, (r, alpha, s, beta), part in _parts(core, patterns.histories):
             x, T = part.frequency, part.T
-            stayed, left, days = self._two_cases((r, alpha, s, beta), part)
+            stayed, left, days = self._two_cases((r, alpha, s, beta), part, nodes)
             top = np.maximum(stayed, left)
-            w_stayed = np.exp(stayed - top)
-            w_left = np.exp(left - top)
-            total = w_stayed + w_left
-            w_stayed, w_left = w_stayed / total, w_left / total
+            total = np.exp(stayed - top) + np.exp(left - top)
             value[rows] = r * np.log(alpha) + s * np.log(beta) + top + np.log(total)
-            log_a = w_stayed * np.log(alpha + T) + w_left * days.mean(days.log_alpha_day)
-            log_b = w_stayed * np.log(beta + T) + w_left * days.mean(days.log_beta_day)
-            inverse_a = w_stayed / (alpha + T) + w_left * days.mean(1.0 / days.alpha_day)
-            inverse_b = s * w_stayed / (beta + T) + (s + 1.0) * w_left * days.mean(1.0 / days.beta_day)
-            scores[rows, 0] = r * (np.log(alpha) - log_a)
-            scores[rows, 1] = r - (r + x) * inverse_a * alpha
-            scores[rows, 2] = s * (np.log(beta) - log_b) + w_left
-            scores[rows, 3] = s - beta * inverse_b
+            w_stayed, w_left = np.exp(stayed - top) / total, np.exp(left - top) / total
+            # per node and at T: log(alpha + y), alpha / (alpha + y), log(beta + y), beta / (beta + y)
+            node = days.at
+            np.divide(np.asarray(alpha)[..., None], node[1], out=node[1])
+            np.divide(np.asarray(beta)[..., None], node[3], out=node[3])
+            end = np.stack([np.log(alpha + T), alpha / (alpha + T), np.log(beta + T), beta / (beta + T)])
+            weighted = days.weight * node
+            mean = weighted.sum(axis=2)
+            # derivatives of the two cases: minus these times the averages above
+            stays = np.stack(np.broadcast_arrays(r, r + x, s, s, x)[:4]) * end
+            ever = np.stack(np.broadcast_arrays(r, r + x, s, s + 1.0, x)[:4]) * mean
+            ever[2] -= 1.0
+            scores[rows] = -(w_stayed * stays + w_left * ever).T
+            scores[rows] += np.stack(np.broadcast_arrays(r * np.log(alpha), r, s * np.log(beta), s, x)[:4]).T
+            if is_common:
+                weight = patterns.weight[rows]
+                factor = np.stack(np.broadcast_arrays(r, r + x, s, s + 1.0, x)[:4])
+                second = np.empty((4, 4, len(x)))
+                for j, k in zip(*np.triu_indices(4), strict=True):
+                    second[j, k] = np.einsum("iq,iq->i", weighted[j], node[k]) - mean[j] * mean[k]
+                    second[k, j] = second[j, k]
+                moved = weight * w_left
+                bends += np.einsum("ji,ki,jki->jk", moved * factor, factor, second)
+                apart = stays - ever
+                bends += np.einsum("ji,ki->jk", moved * w_stayed * apart, apart)
+                square = (second[1, 1] + mean[1] ** 2, second[3, 3] + mean[3] ** 2)
+                at_end = weight * w_stayed
+                bends[0, 1] -= r * (moved * mean[1] + at_end * end[1]).sum()
+                bends[1, 1] += (
+                    (r + x) * (moved * (square[0] - mean[1]) + at_end * end[1] * (end[1] - 1.0))
+                ).sum()
+                bends[2, 3] -= s * (moved * mean[3] + at_end * end[3]).sum()
+                bends[3, 3] += (s + 1.0) * (moved * (square[1] - mean[3])).sum()
+                bends[3, 3] += s * (at_end * end[3] * (end[3] - 1.0)).sum()
+                bends[0, 0] -= r * (moved * mean[0] + at_end * end[0]).sum()
+                bends[2, 2] -= s * (moved * mean[2] + at_end * end[2]).sum()
         value += patterns.frequency.map(lambda x, r: gammaln(r + x) - gammaln(r), core[0])
         scores[:, 0] += patterns.frequency.map(lambda x, r: (psi(r + x) - psi(r)) * r, core[0])
-        return value, scores
-
-    def curvature(self, core: Sequence[Any], patterns: Patterns) -> Floats | None:
-        """Return minus the second derivatives by the log-parameters (only for parameters equal for all)."""
-        if any(np.ndim(value) for value in core):
-            return None
+        if not is_common:
+            return value, scores, None
         r, alpha, s, beta = core
-        natural, total = np.array(core), np.zeros((4, 4))
-        slope = np.zeros(4)
-        for rows, _, part in _parts(core, patterns.histories):
-            weight = patterns.weight[rows]
-            stayed, left, days = self._two_cases(core, part)
-            share = 1.0 / (1.0 + np.exp(np.clip(left - stayed, -700.0, 700.0)))
-            stays, leaves = weight * share, weight * (1.0 - share)
-            end = np.stack([alpha + part.T, beta + part.T])
-            shape = r + part.frequency
-            # first derivatives by the natural parameters, at the end of T and at every day of leaving
-            at_end = np.stack([-np.log(end[0]), -shape / end[0], -np.log(end[1]), -s / end[1]], axis=1)
-            inverse_a, inverse_b = 1.0 / days.alpha_day, 1.0 / days.beta_day
-            before = np.stack(
-                [-days.log_alpha_day, -shape[:, None] * inverse_a,
-                 1.0 / s - days.log_beta_day, -(s + 1.0) * inverse_b]
-            )  # fmt: skip
-            node = leaves[:, None] * days.weight
-            mean = np.einsum("iq,jiq->ij", days.weight, before)
-            both = share[:, None] * at_end + (1.0 - share)[:, None] * mean
-            slope += np.einsum("i,ij->j", weight, both)
-            total += np.einsum("iq,jiq,kiq->jk", node, before, before, optimize=_NO_BLAS)
-            total += np.einsum("i,ij,ik->jk", stays, at_end, at_end)
-            total -= np.einsum("i,ij,ik->jk", weight, both, both)
-            # second derivatives of the logarithms themselves
-            sum_a, sum_b = (node * inverse_a).sum(), (node * inverse_b).sum()
-            total[0, 1] -= sum_a + (stays / end[0]).sum()
-            total[1, 1] += (node * inverse_a**2 * shape[:, None]).sum() + (stays * shape / end[0] ** 2).sum()
-            total[2, 2] -= leaves.sum() / s**2
-            total[2, 3] -= sum_b + (stays / end[1]).sum()
-            total[3, 3] += (s + 1.0) * (node * inverse_b**2).sum() + s * (stays / end[1] ** 2).sum()
-        x, count, customers = patterns.frequency.values, patterns.customers_by_frequency, patterns.customers
-        slope += [
-            (count * (psi(r + x) - psi(r))).sum() + customers * np.log(alpha), customers * r / alpha,
-            customers * np.log(beta), customers * s / beta,
-        ]  # fmt: skip
-        total[0, 0] += (count * (polygamma(1, r + x) - polygamma(1, r))).sum()
-        total[0, 1] += customers / alpha
-        total[1, 1] -= customers * r / alpha**2
-        total[2, 3] += customers / beta
-        total[3, 3] -= customers * s / beta**2
-        total = np.triu(total) + np.triu(total, 1).T
-        return -(total * np.outer(natural, natural) + np.diag(slope * natural))
+        x, count = patterns.frequency.values, patterns.customers_by_frequency
+        bends[0, 0] += (count * r * (psi(r + x) - psi(r) + r * (zeta(2, r + x) - zeta(2, r)))).sum()
+        bends[0, 0] += patterns.customers * r * np.log(alpha)
+        bends[0, 1] += patterns.customers * r
+        bends[2, 2] += patterns.customers * s * np.log(beta)
+        bends[2, 3] += patterns.customers * s
+        return value, scores, lambda: -(np.triu(bends) + np.triu(bends, 1).T)
 
     def alive(self, core: Sequence[Any], known: Histories) -> Floats:
         """Return P(alive at the end of T); 1 where the last purchase was at the end."""
@@ -163,11 +161,13 @@ class ParetoNBDModel(PurchaseModel):
             result[rows] = np.exp(stayed - np.logaddexp(stayed, left))
         return result
 
-    def _two_cases(self, core: Sequence[Any], known: Histories) -> tuple[Floats, Floats, LeavingNodes]:
+    def _two_cases(
+        self, core: Sequence[Any], known: Histories, nodes: int = NODES
+    ) -> tuple[Floats, Floats, LeavingNodes]:
         """Return the log weights of still being there and of having left, and the nodes of the latter."""
         r, alpha, s, beta = core
         shape, T = r + known.frequency, known.T
-        days = leaving_nodes(shape, alpha, s + 1.0, beta, start=known.recency, end=T)
+        days = leaving_nodes(shape, alpha, s + 1.0, beta, start=known.recency, end=T, nodes=nodes)
         stayed = -shape * np.log(alpha + T) - s * np.log(beta + T)
         return stayed, np.log(s) + days.log_total, days
 
@@ -259,12 +259,6 @@ class ParetoNBDModel(PurchaseModel):
         return Latent(
             rate / (alpha + known.T[:, None]), lifetime * (beta + known.T[:, None]), np.array(np.inf)
         )
-
-
-_NO_BLAS = False
-_NEWTON_STEPS = 60
-_MOST_LOG = 700.0
-_NEVER = 1e12
 
 
 def _parts(core: Sequence[Any], known: Histories) -> Iterator[tuple[slice, list[Any], Histories]]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from crm_analytics.clv.models.futures import Latent, Luck, count_arrivals
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
-from crm_analytics.clv.models.optimiser import maximise
+from crm_analytics.clv.models.optimiser import Evaluation, Likelihood, maximise
 from crm_analytics.clv.models.patterns import (
     HISTORY,
     Histories,
@@ -59,6 +59,7 @@ class PurchaseModel(MaximumLikelihoodModel):
     second_start: ClassVar[Floats]
     edges: ClassVar[Mapping[str, tuple[str, str]]]
     living_columns: ClassVar[tuple[str, ...]] = ("frequency", "T")
+    has_rough_rows: ClassVar[bool] = False
 
     # ------------------------------------------------------------------------------------------ primitives
 
@@ -135,12 +136,15 @@ class PurchaseModel(MaximumLikelihoodModel):
         shape = (len(known), len(luck.rate))
         return np.asarray(np.minimum(count_arrivals(np.broadcast_to(due, shape), luck), latent.last))
 
-    def curvature(self, core: Sequence[Any], patterns: Patterns) -> Floats | None:
-        """Return minus the second derivatives of the log-likelihood by the log-parameters.
+    def bent_rows(
+        self, core: Sequence[Any], patterns: Patterns, *, roughly: bool = False
+    ) -> tuple[Floats, Floats, Callable[[], Floats] | None]:
+        """Return what `rows` returns, and a function for minus the second derivatives of the weighted total.
 
-        None (the default) lets the optimiser take differences of the scores. Override for speed.
+        Those are by the log-parameters; None (the default) lets the optimiser do without. ``roughly`` allows
+        errors of a per mille. Override for speed.
         """
-        return None
+        return (*self.rows(core, patterns), None)
 
     # ----------------------------------------------------------------------------------------------- fit
 
@@ -169,10 +173,11 @@ class PurchaseModel(MaximumLikelihoodModel):
         scale = self._time_scale(patterns)
         scaled = patterns.scaled(scale)
         few = scaled.every(1 + len(scaled) // _FEW_PATTERNS)
+        is_dear = self.has_rough_rows or len(few) < len(scaled)
         estimate = maximise(
-            lambda theta: self._total(theta, scaled),
-            rough=(lambda theta: self._total(theta, few)) if len(few) < len(scaled) else None,
-            curvature=lambda theta: self._total_curvature(theta, scaled),
+            Likelihood(lambda theta: self._total(theta, scaled)),
+            rough=Likelihood(lambda theta: self._total(theta, few, roughly=True)) if is_dear else None,
+            rough_customers=few.customers,
             start=self.start,
             second_start=self.second_start,
             customers=patterns.customers,
@@ -193,7 +198,7 @@ class PurchaseModel(MaximumLikelihoodModel):
         """Return the log-likelihood of each customer's history (time in days)."""
         known = self._histories(summary)
         distinct, position = known.distinct(HISTORY)
-        values = self.rows(self.core(self._numbers(), distinct), as_patterns(distinct))[0]
+        values = self.rows(self.core(self._numbers(), distinct.covariates), as_patterns(distinct))[0]
         return pd.Series(values[position], index=summary.index, name="log_likelihood")
 
     def influence(self, summary: pd.DataFrame) -> pd.Series:
@@ -297,7 +302,7 @@ class PurchaseModel(MaximumLikelihoodModel):
         for first in range(0, len(may), _CHUNK):
             rows = may[first : first + _CHUNK]
             part = distinct.take(rows)
-            core = self.core(self._numbers(), part)
+            core = self.core(self._numbers(), part.covariates)
             days[rows] = self.waiting_if_alive(core, part, quantile / alive[rows])
         return pd.Series(days[position], index=summary.index, name="next_purchase_days")
 
@@ -347,8 +352,8 @@ class PurchaseModel(MaximumLikelihoodModel):
             known, lambda core, part: self.discounted_if_alive(core, part, days, daily_rate)
         )
 
-    def core(self, parameters: Floats, known: Histories) -> list[Any]:
-        """Return the model's own parameters for these histories from all parameters (last axis)."""
+    def core(self, parameters: Floats, covariates: Floats) -> list[Any]:
+        """Return the model's own parameters, for customers with these covariates, from all (last axis)."""
         return list(np.moveaxis(parameters[..., : len(self.parameter_names)], -1, 0))
 
     def _histories(self, summary: pd.DataFrame) -> Histories:
@@ -365,7 +370,7 @@ class PurchaseModel(MaximumLikelihoodModel):
         return np.array(list(self._fitted().values()))
 
     def _alive(self, known: Histories) -> Floats:
-        return np.asarray(self.alive(self.core(self._numbers(), known), known))
+        return np.asarray(self.alive(self.core(self._numbers(), known.covariates), known))
 
     def _of_the_living(self, known: Histories, question: Callable[[list[Any], Histories], Floats]) -> Floats:
         """Ask a question once per history that makes a difference, in chunks of bounded memory."""
@@ -374,7 +379,7 @@ class PurchaseModel(MaximumLikelihoodModel):
             distinct.take(slice(first, first + _CHUNK)) for first in range(0, max(len(distinct), 1), _CHUNK)
         ]
         numbers = self._numbers()
-        answers = [question(self.core(numbers, part), part) for part in parts]
+        answers = [question(self.core(numbers, part.covariates), part) for part in parts]
         return np.asarray(np.concatenate(answers)[position])
 
     def _purchases_of_the_living(self, known: Histories, days: float) -> Floats:
@@ -394,20 +399,18 @@ class PurchaseModel(MaximumLikelihoodModel):
         return np.asarray(alive * given_alive + (1.0 - alive) * (np.arange(up_to + 1) == 0))
 
     def _scores(self, known: Histories) -> Floats:
-        return self.rows(self.core(self._numbers(), known), as_patterns(known))[1]
+        return self.rows(self.core(self._numbers(), known.covariates), as_patterns(known))[1]
 
-    def _total(self, theta: Floats, patterns: Patterns) -> tuple[float, Floats]:
-        values, scores = self.rows(self.core(self._natural(theta), patterns.histories), patterns)
-        return float((patterns.weight * values).sum()), np.einsum("i,ij->j", patterns.weight, scores)
-
-    def _total_curvature(self, theta: Floats, patterns: Patterns) -> Floats | None:
-        return self.curvature(self.core(self._natural(theta), patterns.histories), patterns)
+    def _total(self, theta: Floats, patterns: Patterns, *, roughly: bool = False) -> Evaluation:
+        core = self.core(self._natural(theta), patterns.covariates)
+        values, scores, bend = self.bent_rows(core, patterns, roughly=roughly)
+        return float((patterns.weight * values).sum()), np.einsum("i,ij->j", patterns.weight, scores), bend
 
     def _draw_histories(self, ages: Floats, horizon_days: float, rng: np.random.Generator) -> dict[str, Any]:
         """Draw every customer's purchases in turn until its end or the end of the horizon."""
         newcomer, size = self._newcomer(), len(ages)
         luck = Luck.draw(size, rng, arrivals=0)
-        latent = self.latent_if_alive(self.core(self._numbers(), newcomer), newcomer, luck)
+        latent = self.latent_if_alive(self.core(self._numbers(), newcomer.covariates), newcomer, luck)
         rate, lifetime, last = (
             np.broadcast_to(part, (1, size))[0] for part in (latent.rate, latent.lifetime_days, latent.last)
         )
