@@ -6,10 +6,11 @@
     guest = "keep"                 # lines without customer stay, as revenue of nobody; default "quarantine"
     files = ["orders_*"]           # decides between profiles that fit a header equally well
     recognised_by = ["Created at", ["Id", "Order ID"]]   # headers it also has; of a list inside one is enough
+    not_loaded = ["Fax"]           # columns that are known and left out: they help to recognise the layout
     [dialect]                      # encoding, delimiter ("whitespace" too), decimal, thousands, signs,
                                    # blanks, date_format, calendar, money_unit, skip_rows, timezone,
                                    # default_country, default_currency, header (names, where there is none)
-    [headers]                      # column -> other spellings; a column not loaded, but known: = []
+    [headers]                      # column -> other spellings
     "StageName" = ["Stage"]
     [rows]                         # footers, ignore, and
     fill_down = { by = "Name", columns = ["Email"] }
@@ -66,7 +67,7 @@ IS_DELETED = Column("is_deleted", "BOOLEAN", "the source marks the record as del
 
 _KEYS = (
     "profile", "purpose", "source_system", "evidence", "repeats", "guest", "files", "recognised_by",
-    "dialect", "headers", "rows", "entity",
+    "not_loaded", "dialect", "headers", "rows", "entity",
 )  # fmt: skip
 _RULE_KEYS = (
     "from", "first_of", "join", "cases", "constant", "required", "words", "clean", "date_format",
@@ -142,7 +143,8 @@ def parse_profile(text: str, where: str) -> Profile:
         evidence=evidence,
         files=_texts(f"{where} files", given.get("files", [])),
         recognised_by=_groups(f"{where} recognised_by", given.get("recognised_by", [])),
-        headers={
+        headers=dict.fromkeys(_texts(f"{where} not_loaded", given.get("not_loaded", [])), ())
+        | {
             name: _texts(f"{where} [headers] {name}", others)
             for name, others in _table(f"{where} [headers]", given.get("headers", {})).items()
         },
