@@ -18,7 +18,7 @@ from crm_analytics import churn, clv, scoring, segmentation
 from crm_analytics.audit import audit
 from crm_analytics.entities import checks
 from crm_analytics.errors import AuditBlocked, NotEnoughData, UsageError
-from crm_analytics.ingest.load import Load, load
+from crm_analytics.ingest.load import Load, load, passed_over
 from crm_analytics.ingest.sync import sync
 from crm_analytics.records import RecordStore
 from crm_analytics.reports.company import company_report
@@ -188,27 +188,31 @@ def _check_no_rollback(folder: Path, as_of: date, accept: str | None) -> None:
 def _load(night: _Night, step: Step) -> None:
     """Read the inbox and the record store's changes."""
     paths, how = night.settings.paths, night.settings.ingest
+    over: list[str] = []
     if paths.inbox.is_dir() and any(paths.inbox.iterdir()):
         night.loads += load(night.wh, paths.inbox, **asdict(how))
+        over = [file.relative_to(paths.inbox).as_posix() for file in passed_over(paths.inbox)]
     if paths.records is not None:
         with RecordStore.open(paths.records) as records:
             night.loads.append(sync(night.wh, records))
     step.rows = sum(one.rows_loaded for one in night.loads)
-    step.note = (
-        f"{len(night.loads)} sources, {sum(one.rows_quarantined for one in night.loads)} rows set aside"
-    )
     refused = [one.file for one in night.loads if one.status == "refused"]
     lost = [
         f"{one.file} ({next(iter(one.reasons))})"
         for one in night.loads
         if one.trouble and one.status != "refused"
     ]
-    if refused:
-        step.warn(f"{step.note}; refused: {', '.join(refused)}")
-    if lost:
-        step.warn(f"{step.note}; every record set aside: {', '.join(lost)}")
+    told = {"refused": refused, "every record set aside": lost, "no export by the ending, passed over": over}
+    step.note = "; ".join(
+        [f"{len(night.loads)} sources, {sum(one.rows_quarantined for one in night.loads)} rows set aside"]
+        + [f"{what}: {', '.join(files)}" for what, files in told.items() if files]
+    )
+    if refused or lost:
+        step.warn(step.note)
     elif not night.loads:
-        step.skip(f"nothing to load: {paths.inbox.name} is empty or absent, and no record store is set")
+        none = f"{paths.inbox.name} holds no export" if over else f"{paths.inbox.name} is empty or absent"
+        names = f" (passed over: {', '.join(over)})" if over else ""
+        step.skip(f"nothing to load: {none}{names}, and no record store is set")
 
 
 def _check_entities(night: _Night, step: Step, accept: str | None) -> None:

@@ -20,6 +20,7 @@ from crm_analytics.errors import AuditBlocked, StoreError
 from crm_analytics.settings import Settings
 from crm_analytics.warehouse import Warehouse
 from crm_analytics.warehouse.publish import live_run, open_published, read_scores
+from crm_analytics.warehouse.run_log import Step
 from tests import build
 
 AS_OF = date(2024, 7, 1)
@@ -252,6 +253,40 @@ def test_too_few_data_skip_a_step_and_say_so(tmp_path: Path) -> None:
     assert len(scores) == 20
     assert scores["churn_probability"].isna().all()
     assert "No churn model could be trained" in report.report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "note"),
+    [
+        (
+            {"customers.csv": "customer_id,name,country\nC1,Ada,GB\n", "in/photo.jpg": "x"},
+            "done",
+            "1 sources, 0 rows set aside; no export by the ending, passed over: in/photo.jpg",
+        ),
+        (
+            {"form.csv": "%PDF-1.7", "a.docx": "x"},
+            "warned",
+            "1 sources, 0 rows set aside; refused: form.csv; no export by the ending, passed over: a.docx",
+        ),
+        (
+            {"notes.docx": "x"},
+            "skipped",
+            "nothing to load: inbox holds no export (passed over: notes.docx), and no record store is set",
+        ),
+    ],
+)
+def test_the_night_names_every_file_of_the_inbox_that_did_not_come_in(
+    tmp_path: Path, files: dict[str, str], status: str, note: str
+) -> None:
+    settings = Settings.default(tmp_path)
+    for name, text in files.items():
+        path = settings.paths.inbox / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    with Warehouse.open() as empty:
+        step = Step("load")
+        nightly._load(nightly._Night(empty, settings, AS_OF), step)
+    assert (step.status, step.note) == (status, note)
 
 
 def test_an_old_model_is_used_but_noted_and_a_model_of_the_future_never(

@@ -331,7 +331,8 @@ def _day(text: str | None, wh: Warehouse) -> date:
 
 def _check_paths(paths: list[Path]) -> list[Path]:
     """Check every path before anything is loaded; return the files of folders that are passed over."""
-    from crm_analytics.ingest.load import SUFFIXES, exports, passed_over
+    from crm_analytics.ingest.kinds import SUFFIXES
+    from crm_analytics.ingest.load import exports, passed_over
 
     missing = [str(path) for path in paths if not path.exists()]
     if missing:

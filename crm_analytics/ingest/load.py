@@ -26,6 +26,7 @@ from crm_analytics.entities.versions import Staging
 from crm_analytics.errors import FileRefused, InputError, ProfileError, UsageError
 from crm_analytics.ingest import ledger
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
+from crm_analytics.ingest.kinds import SUFFIXES
 from crm_analytics.ingest.layouts import write_layout
 from crm_analytics.ingest.mapping import Findings, Issue, Mapper, MappingPlan, plan_mapping
 from crm_analytics.ingest.profile import Profile
@@ -41,9 +42,6 @@ REJECT_RECORDS = 50
 # An undeclared file that is not UTF-8: so many records with other bytes, and fewer with proper ones.
 ENCODING_RECORDS = 3
 ENCODING_LOOKED_AT = 10_000
-
-# Files of a folder that are taken for exports (and refused where they cannot be read).
-SUFFIXES = (".csv", ".gz", ".json", ".ndjson", ".parquet", ".tsv", ".txt", ".xls", ".xlsx", ".zip")
 
 # Called with the name of a part, the bytes of its file read so far, and the bytes in all. When the last
 # bytes are read, the records are still to be stored.
