@@ -6,6 +6,15 @@ from .customer_value import score_summary as score_summary
 from .holdout import holdout as holdout
 from .lifetime_value import lifetime_value as lifetime_value
 from .models import MODELS as MODELS
+from .models.bg_bb import BetaGeoBetaBinomModel as BetaGeoBetaBinomModel
 from .models.bg_nbd import BetaGeoModel as BetaGeoModel
+from .models.cnbd import BetaGeoErlangModel as BetaGeoErlangModel
+from .models.cnbd import ModifiedBetaGeoErlangModel as ModifiedBetaGeoErlangModel
 from .models.gamma_gamma import GammaGammaModel as GammaGammaModel
 from .models.mbg_nbd import ModifiedBetaGeoModel as ModifiedBetaGeoModel
+from .models.nbd import NBDModel as NBDModel
+from .models.pareto_nbd import ParetoNBDModel as ParetoNBDModel
+from .models.shifted_beta_geo import CohortFits as CohortFits
+from .models.shifted_beta_geo import ShiftedBetaGeoModel as ShiftedBetaGeoModel
+from .models.shifted_beta_geo import fit_cohorts as fit_cohorts
+from .models.shifted_beta_geo import lives_from_survivors as lives_from_survivors

@@ -48,12 +48,14 @@ def cdnow(cdnow_orders: pd.DataFrame) -> pd.DataFrame:
     first, last = by["ordered_on"].min(), by["ordered_on"].max()
     frequency = by.size() - 1
     repeat_spend = by["spend"].sum() - by["spend"].first()
+    log_gaps = np.log(by["ordered_on"].diff().dt.days)
     return pd.DataFrame(
         {
             "frequency": frequency,
             "recency": (last - first).dt.days,
             "T": (CALIBRATION_END - first).dt.days,
             "monetary_value": np.where(frequency > 0, repeat_spend / np.maximum(frequency, 1), 0.0),
+            "log_gap_sum": log_gaps.groupby(seen["customer_id"]).sum(),
             "actual": held.groupby("customer_id").size().reindex(first.index).fillna(0).astype(int),
         }
     ).reset_index()

@@ -1,0 +1,371 @@
+"""How many purchases will customers make who buy at regular gaps?  BG/CNBD-k and MBG/CNBD-k.
+
+As bg_nbd.py and mbg_nbd.py, but the time between two purchases of a customer is Erlang-k (the sum of k
+exponential phases) instead of exponential: the larger k, the more regular the customer, and the sooner
+silence means that it has left.  k = 1 is (M)BG/NBD.  k is chosen by likelihood unless given.
+
+Input: frequency, recency, T (days) and log_gap_sum as in clv/summary.sql; the last one tells how regular the
+gaps are, and decides between values of k.  alpha is in days and belongs to the rate of phases, so purchases
+come at a rate of about r / (alpha k).
+
+Sources: likelihood of Platzer and Reutterer (2016), Marketing Science 35(5), 779-799 (MBG) and Reutterer,
+Platzer and Schroeder (2021), Int. J. of Research in Marketing 38(2), 194-215 (BG); everything about the
+future is derived in erlang.py and exact for one customer (no scaling to a total of many).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, gammaincinv, gammaln, psi
+
+from crm_analytics.clv.models.bg_nbd import BetaGeoModel
+from crm_analytics.clv.models.erlang import (
+    counts_in_phase,
+    discounted_in_phase,
+    expected_in_phase,
+    phase_weights,
+    silent_in_phase,
+)
+from crm_analytics.clv.models.futures import Latent, Luck, count_arrivals, geometric
+from crm_analytics.clv.models.patterns import (
+    Histories,
+    Patterns,
+    as_patterns,
+    checked_weights,
+    distinct_rows,
+    find_patterns,
+    levels,
+    number_column,
+)
+from crm_analytics.clv.models.purchase_model import PurchaseModel, refuse_degenerate
+from crm_analytics.errors import UsageError
+
+Floats = NDArray[np.float64]
+
+LARGEST_K = 12
+_PAST_THE_BEST = 2
+
+
+@dataclass(frozen=True)
+class _Cases:
+    """Log weights of still being there and of having left, per pattern, and what their derivatives need."""
+
+    stayed: Floats
+    left: Floats
+    log_T: Floats
+    log_t: Floats
+    by_shape: Floats
+    phase: Floats
+
+
+class BetaGeoErlangModel(PurchaseModel):
+    """BG/CNBD-k: as `BetaGeoModel`, with gaps between purchases that are Erlang-k.
+
+    Parameters
+    ----------
+    k : int, optional
+        Regularity, 1 (purchases at random, BG/NBD) to 12; None (default) = the k with the largest likelihood.
+
+    Attributes
+    ----------
+    k_ : int
+        The k that was used.
+    params_ : dict
+        r, alpha (days), a, b.
+    log_likelihood_, standard_errors_, log_covariance_, verdict_
+        As for `BetaGeoModel`, given k.
+
+    Examples
+    --------
+    >>> weekly = {"r": 0.5, "alpha": 2.0, "a": 0.3, "b": 0.6}
+    >>> model = BetaGeoErlangModel.from_parameters(weekly, unit="week", k=3)
+    >>> round(float(model.purchase_count_probabilities_new(10 * 7)[2]), 5)
+    0.05669
+    """
+
+    name: ClassVar[str] = "bg_cnbd"
+    parameter_names: ClassVar[tuple[str, ...]] = ("r", "alpha", "a", "b")
+    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
+    learned_settings: ClassVar[tuple[str, ...]] = ("k_",)
+    living_columns: ClassVar[tuple[str, ...]] = ("frequency", "T", "recency")
+    start: ClassVar[Floats] = BetaGeoModel.start
+    second_start: ClassVar[Floats] = BetaGeoModel.second_start
+    edges: ClassVar[Mapping[str, tuple[str, str]]] = BetaGeoModel.edges
+    k_: int
+
+    def __init__(self, k: int | None = None) -> None:
+        self.k = k
+
+    def fit(self, summary: pd.DataFrame, weights: Sequence[float] | Floats | pd.Series | None = None) -> Self:
+        """Learn the parameters, and k unless it was given, from purchase histories.
+
+        Parameters
+        ----------
+        summary : DataFrame
+            One row per customer: frequency, recency, T (days), log_gap_sum. Other columns are ignored.
+        weights : array of shape (rows,), optional
+            How many customers each row stands for; default one.
+
+        Raises
+        ------
+        NotEnoughData
+            There is no customer.
+        DegenerateCohortError
+            Nobody bought twice, or no time has passed: nothing can be learned about rates.
+        UsageError
+            k is no whole number from 1 to 12, or log_gap_sum cannot be true.
+        """
+        patterns = find_patterns(summary, weights)
+        refuse_degenerate(patterns, type(self).__name__)
+        products = np.sort(log_gap_sums(summary) * checked_weights(summary, weights))
+        # the rest of the likelihood is measured in median ages, the gaps in days
+        regularity = float(products.sum()) - patterns.purchases * float(np.log(self._time_scale(patterns)))
+        best, best_k = -np.inf, 0
+        for k in range(1, LARGEST_K + 1) if self.k is None else (_checked_k(self.k),):
+            trial = type(self)(k)
+            trial.k_ = k
+            trial._learn_from(patterns)
+            trial.log_likelihood_ += (k - 1.0) * regularity
+            if trial.log_likelihood_ > best or not best_k:
+                best, best_k = trial.log_likelihood_, k
+                self.__dict__.update(trial.__dict__ | {"k": self.k})
+            elif k >= best_k + _PAST_THE_BEST:
+                break
+        return self
+
+    def log_likelihood(self, summary: pd.DataFrame) -> pd.Series:
+        """Return the log-likelihood of each customer's history (time in days)."""
+        return super().log_likelihood(summary) + (self.k_ - 1.0) * log_gap_sums(summary)
+
+    def bic(self) -> float:
+        """Return the Bayesian information criterion; a k chosen by likelihood counts as a parameter."""
+        return super().bic() + (float(np.log(self.customers_)) if self.k is None else 0.0)
+
+    def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
+        """Return per pattern the log-likelihood, but for the gaps, and its derivatives.
+
+        The part (k - 1) log_gap_sum does not depend on the parameters; `fit` and `log_likelihood` add it.
+        """
+        r, alpha, a, b = core
+        k, x = self.k_, patterns.frequency
+
+        def by_x(x: Floats) -> Floats:
+            b_end = self.b_alive(b, x)
+            return np.asarray(
+                gammaln(r + k * x) - gammaln(r) + r * np.log(alpha) - x * gammaln(k)
+                + gammaln(a + b) - gammaln(b) + gammaln(b_end) - gammaln(a + b_end)
+            )  # fmt: skip
+
+        case = self._two_cases(core, patterns)
+        value = x.map(by_x) + np.logaddexp(case.stayed, case.left)
+        w_stayed = expit(case.stayed - case.left)
+        w_left = 1.0 - w_stayed
+        shape = x.map(lambda x: r + k * x)
+        d_r = x.map(lambda x: psi(r + k * x) - psi(r) + np.log(alpha))
+        d_r = d_r + w_stayed * (case.by_shape - case.log_T) - w_left * case.log_t
+        pull = w_stayed * (shape + case.phase) * np.exp(-case.log_T) + w_left * shape * np.exp(-case.log_t)
+        both = x.map(lambda x: psi(a + b) - psi(a + self.b_alive(b, x)))
+        d_b = both + x.map(lambda x: psi(self.b_alive(b, x)) - psi(b))
+        d_b = d_b - w_left / x.map(lambda x: self._b_left(b, x))
+        return value, np.column_stack([d_r * r, r - alpha * pull, both * a + w_left, d_b * b])
+
+    def _two_cases(self, core: Sequence[Any], patterns: Patterns) -> _Cases:
+        """Weigh both cases; the phases of a customer still there are a polynomial in its share of silence."""
+        r, alpha, a, b = core
+        x, ages = patterns.frequency, patterns.T
+        shape = x.map(lambda x: r + self.k_ * x)
+        log_T = ages.map(lambda T: np.log(alpha + T))
+        log_t = patterns.recency.map(lambda t: np.log(alpha + t))
+        known = patterns.histories
+        share = (known.T - known.recency) / (alpha + known.T)
+        term, slope = np.ones(len(share)), np.zeros(len(share))
+        total, by_shape, phase = term.copy(), slope.copy(), slope.copy()
+        for j in range(1, self.k_):
+            term = term * share * (shape + (j - 1.0)) / j
+            slope = slope + 1.0 / (shape + (j - 1.0))
+            total, by_shape, phase = total + term, by_shape + term * slope, phase + term * j
+        leaving = x.map(
+            lambda x: np.where(self.may_have_left(x), np.log(a) - np.log(self._b_left(b, x)), -np.inf)
+        )
+        stayed, left = np.log(total) - shape * log_T, leaving - shape * log_t
+        return _Cases(stayed, left, log_T, log_t, by_shape / total, phase / total)
+
+    def alive(self, core: Sequence[Any], known: Histories) -> Floats:
+        """Return P(alive at the end of T)."""
+        case = self._two_cases(core, as_patterns(known))
+        return np.asarray(expit(case.stayed - case.left))
+
+    def purchases_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
+        """Return expected purchases in the next `days`; see erlang.py."""
+        return self._over_phases(
+            core, known, days, lambda j, shape, a, b, ratio: expected_in_phase(self.k_, j, shape, a, b, ratio)
+        )
+
+    def staying_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
+        """Return one less the expected number of last purchases in the next `days`."""
+
+        def leaves(j: int, shape: Floats, a: float, b: Floats, ratio: Floats) -> Floats:
+            return a / (a + b) * expected_in_phase(self.k_, j, shape, a + 1.0, b, ratio)
+
+        return np.clip(1.0 - self._over_phases(core, known, days, leaves), 0.0, 1.0)
+
+    def silence_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
+        """Return P(the running gap lasts longer than `days`)."""
+        return self._over_phases(
+            core, known, days, lambda j, shape, a, b, ratio: silent_in_phase(self.k_, j, shape, ratio)
+        )
+
+    def counts_if_alive(self, core: Sequence[Any], known: Histories, days: float, up_to: int) -> Floats:
+        """Return P(0), ... P(up_to purchases in the next days)."""
+        return self._over_phases(
+            core,
+            known,
+            np.full(len(known), days),
+            lambda j, shape, a, b, ratio: counts_in_phase(self.k_, j, shape, a, b, ratio, up_to),
+        )
+
+    def discounted_if_alive(
+        self, core: Sequence[Any], known: Histories, days: float, daily_rate: float
+    ) -> Floats:
+        """Return discounted purchases in the next `days`; for ever as an average over lambda and p."""
+        if np.isfinite(days):
+            return super().discounted_if_alive(core, known, days, daily_rate)
+        return self._over_phases(
+            core,
+            known,
+            np.full(len(known), 1.0 / daily_rate),
+            lambda j, shape, a, b, ratio: discounted_in_phase(self.k_, j, shape, a, b, 1.0 / ratio),
+        )
+
+    def latent_if_alive(self, core: Sequence[Any], known: Histories, luck: Luck) -> Latent:
+        """Return rates (of phases) and the purchase after which the customer leaves."""
+        r, alpha, a, b = core
+        x, phase = levels(known.frequency), self._phases(core, known, luck)
+        column, rate = x.values[:, None], np.empty(phase.shape)
+        with np.errstate(over="ignore", under="ignore"):
+            for j in range(self.k_):
+                drawn = gammaincinv(r + self.k_ * column + j, luck.rate)[x.position]
+                rate = np.where(phase == j, drawn, rate)
+            left, stayed = gammaincinv(a, luck.leave), gammaincinv(self.b_alive(b, column), luck.stay)
+            last = geometric(luck.when, left / np.maximum(left + stayed, 1e-300))[x.position]
+        return Latent(rate / (alpha + known.T[:, None]), np.array(np.inf), last)
+
+    def futures_if_alive(self, core: Sequence[Any], known: Histories, days: float, luck: Luck) -> Floats:
+        """Return the number of purchases in the next `days` in each future: every k-th phase ends in one."""
+        latent = self.latent_if_alive(core, known, luck)
+        phases = count_arrivals(latent.rate * days, luck) + self._phases(core, known, luck)
+        return np.asarray(np.minimum(np.floor(phases / self.k_), latent.last))
+
+    def draw_gaps(self, rate: Floats, rng: np.random.Generator) -> Floats:
+        """Return times between purchases of customers whose phases come at these rates."""
+        return rng.standard_gamma(self.k_, len(rate)) / rate
+
+    def b_alive(self, b: Any, frequency: Floats) -> Any:
+        """Return the second parameter of the beta distribution of p, of a customer alive after x repeats."""
+        return b + frequency
+
+    def may_have_left(self, frequency: Floats) -> NDArray[np.bool_]:
+        """Return whether a customer with x repeat purchases may have left."""
+        return frequency > 0
+
+    def _b_left(self, b: Any, x: Floats) -> Floats:
+        return np.where(self.may_have_left(x), self.b_alive(b, x) - 1.0, 1.0)
+
+    def _phases(self, core: Sequence[Any], known: Histories, luck: Luck) -> Floats:
+        """Return the phase of the running gap in each future, shape (n, draws)."""
+        r, alpha = core[:2]
+        age, x = known.T[:, None], known.frequency[:, None]
+        shape = np.broadcast_to(r + self.k_ * x, (len(known), len(luck.phase)))
+        share = np.broadcast_to((age - known.recency[:, None]) / (alpha + age), shape.shape)
+        weights = phase_weights(self.k_, shape.ravel(), share.ravel()).cumsum(axis=1)
+        over = weights[:, :-1].reshape(*shape.shape, self.k_ - 1) < luck.phase[:, None]
+        return np.asarray(over.sum(axis=2), dtype=np.float64)
+
+    def _over_phases(
+        self,
+        core: Sequence[Any],
+        known: Histories,
+        days: Floats,
+        question: Callable[[int, Floats, float, Floats, Floats], Floats],
+    ) -> Floats:
+        """Average the answer to (phase, shape, a, b, days / rate) over the phase of the running gap.
+
+        The answers depend on frequency and T only, and are computed once per pair; recency gives the weights.
+        """
+        r, alpha, a, b = core
+        shape, rate = r + self.k_ * known.frequency, alpha + known.T
+        weights = phase_weights(self.k_, shape, (known.T - known.recency) / rate)
+        (x, T, horizon), position = distinct_rows(known.frequency, known.T, days)
+        shape, ratio, b_now = r + self.k_ * x, horizon / (alpha + T), self.b_alive(b, x)
+        result: Floats = np.zeros(1)
+        for j in range(self.k_):
+            if weights[:, j].any():
+                answer = question(j, shape + j, float(a), b_now, ratio)[position]
+                result = result + weights[:, j].reshape(-1, *[1] * (answer.ndim - 1)) * answer
+        return np.asarray(result)
+
+    def _learn(self, theta: Floats, covariance: Floats, *further: Any, **more: Any) -> None:
+        if self.k is not None:
+            self.k_ = _checked_k(self.k)
+        elif not hasattr(self, "k_"):
+            raise UsageError(
+                f"{type(self).__name__} with known parameters needs its k: give k=1 to {LARGEST_K}."
+            )
+        super()._learn(theta, covariance, *further, **more)
+
+
+class ModifiedBetaGeoErlangModel(BetaGeoErlangModel):
+    """MBG/CNBD-k: as `BetaGeoErlangModel`, with a first chance to leave at the first purchase.
+
+    Examples
+    --------
+    >>> weekly = {"r": 0.5, "alpha": 2.0, "a": 0.3, "b": 0.6}
+    >>> model = ModifiedBetaGeoErlangModel.from_parameters(weekly, unit="week", k=3)
+    >>> round(float(model.purchase_count_probabilities_new(10 * 7)[2]), 5)
+    0.04548
+    """
+
+    name: ClassVar[str] = "mbg_cnbd"
+
+    def b_alive(self, b: Any, frequency: Floats) -> Any:
+        """Return the second parameter of the beta distribution of p, of a customer alive after x repeats."""
+        return b + frequency + 1.0
+
+    def may_have_left(self, frequency: Floats) -> NDArray[np.bool_]:
+        """Return whether a customer with x repeat purchases may have left: always."""
+        return np.ones(frequency.shape, dtype=bool)
+
+
+def log_gap_sums(summary: pd.DataFrame) -> Floats:
+    """Return the column log_gap_sum, checked: by the mean gap it cannot exceed x log(recency / x).
+
+    Raises
+    ------
+    UsageError
+        The column is missing, or a value cannot be true (often: time in another unit than recency).
+    """
+    gaps, x, t = (number_column(summary, name) for name in ("log_gap_sum", "frequency", "recency"))
+    some = np.maximum(x, 1.0)
+    most = np.where(x > 0, x * np.log(np.maximum(t, 1e-300) / some), 0.0)
+    wrong = ~(gaps <= most + 1e-6 * (1.0 + np.abs(most))) | ((x <= 0) & (gaps != 0))
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise UsageError(
+            f"log_gap_sum cannot be true in {int(wrong.sum())} rows of the summary, the first at position "
+            f"{first}: {gaps[first]} with frequency {x[first]:g} and recency {t[first]:g}, where at most "
+            f"{most[first]:.6f} is possible. It is the sum of the logarithms of the days between purchases, "
+            "in the unit of recency; crm.clv.summary gives it."
+        )
+    return gaps
+
+
+def _checked_k(k: int) -> int:
+    if k not in range(1, LARGEST_K + 1):
+        raise UsageError(f"k={k!r} must be a whole number from 1 to {LARGEST_K}, or None.")
+    return int(k)
