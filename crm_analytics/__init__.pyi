@@ -9,6 +9,7 @@ from . import segmentation as segmentation
 from .entities.checks import quality as quality
 from .ingest.load import Load as Load
 from .ingest.load import load as load
+from .ingest.replay import replay as replay
 from .ingest.sync import sync as sync
 from .ingest.withdraw import unload as unload
 from .records import RecordStore as RecordStore

@@ -14,6 +14,9 @@ from crm_analytics.errors import UsageError
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.warehouse import Warehouse
 
+# Options of a profile whose keyword in `crm_analytics.load` is another.
+_KEYWORDS = {"repeats": "duplicates"}
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -71,7 +74,9 @@ def write_layout(
         "delimiter": used.dialect.delimiter,
         "encoding": used.dialect.encoding,
         "profile": asked or used.name,
-        "options": json.dumps({name: value for name, value in options.items() if value is not None}),
+        "options": json.dumps(
+            {_KEYWORDS.get(name, name): value for name, value in options.items() if value is not None}
+        ),
     }
     wh.append("ops.load_layouts", pa.Table.from_pylist([row]))
 
@@ -92,7 +97,17 @@ def read_layout(wh: Warehouse, load_id: int) -> Layout:
     )
     if not rows:
         raise UsageError(f"Load {load_id} has no record in quarantine. See `crm-analytics quarantine`.")
-    [(*told, kind, header, has_header, delimiter, encoding, profile, options)] = rows
+    [row] = rows
     return Layout(
-        *told, kind, tuple(json.loads(header)), has_header, delimiter, encoding, profile, json.loads(options)
+        load_id=row[0],
+        file=row[1],
+        source_system=row[2],
+        received_at=row[3],
+        kind=row[4],
+        header=tuple(json.loads(row[5])),
+        has_header=row[6],
+        delimiter=row[7],
+        encoding=row[8],
+        profile=row[9],
+        options=json.loads(row[10]),
     )

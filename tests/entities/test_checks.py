@@ -65,3 +65,17 @@ def test_rows_counted_twice_and_accounts_out_of_balance_are_found() -> None:
         wh.execute("insert into entities.order_lines_versions select * from entities.order_lines_versions")
         wh.append("ops.loads", pa.Table.from_pylist([UNBALANCED]))
         assert [one.check for one in checks.run(wh)] == ["accounts_out_of_balance", "rows_counted_twice"]
+
+
+def test_a_replay_that_is_not_tied_to_what_it_corrects_is_found() -> None:
+    tie = {"load_id": 1, "record_number": 3, "replay_load_id": 2, "replay_record_number": 1}
+    replay = {"load_id": 2, "file": "a.csv", "status": "loaded", "rows_in": 2, "rows_loaded": 2}
+    replay |= {"rows_quarantined": 0, "rows_merged": 0} | TIMES
+    with Warehouse.open() as wh:
+        wh.append("ops.loads", pa.Table.from_pylist([replay]))
+        rows = [tie | {"outcome": "accepted", "resolved_at": AT}]
+        wh.append("ops.quarantine_resolutions", pa.Table.from_pylist(rows))
+        assert [(one.check, one.gate) for one in checks.run(wh)] == [("replays_out_of_balance", "stop")]
+        rows = [tie | {"record_number": 4, "outcome": "accepted", "resolved_at": AT}]
+        wh.append("ops.quarantine_resolutions", pa.Table.from_pylist(rows))
+        assert checks.run(wh) == []
