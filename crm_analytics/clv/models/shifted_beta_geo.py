@@ -286,19 +286,20 @@ def fit_cohorts(
     """
     if by not in lives.columns:
         raise UsageError(f"The lives have no column {by!r} that names the cohort.")
-    weight = pd.Series(checked_weights(lives, weights), index=lives.index)
+    weight = checked_weights(lives, weights)
     fitted: dict[object, ShiftedBetaGeoModel] = {}
     left_out: dict[object, str] = {}
-    for cohort, part in lives.groupby(by, sort=True):
+    among = np.zeros(len(lives), dtype=bool)
+    for cohort, rows in lives.groupby(by, sort=True).indices.items():
         try:
-            fitted[cohort] = ShiftedBetaGeoModel(period_days).fit(part, weight.loc[part.index])
+            fitted[cohort] = ShiftedBetaGeoModel(period_days).fit(lives.iloc[rows], weight[rows])
+            among[rows] = True
         except (DegenerateCohortError, NotEnoughData) as problem:
             left_out[cohort] = str(problem)
     pooled = ShiftedBetaGeoModel(period_days).fit(lives, weight)
-    among = lives[by].isin(list(fitted)).to_numpy()
-    together = (
-        ShiftedBetaGeoModel(period_days).fit(lives[among], weight[among]) if left_out and fitted else pooled
-    )
+    together = pooled
+    if fitted and left_out:
+        together = ShiftedBetaGeoModel(period_days).fit(lives[among], weight[among])
     separate = sum(model.log_likelihood_ for model in fitted.values())
     gain = max(2.0 * (separate - together.log_likelihood_), 0.0) if len(fitted) > 1 else 0.0
     p_value = float(chdtrc(2.0 * (len(fitted) - 1), gain)) if len(fitted) > 1 else 1.0

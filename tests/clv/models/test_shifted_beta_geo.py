@@ -1,0 +1,173 @@
+"""Does the shifted beta-geometric model reproduce Fader and Hardie's cohorts, and keep its laws?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from crm_analytics.clv.models.shifted_beta_geo import (
+    ShiftedBetaGeoModel,
+    fit_cohorts,
+    lives_from_survivors,
+)
+from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
+
+YEAR = 365
+LEFT = {
+    "regular": [1000, 631, 468, 382, 326, 289, 262, 241],
+    "high_end": [1000, 869, 743, 653, 593, 551, 517, 491],
+}
+FITTED = {
+    "regular": ((0.70408, 1.18204), (0.0656, 0.1525), -1680.265, [22.01, 20.44, 19.12, 17.99, 17.00]),
+    "high_end": ((0.66809, 3.80609), (0.1037, 0.7855), -1611.158, [46.04, 43.58, 41.42, 39.51, 37.80]),
+}
+every_cohort = pytest.mark.parametrize("cohort", LEFT)
+
+
+def lives(*cohorts: str) -> pd.DataFrame:
+    parts = [pd.DataFrame({"cohort": c, "period": range(8), "customers": LEFT[c]}) for c in cohorts]
+    return lives_from_survivors(pd.concat(parts))
+
+
+def fitted(cohort: str) -> ShiftedBetaGeoModel:
+    table = lives(cohort)
+    return ShiftedBetaGeoModel(YEAR).fit(table, weights=table["customer_count"])
+
+
+def running(*periods: int) -> pd.DataFrame:
+    return pd.DataFrame({"periods": periods, "has_ended": [False] * len(periods)})
+
+
+@every_cohort
+def test_parameters_log_likelihood_errors_and_projection(cohort: str) -> None:
+    model, (parameters, errors, log_likelihood, later) = fitted(cohort), FITTED[cohort]
+    np.testing.assert_allclose(list(model.params_.values()), parameters, atol=5e-6)
+    np.testing.assert_allclose(list(model.standard_errors_.values()), errors, atol=6e-5)
+    assert model.log_likelihood_ == pytest.approx(log_likelihood, abs=1e-3)
+    assert model.verdict_.status == "ok", model.verdict_
+    np.testing.assert_allclose(model.survival(12)[8:] * 100, later, atol=5.1e-3)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta", "lifetimes"),
+    [
+        (0.668, 3.806, [5.4149, 5.9018, 6.2943, 6.6203, 6.8971]),
+        (0.704, 1.182, [2.9647, 4.1035, 4.8701, 5.4424, 5.8944]),
+    ],
+)
+def test_discounted_expected_residual_lifetime(alpha: float, beta: float, lifetimes: list[float]) -> None:
+    model = ShiftedBetaGeoModel.from_parameters({"alpha": alpha, "beta": beta}, period_days=YEAR)
+    table = running(0, 1, 2, 3, 4)
+    ours = model.discounted_expected_lifetime(table, annual_discount_rate=0.1)
+    np.testing.assert_allclose(ours, lifetimes, atol=5.1e-5)
+    long = model.discounted_expected_lifetime(table, annual_discount_rate=0.1, horizon_days=1000 * YEAR)
+    np.testing.assert_allclose(long, ours, rtol=1e-10)
+    twice = model.discounted_expected_lifetime(table, annual_discount_rate=0.2)
+    assert (twice < ours).all()
+
+
+def test_curves_and_renewals_are_one_story() -> None:
+    model = fitted("regular")
+    survival, retention = model.survival(30), model.retention(30)
+    assert survival[0] == 1.0
+    assert (survival.diff().dropna() < 0).all()
+    assert (retention.diff().dropna() > 0).all()
+    np.testing.assert_allclose(survival[1:], retention.cumprod(), rtol=1e-12)
+    np.testing.assert_allclose(
+        model.renewal_probability(running(0, 5)), [retention[1], retention[6]], rtol=1e-12
+    )
+    expected = model.expected_renewals(running(3), horizon_days=4 * YEAR).item()
+    assert expected == pytest.approx(survival[4:7].sum() / survival[3] + survival[7] / survival[3], rel=1e-12)
+    undiscounted = model.discounted_expected_lifetime(
+        running(3), annual_discount_rate=0.0, horizon_days=4 * YEAR
+    )
+    assert undiscounted.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_what_has_ended_is_not_renewed() -> None:
+    model, ended = fitted("regular"), pd.DataFrame({"periods": [3], "has_ended": [True]})
+    assert model.renewal_probability(ended).item() == 0.0
+    assert model.expected_renewals(ended, horizon_days=YEAR).item() == 0.0
+    assert model.discounted_expected_lifetime(ended, annual_discount_rate=0.1).item() == 0.0
+
+
+def test_cohorts_that_differ_are_told_apart_and_equal_ones_are_not() -> None:
+    table = lives("regular", "high_end")
+    fits = fit_cohorts(table, table["customer_count"], period_days=YEAR)
+    assert list(fits.by_cohort) == ["high_end", "regular"]
+    assert fits.by_cohort["regular"].params_ == pytest.approx(fitted("regular").params_, rel=1e-9)
+    separate = sum(model.log_likelihood_ for model in fits.by_cohort.values())
+    assert fits.likelihood_ratio == pytest.approx(2 * (separate - fits.pooled.log_likelihood_), rel=1e-9)
+    assert fits.p_value < 1e-10
+    same = pd.concat([lives("regular"), lives("regular").assign(cohort="again")])
+    assert fit_cohorts(same, same["customer_count"]).p_value == pytest.approx(1.0, abs=1e-6)
+
+
+def test_a_cohort_that_shows_nothing_is_left_out_with_the_reason() -> None:
+    new = pd.DataFrame({"cohort": ["new"], "periods": [0], "has_ended": [False], "customer_count": [50.0]})
+    table = pd.concat([lives("regular"), new])
+    fits = fit_cohorts(table, table["customer_count"])
+    assert "first renewal" in fits.left_out["new"]
+    assert (fits.likelihood_ratio, fits.p_value) == (0.0, 1.0)
+
+
+def test_cohorts_of_different_age_are_fitted_together() -> None:
+    truth = ShiftedBetaGeoModel.from_parameters({"alpha": 0.9, "beta": 2.5})
+    ages = np.random.default_rng(2).integers(1, 24, 8000)
+    found = ShiftedBetaGeoModel().fit(truth.simulate(ages, seed=12))
+    for name, value in truth.params_.items():
+        assert abs(found.params_[name] - value) < 3 * found.standard_errors_[name], (name, found.params_)
+
+
+def test_weights_order_and_saving_change_nothing() -> None:
+    table = lives("high_end")
+    model = ShiftedBetaGeoModel(YEAR).fit(table, weights=table["customer_count"])
+    backwards = table.iloc[::-1]
+    assert ShiftedBetaGeoModel(YEAR).fit(backwards, backwards["customer_count"]).to_json() == model.to_json()
+    repeated = table.loc[table.index.repeat(table["customer_count"].astype(int))]
+    assert ShiftedBetaGeoModel(YEAR).fit(repeated).params_ == pytest.approx(model.params_, rel=1e-9)
+    assert ShiftedBetaGeoModel.from_json(model.to_json()).to_json() == model.to_json()
+    assert clone(model).get_params() == {"period_days": YEAR}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"periods": [1], "has_ended": [True]}),
+        pd.DataFrame({"periods": [1] * 9, "has_ended": [True] * 9}),
+        pd.DataFrame({"periods": [5, 5, 5, 2], "has_ended": [False, False, False, True]}),
+        pd.DataFrame({"periods": [1, 1_000_000], "has_ended": [True, False]}),
+    ],
+    ids=["one contract", "all at once", "one left", "a million renewals"],
+)
+def test_edges_are_named_and_give_finite_answers(table: pd.DataFrame) -> None:
+    model = ShiftedBetaGeoModel().fit(table)
+    assert model.verdict_.status in ("ok", "boundary"), model.verdict_
+    assert np.isfinite(list(model.params_.values())).all()
+    assert np.isfinite(list(model.standard_errors_.values())).all()
+    assert np.isfinite(model.discounted_expected_lifetime(table, annual_discount_rate=0.1)).all()
+    assert model.retention(50).between(0, 1).all()
+
+
+def test_degenerate_cohorts_are_refused_with_the_reason() -> None:
+    with pytest.raises(DegenerateCohortError, match="none of the 3 contracts has ended"):
+        ShiftedBetaGeoModel().fit(running(3, 4, 5))
+    with pytest.raises(NotEnoughData, match="none of the 2 contracts has come to its first renewal"):
+        ShiftedBetaGeoModel().fit(running(0, 0))
+
+
+def test_bad_tables_are_refused_in_words() -> None:
+    with pytest.raises(UsageError, match="no column 'has_ended'"):
+        ShiftedBetaGeoModel().fit(pd.DataFrame({"periods": [1]}))
+    with pytest.raises(UsageError, match=r"1 rows are no lives of contracts, the first at position 1"):
+        ShiftedBetaGeoModel().fit(pd.DataFrame({"periods": [1, 0], "has_ended": [True, True]}))
+    with pytest.raises(UsageError, match="whole number of periods of 365 days"):
+        fitted("regular").expected_renewals(running(1), horizon_days=400)
+    with pytest.raises(UsageError, match="for ever need annual_discount_rate > 0"):
+        fitted("regular").discounted_expected_lifetime(running(1), annual_discount_rate=0.0)
+    with pytest.raises(UsageError, match="without a gap"):
+        lives_from_survivors(pd.DataFrame({"period": [0, 2], "customers": [10, 5]}))
+    with pytest.raises(UsageError, match="never grow"):
+        lives_from_survivors(pd.DataFrame({"period": [0, 1], "customers": [10, 11]}))
