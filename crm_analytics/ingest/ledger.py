@@ -212,6 +212,20 @@ def write_entities(wh: Warehouse, load_id: int, entities: Mapping[str, Stored]) 
         wh.append("ops.load_entities", pa.Table.from_pylist(rows))
 
 
+def write_counts(wh: Warehouse, load_id: int, stated: Sequence[int], rows_in: int) -> None:
+    """Write the numbers of records that the file itself states, beside the number that was found."""
+    if stated:
+        theirs = max(stated)
+        wh.execute(
+            "insert into ops.load_controls "
+            "values ($load_id, 'records', 'file', '', $theirs, $ours, $difference)",
+            load_id=load_id,
+            theirs=theirs,
+            ours=rows_in,
+            difference=rows_in - theirs,
+        )
+
+
 def _most_first(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
 

@@ -2,51 +2,33 @@
 
 A file is checked, recognised, read, converted and stored in one transaction: either all of it is in,
 with ``rows_in = rows_loaded + rows_quarantined + rows_merged``, or nothing and a reason in ops.loads. The
-same bytes with the same profile change nothing the second time. Records pass through in blocks: while one
-is appended, the next is converted and the one after that is read. This file reads the clock: the time of
+same bytes with the same profile change nothing the second time. This file reads the clock: the time of
 receipt, when the caller gives none, and when the load began and ended.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-import numpy as np
-import pyarrow.compute as pc
-
-from crm_analytics.entities.versions import Staging
 from crm_analytics.errors import FileRefused, InputError, ProfileError, UsageError
 from crm_analytics.ingest import ledger
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
+from crm_analytics.ingest.intake import Progress, take_in
 from crm_analytics.ingest.kinds import SUFFIXES
 from crm_analytics.ingest.layouts import write_layout
-from crm_analytics.ingest.mapping import Findings, Issue, Mapper, MappingPlan, plan_mapping
+from crm_analytics.ingest.mapping import Issue
 from crm_analytics.ingest.profile import Profile
-from crm_analytics.ingest.readers import headers, read
+from crm_analytics.ingest.readers import headers
 from crm_analytics.ingest.recognise import detect, profile
-from crm_analytics.ingest.records import Block, BrokenRecord, Delivery, Part
+from crm_analytics.ingest.records import Part
 from crm_analytics.ingest.source import open_source
 from crm_analytics.ingest.withdraw import compared_with_withdrawn, records_withdrawn
 from crm_analytics.warehouse import Warehouse, quote_ident
-
-REJECT_RATE = 0.1
-REJECT_RECORDS = 50
-# An undeclared file that is not UTF-8: so many records with other bytes, and fewer with proper ones.
-ENCODING_RECORDS = 3
-ENCODING_LOOKED_AT = 10_000
-
-# Called with the name of a part, the bytes of its file read so far, and the bytes in all. When the last
-# bytes are read, the records are still to be stored.
-Progress = Callable[[str, int, int], None]
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -351,97 +333,41 @@ def _delimiter_for(part: Part, used: Profile) -> str:
 def _store(wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: datetime) -> Load:
     """Read, convert and store one part, in the caller's transaction."""
     load_id = ledger.next_load_id(wh)
-    delivery = read(part, used.dialect)
-    plan: MappingPlan | None = plan_mapping(
-        delivery.header,
+    taken = take_in(
+        wh,
+        part,
         used,
-        file=part.name,
-        zone=wh.settings.timezone,
+        load_id=load_id,
         received_at=call.received_at,
         show_values=call.show_values,
+        progress=call.progress,
     )
-    with ExitStack() as stack:
-        while plan is not None:
-            stack.close()
-            aside = ledger.Quarantine(wh, load_id, part.name, delivery.header)
-            staging = stack.enter_context(
-                Staging(
-                    wh,
-                    load_id=load_id,
-                    source_system=used.source_system,
-                    received_at=call.received_at,
-                    repeats=used.repeats,
-                )
-            )
-            rows_in, findings = _stage(delivery, plan, aside, staging, part, used, call)
-            plan = findings.again
-        _check_rejects(part.name, used, aside, rows_in)
-        stored = staging.store()
-    issues = tuple(Issue(issue, "", sentence, 0) for issue, sentence in part.notes) + findings.issues
-    if not rows_in:
-        issues += (Issue("no_records", "", "the file has a header and no records", 0),)
     account = Load(
         file=part.name,
         profile=used.name,
         status="loaded",
-        rows_in=rows_in,
-        rows_loaded=stored.records,
-        rows_quarantined=aside.count,
-        rows_merged=rows_in - aside.count - stored.records,
-        reasons=aside.reasons,
+        rows_in=taken.rows_in,
+        rows_loaded=taken.stored.records,
+        rows_quarantined=taken.quarantine.count,
+        rows_merged=taken.rows_in - taken.quarantine.count - taken.stored.records,
+        reasons=taken.quarantine.reasons,
         load_id=load_id,
-        issues=issues,
+        issues=taken.issues,
     )
-    ledger.write_entry(wh, _entry(account, part, used, call, started_at), issues)
-    ledger.write_entities(wh, load_id, stored.entities)
-    if aside.count:
+    ledger.write_entry(wh, _entry(account, part, used, call, started_at), taken.issues)
+    ledger.write_entities(wh, load_id, taken.stored.entities)
+    ledger.write_counts(wh, load_id, taken.stated_counts, taken.rows_in)
+    if taken.quarantine.count:
         write_layout(
             wh,
             load_id,
             kind=part.kind,
-            header=delivery.header,
+            header=taken.header,
             used=used,
             asked=call.profile,
             options=call.options,
         )
     return account
-
-
-def _stage(
-    delivery: Delivery,
-    plan: MappingPlan,
-    aside: ledger.Quarantine,
-    staging: Staging,
-    part: Part,
-    used: Profile,
-    call: _Call,
-) -> tuple[int, Findings]:
-    """Take all blocks of a delivery in; return the number of records and what was noticed."""
-    encoding = _EncodingCheck(part.name, used)
-    rows_in = 0
-    with Mapper(plan) as mapper, ExitStack() as stack:
-        blocks = stack.enter_context(closing(_ahead(delivery.blocks())))
-        mapped_blocks = stack.enter_context(closing(_ahead((one, mapper.add(one)) for one in blocks)))
-        for block, mapped in mapped_blocks:
-            rows_in += block.record_count - mapped.ignored
-            aside.add(block, mapped.faults)
-            encoding.add(block)
-            for target, table in mapped.staged:
-                staging.append(target.entity, table, target=target.name)
-            if call.progress is not None:
-                call.progress(part.name, block.read_bytes, part.size)
-        encoding.check()
-        return rows_in, mapper.finish()
-
-
-def _ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
-    """Yield the items of an iterator; another thread makes the next one meanwhile."""
-    end = object()
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = thread.submit(next, items, end)
-            yield item  # type: ignore[misc]
 
 
 def _unchanged(
@@ -512,71 +438,6 @@ def _has_revisions_since(wh: Warehouse, used: Profile, load_id: int) -> bool:
             source_system=used.source_system,
         )
         for name in {target.entity for target in used.targets}
-    )
-
-
-class _EncodingCheck:
-    """Refuses an undeclared file in which foreign bytes are the rule, not a slip."""
-
-    def __init__(self, file: str, used: Profile) -> None:
-        self._file = file
-        self._is_declared = used.dialect.encoding is not None
-        self._undecodable = 0
-        self._first: BrokenRecord | None = None
-        self._looked_at = 0
-        self._proper = 0
-
-    def add(self, block: Block) -> None:
-        """Count the records of a block whose bytes beyond ASCII are UTF-8, and those where they are not."""
-        for one in block.broken:
-            if one.reason == "invalid_encoding":
-                self._undecodable += 1
-                self._first = self._first or one
-        cells = block.cells.slice(0, max(ENCODING_LOOKED_AT - self._looked_at, 0))
-        self._looked_at += cells.num_rows
-        if cells.num_rows:
-            is_foreign = np.zeros(cells.num_rows, dtype=bool)
-            for name in cells.column_names:
-                if name != "record_number":
-                    is_ascii = pc.fill_null(pc.string_is_ascii(cells[name]), True)
-                    is_foreign |= ~is_ascii.to_numpy()
-            self._proper += int(is_foreign.sum())
-
-    def check(self) -> None:
-        """Refuse the file if that is so."""
-        first = self._first
-        if first is None or self._is_declared:
-            return
-        if self._undecodable < ENCODING_RECORDS or self._proper > self._undecodable:
-            return
-        try:
-            first.raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            byte = f"byte 0x{first.raw[error.start]:02x} at offset {first.offset + error.start}"
-        raise FileRefused(
-            f"{self._file}, line {first.line}: {byte} is not UTF-8, and {self._undecodable} records have "
-            "such bytes. Say the file's encoding=, for example 'cp1252' or 'cp1256'.",
-            file=self._file,
-            reason="invalid_encoding",
-            record=first.number,
-            line=first.line,
-        )
-
-
-def _check_rejects(file: str, used: Profile, aside: ledger.Quarantine, rows_in: int) -> None:
-    """Refuse a file of which too much is broken; orders of guests are not broken."""
-    first = aside.first_broken
-    if first is None or rows_in < REJECT_RECORDS or aside.broken_count <= REJECT_RATE * rows_in:
-        return
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in aside.broken_reasons.items())
-    raise FileRefused(
-        f"{file}: {aside.broken_count:,} of {rows_in:,} records are broken "
-        f"({reasons}), more than 10 %. First: {first.message} Is the profile {used.name!r} right?",
-        file=file,
-        reason="too_many_broken",
-        record=first.record_number,
-        line=first.line_number,
-        column=first.column_name or None,
     )
 
 

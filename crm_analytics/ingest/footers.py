@@ -1,0 +1,97 @@
+"""Which records at the end of a file are none?  Grand totals, copyright lines and the like that reports add.
+
+A trailing record is a footer where its first filled cell (or the text of a record that cannot be read) begins
+as the profile says, in any case. Footers stand at the very end: one that is followed by a record is a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import pyarrow.compute as pc
+
+from crm_analytics.ingest.records import Block
+from crm_analytics.ingest.row_shapes import footer_count
+
+
+class WithoutFooters:
+    """The blocks of a delivery without its footers; to be iterated once.
+
+    Parameters
+    ----------
+    blocks : iterable of Block
+        Of the delivery.
+    footers : sequence of str
+        How footers begin.
+
+    Attributes
+    ----------
+    stated : list of int
+        Numbers of records that the footers state, once all blocks have passed.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> cells = pa.table({"c0": ["a", "Grand Totals (1 record)"], "record_number": [1, 2]})
+    >>> blocks = WithoutFooters([Block(cells, (), 2, lambda row: (row + 2, 0, b""))], ["grand totals"])
+    >>> [block.record_count for block in blocks], blocks.stated
+    ([1], [1])
+    """
+
+    def __init__(self, blocks: Iterable[Block], footers: Sequence[str]) -> None:
+        self._blocks = blocks
+        self._footers = tuple(one.casefold() for one in footers)
+        self.stated: list[int] = []
+
+    def __iter__(self) -> Iterator[Block]:
+        """Yield the blocks; those that may be the last are held back until the next one is seen."""
+        if not self._footers:
+            yield from self._blocks
+            return
+        held: list[tuple[Block, list[str]]] = []
+        for block in self._blocks:
+            found = self._trailing(block)
+            if len(found) < block.record_count:
+                yield from (one for one, _ in held)
+                held.clear()
+            held.append((block, found))
+        for block, found in held:
+            self.stated += [count for text in found if (count := footer_count(text)) is not None]
+            yield _without_last(block, len(found))
+
+    def _trailing(self, block: Block) -> list[str]:
+        """Return the texts of the trailing footers of a block, the last one first."""
+        found: list[str] = []
+        numbers = block.cells["record_number"]
+        row, place = block.cells.num_rows - 1, len(block.broken) - 1
+        while row >= 0 or place >= 0:
+            is_broken = place >= 0 and (row < 0 or block.broken[place].number > numbers[row].as_py())
+            text = _text_of_broken(block, place) if is_broken else _text_of_row(block, row)
+            if not text.casefold().startswith(self._footers):
+                break
+            found.append(text)
+            place, row = place - is_broken, row - (not is_broken)
+        return found
+
+
+def _text_of_row(block: Block, row: int) -> str:
+    cells = block.cells.slice(row, 1).drop_columns("record_number").to_pylist()[0]
+    return next((text.strip() for text in cells.values() if text and text.strip()), "")
+
+
+def _text_of_broken(block: Block, place: int) -> str:
+    return block.broken[place].raw.decode("utf-8", "replace").lstrip(' \t"\ufeff')
+
+
+def _without_last(block: Block, count: int) -> Block:
+    if not count:
+        return block
+    numbers = [*block.cells["record_number"].to_pylist(), *(one.number for one in block.broken)]
+    first = sorted(numbers)[-count]
+    return replace(
+        block,
+        cells=block.cells.filter(pc.less(block.cells["record_number"], first)),
+        broken=tuple(one for one in block.broken if one.number < first),
+        record_count=block.record_count - count,
+    )

@@ -1,0 +1,249 @@
+"""How does a delivery of any size pass into the warehouse?  `take_in`: block by block, then stored at once.
+
+While one block is appended, the next is converted and the one after that is read, each in a thread of its
+own; nothing holds the whole. What can only be known at the end (are too many records broken, is the
+encoding another, was a calendar mistaken) is decided there: the caller's transaction forgets the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import numpy as np
+import pyarrow.compute as pc
+
+from crm_analytics.entities.versions import Staging, StoredDelivery
+from crm_analytics.errors import FileRefused
+from crm_analytics.ingest.footers import WithoutFooters
+from crm_analytics.ingest.ledger import Quarantine
+from crm_analytics.ingest.mapping import Issue, Mapper
+from crm_analytics.ingest.planning import MappingPlan, plan_mapping
+from crm_analytics.ingest.profile import Profile
+from crm_analytics.ingest.readers import read
+from crm_analytics.ingest.records import Block, BrokenRecord, Delivery, Part
+from crm_analytics.warehouse import Warehouse
+
+REJECT_RATE = 0.1
+REJECT_RECORDS = 50
+# An undeclared file that is not UTF-8: so many records with other bytes, and fewer with proper ones.
+ENCODING_RECORDS = 3
+ENCODING_LOOKED_AT = 10_000
+
+# Called with the name of a part, the bytes of its file read so far, and the bytes in all. When the last
+# bytes are read, the records are still to be stored.
+Progress = Callable[[str, int, int], None]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What was taken in.
+
+    Attributes
+    ----------
+    header : tuple of str
+        Column names as the file has them.
+    rows_in : int
+        Records of the part.
+    quarantine : Quarantine
+        Those set aside.
+    stored : StoredDelivery
+        What the others became.
+    issues : tuple of Issue
+        What was noticed without losing a record.
+    stated_counts : tuple of int
+        Numbers of records that the file states of itself.
+    """
+
+    header: tuple[str, ...]
+    rows_in: int
+    quarantine: Quarantine
+    stored: StoredDelivery
+    issues: tuple[Issue, ...]
+    stated_counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """A delivery that has passed through, but is not stored yet."""
+
+    rows_in: int
+    issues: tuple[Issue, ...]
+    stated_counts: tuple[int, ...]
+    again: MappingPlan | None
+
+
+def take_in(
+    wh: Warehouse,
+    part: Part,
+    used: Profile,
+    *,
+    load_id: int,
+    received_at: datetime,
+    show_values: bool = False,
+    progress: Progress | None = None,
+) -> Intake:
+    """Read, convert and store one part, in the caller's transaction.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        Where to.
+    part : Part
+        What to read.
+    used : Profile
+        How, with the caller's options in place.
+    load_id : int
+        Number of the load; must be new.
+    received_at : datetime
+        When it was received, with a time zone.
+    show_values : bool, default False
+        May messages hold values of personal columns?
+    progress : callable, optional
+        Called after each block.
+
+    Raises
+    ------
+    FileRefused
+        Whatever the reader and the mapping refuse, ``invalid_encoding`` and ``too_many_broken``.
+    """
+    delivery = read(part, used.dialect)
+    plan: MappingPlan | None = plan_mapping(
+        delivery.header,
+        used,
+        file=part.name,
+        zone=wh.settings.timezone,
+        received_at=received_at,
+        show_values=show_values,
+    )
+    with ExitStack() as stack:
+        while plan is not None:
+            stack.close()
+            quarantine = Quarantine(wh, load_id, part.name, delivery.header)
+            staging = stack.enter_context(
+                Staging(
+                    wh,
+                    load_id=load_id,
+                    source_system=used.source_system,
+                    received_at=received_at,
+                    repeats=used.repeats,
+                )
+            )
+            staged = _stage(delivery, plan, quarantine, staging, part, used, progress)
+            plan = staged.again
+        _check_rejects(part.name, used, quarantine, staged.rows_in)
+        stored = staging.store()
+    issues = tuple(Issue(issue, "", sentence, 0) for issue, sentence in part.notes) + staged.issues
+    if not staged.rows_in:
+        issues += (Issue("no_records", "", "the file has a header and no records", 0),)
+    return Intake(delivery.header, staged.rows_in, quarantine, stored, issues, staged.stated_counts)
+
+
+def _stage(
+    delivery: Delivery,
+    plan: MappingPlan,
+    quarantine: Quarantine,
+    staging: Staging,
+    part: Part,
+    used: Profile,
+    progress: Progress | None,
+) -> _Staged:
+    """Take all blocks of a delivery in, but store nothing yet."""
+    encoding = _EncodingCheck(part.name, used)
+    rows_in = 0
+    with Mapper(plan) as mapper, ExitStack() as stack:
+        passing = WithoutFooters(delivery.blocks(), used.rows.footers)
+        blocks = stack.enter_context(closing(_ahead(iter(passing))))
+        mapped_blocks = stack.enter_context(closing(_ahead((one, mapper.add(one)) for one in blocks)))
+        for block, mapped in mapped_blocks:
+            rows_in += block.record_count - mapped.ignored
+            quarantine.add(block, mapped.faults)
+            encoding.add(block)
+            for target, table in mapped.staged:
+                staging.append(target.entity, table, target=target.name)
+            if progress is not None:
+                progress(part.name, block.read_bytes, part.size)
+        encoding.check()
+        findings = mapper.finish()
+    stated = (*passing.stated, *delivery.controls().values())
+    return _Staged(rows_in, findings.issues, stated, findings.again)
+
+
+def _ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
+    """Yield the items of an iterator; another thread makes the next one meanwhile."""
+    end = object()
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, items, end)
+            yield item  # type: ignore[misc]
+
+
+class _EncodingCheck:
+    """Refuses an undeclared file in which foreign bytes are the rule, not a slip."""
+
+    def __init__(self, file: str, used: Profile) -> None:
+        self._file = file
+        self._is_declared = used.dialect.encoding is not None
+        self._undecodable = 0
+        self._first: BrokenRecord | None = None
+        self._looked_at = 0
+        self._proper = 0
+
+    def add(self, block: Block) -> None:
+        """Count the records of a block whose bytes beyond ASCII are UTF-8, and those where they are not."""
+        for one in block.broken:
+            if one.reason == "invalid_encoding":
+                self._undecodable += 1
+                self._first = self._first or one
+        cells = block.cells.slice(0, max(ENCODING_LOOKED_AT - self._looked_at, 0))
+        self._looked_at += cells.num_rows
+        if cells.num_rows:
+            is_foreign = np.zeros(cells.num_rows, dtype=bool)
+            for name in cells.column_names:
+                if name != "record_number":
+                    is_ascii = pc.fill_null(pc.string_is_ascii(cells[name]), True)
+                    is_foreign |= ~is_ascii.to_numpy()
+            self._proper += int(is_foreign.sum())
+
+    def check(self) -> None:
+        """Refuse the file if that is so."""
+        first = self._first
+        if first is None or self._is_declared:
+            return
+        if self._undecodable < ENCODING_RECORDS or self._proper > self._undecodable:
+            return
+        try:
+            first.raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            byte = f"byte 0x{first.raw[error.start]:02x} at offset {first.offset + error.start}"
+        raise FileRefused(
+            f"{self._file}, line {first.line}: {byte} is not UTF-8, and {self._undecodable} records have "
+            "such bytes. Say the file's encoding=, for example 'cp1252' or 'cp1256'.",
+            file=self._file,
+            reason="invalid_encoding",
+            record=first.number,
+            line=first.line,
+        )
+
+
+def _check_rejects(file: str, used: Profile, aside: Quarantine, rows_in: int) -> None:
+    """Refuse a file of which too much is broken; orders of guests are not broken."""
+    first = aside.first_broken
+    if first is None or rows_in < REJECT_RECORDS or aside.broken_count <= REJECT_RATE * rows_in:
+        return
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in aside.broken_reasons.items())
+    raise FileRefused(
+        f"{file}: {aside.broken_count:,} of {rows_in:,} records are broken "
+        f"({reasons}), more than 10 %. First: {first.message} Is the profile {used.name!r} right?",
+        file=file,
+        reason="too_many_broken",
+        record=first.record_number,
+        line=first.line_number,
+        column=first.column_name or None,
+    )
