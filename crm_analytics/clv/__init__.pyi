@@ -10,6 +10,7 @@ from .models.bg_bb import BetaGeoBetaBinomModel as BetaGeoBetaBinomModel
 from .models.bg_nbd import BetaGeoModel as BetaGeoModel
 from .models.cnbd import BetaGeoErlangModel as BetaGeoErlangModel
 from .models.cnbd import ModifiedBetaGeoErlangModel as ModifiedBetaGeoErlangModel
+from .models.covariates import likelihood_ratio_test as likelihood_ratio_test
 from .models.gamma_gamma import GammaGammaModel as GammaGammaModel
 from .models.mbg_nbd import ModifiedBetaGeoModel as ModifiedBetaGeoModel
 from .models.nbd import NBDModel as NBDModel

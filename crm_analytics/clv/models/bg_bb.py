@@ -221,7 +221,9 @@ class BetaGeoBetaBinomModel(PurchaseModel):
         lived = np.minimum(geometric(luck.when, leaves) - 1.0, horizon)
         return np.asarray(np.maximum(binom.ppf(luck.stay, lived, uses), 0.0)[position])
 
-    def _draw_histories(self, ages: Floats, horizon_days: float, rng: np.random.Generator) -> dict[str, Any]:
+    def _draw_histories(
+        self, ages: Floats, horizon_days: float, rng: np.random.Generator, newcomers: Histories
+    ) -> dict[str, Any]:
         alpha, beta, gamma, delta = self._numbers()
         seen, ahead = self._periods(ages), self._horizon(np.array([horizon_days]))[0]
         uses, leaves = rng.beta(alpha, beta, len(ages)), rng.beta(gamma, delta, len(ages))

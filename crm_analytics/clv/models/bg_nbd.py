@@ -37,6 +37,17 @@ _CHUNK = 8_192
 class BetaGeoModel(PurchaseModel):
     """BG/NBD: purchases and silent departure of customers without contracts.
 
+    Parameters
+    ----------
+    purchase_covariates, dropout_covariates : sequence of str
+        Columns of the summary that change how fast customers buy and how soon they leave (covariates.py);
+        default none. Their effects are in ``params_`` as purchase_<column> and dropout_<column>.
+    equal_covariates : sequence of str
+        Columns with one and the same effect on both, both_<column>; default none.
+    ridge : float
+        Penalty ridge / 2 * effect^2 on effects per standard deviation, as a Normal prior of variance
+        1 / ridge; default 0.
+
     Attributes
     ----------
     params_ : dict
@@ -65,6 +76,10 @@ class BetaGeoModel(PurchaseModel):
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     start: ClassVar[Floats] = np.log([0.5, 0.3, 1.0, 3.0])
     second_start: ClassVar[Floats] = np.log([1.5, 2.0, 0.3, 0.6])
+    covariate_effects: ClassVar[Mapping[str, tuple[str, float]]] = {
+        "purchase": ("alpha", -1.0),
+        "dropout": ("a", 1.0),
+    }
     edges: ClassVar[Mapping[str, tuple[str, str]]] = {
         "r": ("almost nobody buys again", "all customers buy at the same rate (Poisson)"),
         "alpha": (
@@ -74,6 +89,19 @@ class BetaGeoModel(PurchaseModel):
         "a": ("no customer was seen to leave (plain NBD)", "all customers leave with the same probability"),
         "b": ("customers leave at once or never", "all customers leave with the same probability"),
     }
+
+    def __init__(
+        self,
+        *,
+        purchase_covariates: Sequence[str] = (),
+        dropout_covariates: Sequence[str] = (),
+        equal_covariates: Sequence[str] = (),
+        ridge: float = 0.0,
+    ) -> None:
+        self.purchase_covariates = purchase_covariates
+        self.dropout_covariates = dropout_covariates
+        self.equal_covariates = equal_covariates
+        self.ridge = ridge
 
     def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
         """Return per pattern the log-likelihood and its derivatives by log r, log alpha, log a, log b."""

@@ -41,7 +41,8 @@ class Luck:
     def draw(cls, draws: int, rng: np.random.Generator, *, arrivals: int = ARRIVALS) -> Luck:
         """Draw the numbers of `draws` futures."""
         times = rng.standard_exponential((draws, arrivals)).cumsum(axis=1)
-        return cls(*np.clip(rng.random((5, draws)), 1e-16, 1.0 - 1e-16), times)
+        rate, leave, stay, when, phase = np.clip(rng.random((5, draws)), 1e-16, 1.0 - 1e-16)
+        return cls(rate, leave, stay, when, phase, times)
 
 
 @dataclass(frozen=True)

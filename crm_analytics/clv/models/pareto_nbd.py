@@ -45,6 +45,17 @@ _NEVER = 1e12
 class ParetoNBDModel(PurchaseModel):
     """Pareto/NBD: purchases, and silent departure at any time, of customers without contracts.
 
+    Parameters
+    ----------
+    purchase_covariates, dropout_covariates : sequence of str
+        Columns of the summary that change how fast customers buy and how soon they leave (covariates.py);
+        default none. Their effects are in ``params_`` as purchase_<column> and dropout_<column>.
+    equal_covariates : sequence of str
+        Columns with one and the same effect on both, both_<column>; default none.
+    ridge : float
+        Penalty ridge / 2 * effect^2 on effects per standard deviation, as a Normal prior of variance
+        1 / ridge; default 0.
+
     Attributes
     ----------
     params_ : dict
@@ -74,6 +85,10 @@ class ParetoNBDModel(PurchaseModel):
     has_rough_rows: ClassVar[bool] = True
     start: ClassVar[Floats] = np.log([0.5, 0.3, 0.5, 0.3])
     second_start: ClassVar[Floats] = np.log([1.5, 2.0, 1.5, 2.0])
+    covariate_effects: ClassVar[Mapping[str, tuple[str, float]]] = {
+        "purchase": ("alpha", -1.0),
+        "dropout": ("beta", -1.0),
+    }
     edges: ClassVar[Mapping[str, tuple[str, str]]] = {
         "r": ("almost nobody buys again", "all customers buy at the same rate (Poisson)"),
         "alpha": (
@@ -86,6 +101,19 @@ class ParetoNBDModel(PurchaseModel):
             "no customer was seen to leave, or all leave at the same rate",
         ),
     }
+
+    def __init__(
+        self,
+        *,
+        purchase_covariates: Sequence[str] = (),
+        dropout_covariates: Sequence[str] = (),
+        equal_covariates: Sequence[str] = (),
+        ridge: float = 0.0,
+    ) -> None:
+        self.purchase_covariates = purchase_covariates
+        self.dropout_covariates = dropout_covariates
+        self.equal_covariates = equal_covariates
+        self.ridge = ridge
 
     def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
         """Return per pattern the log-likelihood and its derivatives by log r, log alpha, log s, log beta."""
@@ -221,6 +249,7 @@ class ParetoNBDModel(PurchaseModel):
             log_scale = np.log(shape) + shape * np.log(rate) + s * np.log(left)
             wanted = chance[rows]
             v = -np.log1p(-wanted) / shape
+            moving = np.ones(len(v), dtype=bool)  # each row stops by itself, whoever else is asked about
             for _ in range(_NEWTON_STEPS):
                 with np.errstate(over="ignore"):
                     days = np.minimum(rate * np.expm1(v), _NEVER)
@@ -228,8 +257,9 @@ class ParetoNBDModel(PurchaseModel):
                 bought = np.exp(log_scale + nodes.log_total)
                 slope = shape * np.exp(-shape * v - s * np.log1p(days / left))
                 step = (wanted - bought) / np.maximum(slope, 1e-300)
-                v = np.minimum(v + np.maximum(step, 0.0), _MOST_LOG)
-                if (np.abs(step) <= 1e-12 * v).all():
+                v = np.where(moving, np.minimum(v + np.maximum(step, 0.0), _MOST_LOG), v)
+                moving &= np.abs(step) > 1e-12 * v
+                if not moving.any():
                     break
             with np.errstate(over="ignore"):
                 days = rate * np.expm1(v)

@@ -295,9 +295,9 @@ def possible_histories(summary: pd.DataFrame, *, covariates: Sequence[str] = ())
     return Histories(frequency, recency, age, _columns(further, len(summary)))
 
 
-def new_customer(covariates: int = 0) -> Histories:
-    """Return the history of a customer at the moment of the first purchase, with covariates of zero."""
-    return Histories(np.zeros(1), np.zeros(1), np.zeros(1), np.zeros((1, covariates)))
+def new_customer(covariates: Sequence[float] = ()) -> Histories:
+    """Return the history of a customer at the moment of the first purchase."""
+    return Histories(np.zeros(1), np.zeros(1), np.zeros(1), np.array([covariates], dtype=np.float64))
 
 
 def _columns(columns: Sequence[Floats], rows: int) -> Floats:

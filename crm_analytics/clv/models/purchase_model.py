@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics.clv.models.covariates import Effects, effects_of, standardise
 from crm_analytics.clv.models.futures import Latent, Luck, count_arrivals
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.clv.models.optimiser import Evaluation, Likelihood, maximise
@@ -31,6 +32,7 @@ from crm_analytics.clv.models.patterns import (
     as_patterns,
     find_patterns,
     new_customer,
+    number_column,
     possible_histories,
 )
 from crm_analytics.clv.models.quadrature import legendre
@@ -43,6 +45,7 @@ _CHUNK = 4_096
 _LONGEST = 1e12
 _DISCOUNT_NODES, _STEEP_DISCOUNT_NODES = 8, 48
 _FEW_PATTERNS = 12_000
+NO_EFFECTS = Effects((), ())
 
 
 class PurchaseModel(MaximumLikelihoodModel):
@@ -53,6 +56,7 @@ class PurchaseModel(MaximumLikelihoodModel):
     ``start``, ``second_start``  logarithms of the parameters to start from, with time in median ages
     ``edges``                    parameter -> (what zero means, what infinity means), in words
     ``living_columns``           the columns that decide the future of a customer known to be alive
+    ``covariate_effects``        "purchase", "dropout" -> (parameter that covariates multiply, sign)
     """
 
     start: ClassVar[Floats]
@@ -60,6 +64,13 @@ class PurchaseModel(MaximumLikelihoodModel):
     edges: ClassVar[Mapping[str, tuple[str, str]]]
     living_columns: ClassVar[tuple[str, ...]] = ("frequency", "T")
     has_rough_rows: ClassVar[bool] = False
+    covariate_effects: ClassVar[Mapping[str, tuple[str, float]]] = {}
+
+    # settings of the models that take covariates; see covariates.py
+    purchase_covariates: Sequence[str] = ()
+    dropout_covariates: Sequence[str] = ()
+    equal_covariates: Sequence[str] = ()
+    ridge: float = 0.0
 
     # ------------------------------------------------------------------------------------------ primitives
 
@@ -154,7 +165,8 @@ class PurchaseModel(MaximumLikelihoodModel):
         Parameters
         ----------
         summary : DataFrame
-            One row per customer: frequency, recency, T (days). Other columns are ignored.
+            One row per customer: frequency, recency, T (days), and the covariates of the model. Other columns
+            are ignored.
         weights : array of shape (rows,), optional
             How many customers each row stands for; default one.
 
@@ -165,29 +177,33 @@ class PurchaseModel(MaximumLikelihoodModel):
         DegenerateCohortError
             Nobody bought twice, or no time has passed: nothing can be learned about rates.
         """
-        patterns = find_patterns(summary, weights)
+        patterns = find_patterns(summary, weights, covariates=self._effects.covariates)
         refuse_degenerate(patterns, type(self).__name__)
         return self._learn_from(patterns)
 
     def _learn_from(self, patterns: Patterns) -> Self:
         scale = self._time_scale(patterns)
-        scaled = patterns.scaled(scale)
+        effects, size = self._effects, len(self.parameter_names)
+        even = standardise(patterns.scaled(scale), effects.covariates)
+        scaled, none = even.patterns, np.zeros(len(effects.effects))
         few = scaled.every(1 + len(scaled) // _FEW_PATTERNS)
         is_dear = self.has_rough_rows or len(few) < len(scaled)
         estimate = maximise(
             Likelihood(lambda theta: self._total(theta, scaled)),
             rough=Likelihood(lambda theta: self._total(theta, few, roughly=True)) if is_dear else None,
             rough_customers=few.customers,
-            start=self.start,
-            second_start=self.second_start,
+            start=np.concatenate([self.start, none]),
+            second_start=np.concatenate([self.second_start, none]),
             customers=patterns.customers,
             edge_meaning=self._edge_meaning,
         )
         units = [np.log(scale) if name in self.time_parameters else 0.0 for name in self.all_names]
+        back = even.back(effects, size)
+        penalty = self._penalty(estimate.theta)
         self._learn(
-            estimate.theta + np.array(units),
-            estimate.covariance,
-            estimate.log_likelihood - patterns.purchases * float(np.log(scale)),
+            (back * estimate.theta).sum(axis=1) + np.array(units),
+            np.einsum("ij,jk,lk->il", back, estimate.covariance, back),
+            estimate.log_likelihood + penalty - patterns.purchases * float(np.log(scale)),
             estimate.verdict,
             customers=patterns.customers,
             purchases=patterns.purchases,
@@ -198,7 +214,7 @@ class PurchaseModel(MaximumLikelihoodModel):
         """Return the log-likelihood of each customer's history (time in days)."""
         known = self._histories(summary)
         distinct, position = known.distinct(HISTORY)
-        values = self.rows(self.core(self._numbers(), distinct.covariates), as_patterns(distinct))[0]
+        values = self.rows(self.core(self._numbers(), distinct), as_patterns(distinct))[0]
         return pd.Series(values[position], index=summary.index, name="log_likelihood")
 
     def influence(self, summary: pd.DataFrame) -> pd.Series:
@@ -238,9 +254,14 @@ class PurchaseModel(MaximumLikelihoodModel):
         expected = self._alive(known) * self._purchases_of_the_living(known, _days(horizon_days))
         return pd.Series(expected, index=summary.index, name="expected_purchases")
 
-    def expected_purchases_new(self, horizon_days: float) -> float:
-        """Return the expected number of repeat purchase days of a new customer in its first horizon_days."""
-        known = self._newcomer()
+    def expected_purchases_new(
+        self, horizon_days: float, *, covariates: Mapping[str, float] | None = None
+    ) -> float:
+        """Return the expected number of repeat purchase days of a new customer in its first horizon_days.
+
+        Covariates that are not given are 0.
+        """
+        known = self._newcomer(covariates)
         return float((self._alive(known) * self._purchases_of_the_living(known, _days(horizon_days)))[0])
 
     def discounted_expected_purchases(
@@ -273,7 +294,8 @@ class PurchaseModel(MaximumLikelihoodModel):
         silent = self._of_the_living(
             known, lambda core, part: self.silence_if_alive(core, part, np.full(len(part), days))
         )
-        return pd.Series(1.0 - alive * (1.0 - silent), index=summary.index, name="probability_no_purchase")
+        nothing = (1.0 - alive) + alive * silent
+        return pd.Series(nothing, index=summary.index, name="probability_no_purchase")
 
     def purchase_count_probabilities(
         self, summary: pd.DataFrame, *, horizon_days: float, up_to: int = 10
@@ -283,9 +305,11 @@ class PurchaseModel(MaximumLikelihoodModel):
         counts = self._counts(known, _days(horizon_days), up_to)
         return pd.DataFrame(counts, index=summary.index, columns=range(up_to + 1))
 
-    def purchase_count_probabilities_new(self, horizon_days: float, up_to: int = 10) -> pd.Series:
+    def purchase_count_probabilities_new(
+        self, horizon_days: float, up_to: int = 10, *, covariates: Mapping[str, float] | None = None
+    ) -> pd.Series:
         """Return the probability that a new customer makes exactly 0, 1, ... up_to repeat purchases."""
-        counts = self._counts(self._newcomer(), _days(horizon_days), up_to)[0]
+        counts = self._counts(self._newcomer(covariates), _days(horizon_days), up_to)[0]
         return pd.Series(counts, index=range(up_to + 1), name="probability")
 
     def next_purchase_days(self, summary: pd.DataFrame, *, quantile: float = 0.5) -> pd.Series:
@@ -302,12 +326,17 @@ class PurchaseModel(MaximumLikelihoodModel):
         for first in range(0, len(may), _CHUNK):
             rows = may[first : first + _CHUNK]
             part = distinct.take(rows)
-            core = self.core(self._numbers(), part.covariates)
+            core = self.core(self._numbers(), part)
             days[rows] = self.waiting_if_alive(core, part, quantile / alive[rows])
         return pd.Series(days[position], index=summary.index, name="next_purchase_days")
 
     def simulate(
-        self, ages_days: Sequence[float] | Floats, *, horizon_days: float = 0.0, seed: int
+        self,
+        ages_days: Sequence[float] | Floats,
+        *,
+        horizon_days: float = 0.0,
+        covariates: pd.DataFrame | None = None,
+        seed: int,
     ) -> pd.DataFrame:
         """Draw customers of given ages from the fitted model.
 
@@ -317,6 +346,8 @@ class PurchaseModel(MaximumLikelihoodModel):
             T of each customer.
         horizon_days : float
             Length of a future window to draw as well, default none.
+        covariates : DataFrame, optional
+            One row per customer, a column for each covariate of the model.
         seed : int
             Equal seeds give equal customers.
 
@@ -324,12 +355,18 @@ class PurchaseModel(MaximumLikelihoodModel):
         -------
         DataFrame
             customer_id (text), frequency, recency, T, log_gap_sum; with a horizon also future_purchases;
-            is_alive at the end of T.
+            is_alive at the end of T; the covariates.
         """
         ages = np.asarray(ages_days, dtype=np.float64)
         if ages.ndim != 1 or not (np.isfinite(ages) & (ages >= 0)).all():
             raise UsageError("ages_days must be one finite number of days >= 0 per customer.")
-        drawn = self._draw_histories(ages, _days(horizon_days), np.random.default_rng(seed))
+        traits = {name: number_column(_table(covariates), name) for name in self._effects.covariates}
+        if any(len(column) != len(ages) for column in traits.values()):
+            raise UsageError(f"covariates needs one row per customer ({len(ages)}).")
+        zero = np.zeros(len(ages))
+        newcomers = Histories(zero, zero, zero, np.column_stack([np.zeros((len(ages), 0)), *traits.values()]))
+        rng = np.random.default_rng(seed)
+        drawn = self._draw_histories(ages, _days(horizon_days), rng, newcomers) | traits
         names = [f"{number:0{len(str(len(ages)))}d}" for number in range(1, len(ages) + 1)]
         return pd.DataFrame({"customer_id": pd.array(names, dtype="str"), **drawn})
 
@@ -352,15 +389,44 @@ class PurchaseModel(MaximumLikelihoodModel):
             known, lambda core, part: self.discounted_if_alive(core, part, days, daily_rate)
         )
 
-    def core(self, parameters: Floats, covariates: Floats) -> list[Any]:
-        """Return the model's own parameters, for customers with these covariates, from all (last axis)."""
-        return list(np.moveaxis(parameters[..., : len(self.parameter_names)], -1, 0))
+    def core(self, parameters: Floats, known: Histories | Patterns) -> list[Any]:
+        """Return the model's own parameters for these customers, from all parameters (last axis)."""
+        size = len(self.parameter_names)
+        core = list(np.moveaxis(parameters[..., :size], -1, 0))
+        if not self._effects.effects:
+            return core
+        return self._effects.shift(core, parameters[..., size:], known.covariates)
+
+    @property
+    def coefficient_names(self) -> tuple[str, ...]:
+        """Names of the effects of covariates: purchase_<covariate>, dropout_<covariate>, both_<covariate>."""
+        return tuple(effect.name for effect in self._effects.effects)
+
+    @property
+    def _effects(self) -> Effects:
+        if not (self.purchase_covariates or self.dropout_covariates or self.equal_covariates):
+            return NO_EFFECTS
+        where = {
+            process: (self.parameter_names.index(name), sign)
+            for process, (name, sign) in self.covariate_effects.items()
+        }
+        return effects_of(
+            where,
+            purchase=self.purchase_covariates,
+            dropout=self.dropout_covariates,
+            equal=self.equal_covariates,
+        )
 
     def _histories(self, summary: pd.DataFrame) -> Histories:
-        return possible_histories(summary)
+        return possible_histories(summary, covariates=self._effects.covariates)
 
-    def _newcomer(self) -> Histories:
-        return new_customer()
+    def _newcomer(self, covariates: Mapping[str, float] | None = None) -> Histories:
+        given, names = dict(covariates or {}), self._effects.covariates
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            known = ", ".join(names) or "none"
+            raise UsageError(f"The model has no covariate {unknown[0]!r}. Its covariates: {known}.")
+        return new_customer([float(given.get(name, 0.0)) for name in names])
 
     def _time_scale(self, patterns: Patterns) -> float:
         """Return the days that count as one while fitting: the median age, or the largest if that is 0."""
@@ -370,7 +436,7 @@ class PurchaseModel(MaximumLikelihoodModel):
         return np.array(list(self._fitted().values()))
 
     def _alive(self, known: Histories) -> Floats:
-        return np.asarray(self.alive(self.core(self._numbers(), known.covariates), known))
+        return np.asarray(self.alive(self.core(self._numbers(), known), known))
 
     def _of_the_living(self, known: Histories, question: Callable[[list[Any], Histories], Floats]) -> Floats:
         """Ask a question once per history that makes a difference, in chunks of bounded memory."""
@@ -379,7 +445,7 @@ class PurchaseModel(MaximumLikelihoodModel):
             distinct.take(slice(first, first + _CHUNK)) for first in range(0, max(len(distinct), 1), _CHUNK)
         ]
         numbers = self._numbers()
-        answers = [question(self.core(numbers, part.covariates), part) for part in parts]
+        answers = [question(self.core(numbers, part), part) for part in parts]
         return np.asarray(np.concatenate(answers)[position])
 
     def _purchases_of_the_living(self, known: Histories, days: float) -> Floats:
@@ -399,22 +465,36 @@ class PurchaseModel(MaximumLikelihoodModel):
         return np.asarray(alive * given_alive + (1.0 - alive) * (np.arange(up_to + 1) == 0))
 
     def _scores(self, known: Histories) -> Floats:
-        return self.rows(self.core(self._numbers(), known.covariates), as_patterns(known))[1]
+        patterns = as_patterns(known)
+        scores = self.rows(self.core(self._numbers(), known), patterns)[1]
+        return self._effects.scores(scores, known.covariates)
 
     def _total(self, theta: Floats, patterns: Patterns, *, roughly: bool = False) -> Evaluation:
-        core = self.core(self._natural(theta), patterns.covariates)
+        effects = self._effects
+        core = self.core(self._natural(theta), patterns)
         values, scores, bend = self.bent_rows(core, patterns, roughly=roughly)
-        return float((patterns.weight * values).sum()), np.einsum("i,ij->j", patterns.weight, scores), bend
+        total = float((patterns.weight * values).sum()) - self._penalty(theta)
+        if not effects.effects:
+            return total, np.einsum("i,ij->j", patterns.weight, scores), bend
+        slope = np.einsum("i,ij->j", patterns.weight, effects.scores(scores, patterns.covariates))
+        slope[len(self.parameter_names) :] -= self.ridge * theta[len(self.parameter_names) :]
+        return total, slope, None
 
-    def _draw_histories(self, ages: Floats, horizon_days: float, rng: np.random.Generator) -> dict[str, Any]:
+    def _penalty(self, theta: Floats) -> float:
+        return float(self.ridge * (theta[len(self.parameter_names) :] ** 2).sum() / 2.0)
+
+    def _draw_histories(
+        self, ages: Floats, horizon_days: float, rng: np.random.Generator, newcomers: Histories
+    ) -> dict[str, Any]:
         """Draw every customer's purchases in turn until its end or the end of the horizon."""
-        newcomer, size = self._newcomer(), len(ages)
+        size = len(ages)
         luck = Luck.draw(size, rng, arrivals=0)
-        latent = self.latent_if_alive(self.core(self._numbers(), newcomer.covariates), newcomer, luck)
+        # one row of futures, whose columns are the customers
+        latent = self.latent_if_alive(self.core(self._numbers(), newcomers), new_customer(), luck)
         rate, lifetime, last = (
             np.broadcast_to(part, (1, size))[0] for part in (latent.rate, latent.lifetime_days, latent.last)
         )
-        stays = rng.random(size) < self._alive(newcomer)[0]
+        stays = rng.random(size) < self._alive(newcomers)
         last = np.where(stays, last, 0.0)
         until = np.minimum(ages + horizon_days, lifetime)
         frequency, recency, future, now, log_gaps = (np.zeros(size) for _ in range(5))
@@ -469,6 +549,10 @@ def _days(days: float, name: str = "horizon_days") -> float:
     if not (np.isfinite(days) and days >= 0):
         raise UsageError(f"{name}={days!r} is no length of time. Give days >= 0, for example 365.")
     return float(days)
+
+
+def _table(covariates: pd.DataFrame | None) -> pd.DataFrame:
+    return pd.DataFrame() if covariates is None else covariates
 
 
 def _rate(annual_discount_rate: float) -> float:
