@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from crm_analytics.ingest.cell_facts import NOTHING, Facts
 from crm_analytics.ingest.profile import Calendar, ColumnRule, Dialect
 from crm_analytics.normalise.booleans import NO, YES
 from crm_analytics.normalise.currencies import CURRENCIES, MINOR_DIGITS
@@ -62,12 +63,13 @@ class Conversion:
     Attributes
     ----------
     value, fault, note : str
-        The typed value (NULL where there is a fault), a reason code or NULL, and what is to be reported
-        of a value that stays, or NULL.
+        The typed value (taken only where there is no fault), a reason code or NULL, and what is to be
+        reported of a value that stays, or NULL.
     parts : mapping of str to str
         Intermediate columns that the three build on: suffix -> SQL over the text.
-    is_time : bool
-        Part ``local`` is a local time that a time zone may lack or have twice (part ``odd``).
+    is_date, is_time : bool
+        It is a date, whose part ``odd`` tells whether the time zone lacks the local time (part ``local``)
+        or has it twice; ``is_time``: that matters.
     lookup : str | None
         SQL of part ``local`` that is computed once for every different text (part ``text``).
     """
@@ -76,6 +78,7 @@ class Conversion:
     fault: str = NONE
     note: str = NONE
     parts: Mapping[str, str] = field(default_factory=dict)
+    is_date: bool = False
     is_time: bool = False
     lookup: str | None = None
 
@@ -119,6 +122,8 @@ class Field:
         SQL of the currency code beside the amount, for minor units.
     is_id : bool, default False
         It names a thing: exact text.
+    facts : Facts
+        What is known of its texts in the block at hand.
     """
 
     key: str
@@ -129,11 +134,22 @@ class Field:
     calendar: Calendar = "gregorian"
     currency: str | None = None
     is_id: bool = False
+    facts: Facts = NOTHING
 
     @property
     def is_free_text(self) -> bool:
         """Text that is kept as typed: no id, no word of a list, no currency."""
         return self.column.type == "TEXT" and self.column.words is None and not self.is_id
+
+    @property
+    def is_as_written(self) -> bool:
+        """Is its text one cell as it stands?"""
+        rule = self.rule
+        return (
+            len(rule.choices) == 1
+            and len(rule.choices[0]) == 1
+            and not (rule.cases or rule.clean or rule.words or rule.constant or self.dialect.blanks)
+        )
 
     @property
     def default(self) -> str | None:
@@ -162,21 +178,23 @@ def ascii_text(text: str) -> str:
 
 def convert_text(field: Field) -> Conversion:
     """Free text stays as typed; an error of a spreadsheet is none."""
-    is_error = _is_error(field.text)
-    return Conversion(
-        f"case when {is_error} then null else {field.text} end", f"case when {is_error} then 'error_cell' end"
-    )
+    if not field.facts.has_hash:
+        return Conversion(field.text)
+    return Conversion(field.text, f"case when {_is_error(field.text)} then 'error_cell' end")
 
 
 def convert_id(field: Field) -> Conversion:
     """Ids are exact text; one that a spreadsheet has cut, or that hides a character, is none."""
-    name = field.text
-    fault = (
-        f"case when contains(upper({name}), 'E+') and regexp_full_match({name}, '{_LOSSY}') then 'lossy_id' "
-        f"when regexp_matches({name}, '{_INVISIBLE}') then 'invisible_character' "
-        f"when {_is_error(name)} then 'error_cell' end"
-    )
-    return Conversion(name, fault)
+    name, facts = field.text, field.facts
+    tests = []
+    if facts.has_plus:
+        is_lossy = f"contains(upper({name}), 'E+') and regexp_full_match({name}, '{_LOSSY}')"
+        tests.append(f"when {is_lossy} then 'lossy_id'")
+    if not facts.is_ascii:
+        tests.append(f"when regexp_matches({name}, '{_INVISIBLE}') then 'invisible_character'")
+    if facts.has_hash:
+        tests.append(f"when {_is_error(name)} then 'error_cell'")
+    return Conversion(name, f"case {' '.join(tests)} end" if tests else NONE)
 
 
 def convert_word(field: Field) -> Conversion:
@@ -185,9 +203,9 @@ def convert_word(field: Field) -> Conversion:
     known = sql_list(WORDS[field.column.words or ""])
     is_error = _is_error(name)
     return Conversion(
-        f"case when {word} in {known} then {word} when not {is_error} then {name} end",
+        f"case when {word} in {known} then {word} else {name} end",
         f"case when {is_error} then 'error_cell' end",
-        note=f"case when {word} not in {known} and not {is_error} then 'unknown_word' end",
+        note=f"case when {word} not in {known} then 'unknown_word' end",
         parts={"word": f"lower({name})"},
     )
 
@@ -200,7 +218,7 @@ def convert_currency(field: Field) -> Conversion:
     """Currencies are ISO 4217 codes in any case."""
     code = field.part("code")
     return Conversion(
-        f"case when {code} in ({_CODES}) then {code} end",
+        code,
         f"case when {code} not in ({_CODES}) then 'unknown_currency' end",
         parts={"code": f"upper({field.text})"},
     )
@@ -211,7 +229,7 @@ def convert_boolean(field: Field) -> Conversion:
     word = field.part("word")
     yes, no = sql_list(YES), sql_list(NO)
     return Conversion(
-        f"case when {word} in {yes} then true when {word} in {no} then false end",
+        f"{word} in {yes}",
         f"case when {word} not in {yes} and {word} not in {no} then 'bad_boolean' end",
         parts={"word": f"lower({field.text})"},
     )
@@ -226,6 +244,8 @@ def convert_number(field: Field) -> Conversion:
     """Plain numbers; a finer one than the type holds is rounded half up and reported."""
     column, number = field.column, field.part("number")
     limit, decimals = _NUMBERS[column.type]
+    if _is_plain(field):
+        return _plain_conversion(field, limit, decimals)
     is_number = f"regexp_full_match({number}, '[+-]?\\d+(\\.\\d+)?')"
     is_finer = (
         f"strlen({number}) > {decimals + 2} and regexp_matches({number}, '\\.\\d{{{decimals}}}\\d*[1-9]')"
@@ -246,14 +266,41 @@ def convert_number(field: Field) -> Conversion:
         f"when {number} is not null then 'bad_number' end"
     )
     return Conversion(
-        f"case when {is_sound} and {in_range} then {cast} end",
+        cast,
         fault,
-        note=f"case when {is_sound} and {is_finer} then 'rounded_value' end" if decimals else NONE,
-        parts={"number": _plain_number(field)},
+        note=f"case when {is_finer} then 'rounded_value' end" if decimals else NONE,
+        parts={"number": _number_text(field)},
     )
 
 
-def _plain_number(field: Field) -> str:
+def _is_plain(field: Field) -> bool:
+    """Are all texts digits with points, which may be tried as they stand?"""
+    dialect = field.dialect
+    return (
+        field.facts.is_number
+        and dialect.decimal == "."
+        and dialect.thousands != "."
+        and field.column.type != "BIGINT"
+        and _multiplier(field) is None
+    )
+
+
+def _plain_conversion(field: Field, limit: str, decimals: int) -> Conversion:
+    """Convert texts of digits and points: what cannot be cast is bad, and is looked at more closely."""
+    name, number = field.text, field.part("number")
+    point = f"strpos({name}, '.')"
+    is_finer = f"strlen({name}) - {point} > {decimals} and {point} > 0"
+    is_finer += f" and regexp_matches({name}, '\\.\\d{{{decimals}}}\\d*[1-9]')"
+    return Conversion(
+        number,
+        f"case when {number} is null then case when {name} is not null then 'bad_number' end "
+        f"when abs({number}) > {limit} then 'out_of_range' end",
+        note=f"case when {is_finer} then 'rounded_value' end",
+        parts={"number": f"try_cast({name} as {field.column.sql_type})"},
+    )
+
+
+def _number_text(field: Field) -> str:
     """Return SQL of the text with ASCII digits, a decimal point, and no marks that the dialect declares."""
     dialect, name = field.dialect, field.text
     mark = dialect.decimal

@@ -26,7 +26,6 @@ _MAY_LIE_AHEAD = {"cancelled_on", "due_on", "ended_on", "ends_on", "expected_clo
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _TIME = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?"
 _OFFSET = r" ?(Z|z|[+-]\d{2}(:?\d{2})?)"
-_NO_OFFSET = "cast(null as bigint)"
 
 _CLOCK = r"(?:[T ,\x{060C}-]+(\d{1,2}:\d{2}(?::\d{2})?))?"
 _YEAR_FIRST = rf"'^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}$'"
@@ -54,20 +53,24 @@ def convert_date(field: Field) -> Conversion:
     """Days and times; exact instants where an offset is given, else local to the zone."""
     name, local, offset, odd = field.text, field.part("local"), field.part("offset"), field.part("odd")
     is_date = field.column.type == "DATE"
+    parts = _parts(field)
     zone = "$zone"
-    if field.dialect.timezone is not None:
+    if field.dialect.timezone is not None and not field.rule.day:
         # A day without a time is a day of the company, whatever zone the file's times are in.
+        parts["dateless"] = _dateless(field)
         zone = f"case when {field.part('dateless')} then $home_zone else $zone end"
-    instant = (
-        f"case when {offset} is null then timezone({zone}, {local}) "
-        f"else timezone('UTC', {local} - to_minutes({offset})) end"
-    )
+    has_offset = "offset" in parts
+    instant = f"timezone({zone}, {local})"
+    if has_offset:
+        exact = f"timezone('UTC', {local} - to_minutes({offset}))"
+        instant = f"case when {offset} is null then {instant} else {exact} end"
     if field.rule.day:
         instant = f"timezone($home_zone, date_trunc('day', {local}))"
     # A day that was stored as midnight of some zone is that day, wherever it is read.
-    unmoved = f"{offset} is null" + (f" or {local} = date_trunc('day', {local})" if is_date else "")
-    unmoved = "true" if field.rule.day else unmoved
-    day = f"cast(case when {unmoved} then {local} else timezone($zone, {instant}) end as date)"
+    day = f"cast({local} as date)"
+    if has_offset and not field.rule.day:
+        unmoved = f"{offset} is null" + (f" or {local} = date_trunc('day', {local})" if is_date else "")
+        day = f"cast(case when {unmoved} then {local} else timezone($zone, {instant}) end as date)"
     value = _later(field, day if is_date else instant)
     first = FIRST_DAY_OF_BIRTH if field.column.name == "birth_on" else FIRST_DAY
     late = (
@@ -78,15 +81,13 @@ def convert_date(field: Field) -> Conversion:
     fault = (
         f"case when {name} is not null and {local} is null then 'bad_date' "
         f"when {day} < date '{first}' then 'date_out_of_range' when {late} "
-        f"when {offset} is null then {odd} end"
+        f"when {f'{offset} is null' if has_offset else 'true'} then {odd} end"
     )
-    parts = _parts(field)
-    if field.dialect.timezone is not None:
-        parts["dateless"] = _dateless(field)
     return Conversion(
-        f"case when ({fault}) is null then {value} end",
+        value,
         fault,
         parts=parts,
+        is_date=True,
         is_time=not is_date and not field.rule.day,
         lookup=jalali_local(field) if field.calendar == "jalali" else None,
     )
@@ -110,6 +111,8 @@ def _later(field: Field, value: str) -> str:
 
 def _dateless(field: Field) -> str:
     """Return SQL that is true where the text has a day and no time."""
+    if field.facts.iso is not None:
+        return "true" if field.facts.iso == "day" else "false"
     is_number = f"regexp_full_match({field.text}, '\\d{{9,}}|\\d+\\.\\d+')"
     return f"not contains({field.text}, ':') and not {is_number}"
 
@@ -155,9 +158,11 @@ def gregorian_day(field: Field) -> str:
 
 def _parts(field: Field) -> dict[str, str]:
     if field.calendar == "jalali":
-        return {"offset": _NO_OFFSET}
-    text = ascii_text(field.text)
+        return {}
     formats = formats_of(field)
+    if field.facts.iso is not None and formats == (ISO,):
+        return {"local": f"try_cast({field.text} as timestamp)"}
+    text = ascii_text(field.text)
     if formats == (ISO,):
         return _iso(text)
     locals_: list[str] = []
@@ -174,10 +179,10 @@ def _parts(field: Field) -> dict[str, str]:
             locals_.append(_SPECIAL[one](text))
             if one in (EPOCH, EPOCH_MS):
                 offsets.append(f"case when {locals_[-1]} is not null then 0 end")
-    return {
-        "local": locals_[0] if len(locals_) == 1 else f"coalesce({', '.join(locals_)})",
-        "offset": f"cast(coalesce({', '.join(offsets)}, null) as bigint)" if offsets else _NO_OFFSET,
-    }
+    parts = {"local": locals_[0] if len(locals_) == 1 else f"coalesce({', '.join(locals_)})"}
+    if offsets:
+        parts["offset"] = f"cast(coalesce({', '.join(offsets)}, null) as bigint)"
+    return parts
 
 
 def _iso(text: str) -> dict[str, str]:

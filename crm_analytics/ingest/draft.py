@@ -351,10 +351,8 @@ def _target_lines(name: str, seen: Sequence[_Seen], *, is_main: bool) -> tuple[l
         done.add(column_name)
         read_by |= {one.name for one in columns}
         column = declared.column(column_name)
-        for one in columns:
-            lines.append(
-                f"# {_shown(one.name)}: the name means {meaning.replace('_', ' ')}; {one.look.words}"
-            )
+        means = f"the name means {meaning.replace('_', ' ')}"
+        lines += [f"# {_shown(one.name)}: {means}; {one.look.words}" for one in columns]
         keys = [_from(columns)]
         if column.required:
             keys.append("required = true")

@@ -11,32 +11,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from crm_analytics.errors import FileRefused
-from crm_analytics.ingest.conversions import (
-    NONE,
-    NUMBERS,
-    Conversion,
-    Field,
-    convert_boolean,
-    convert_currency,
-    convert_id,
-    convert_text,
-    convert_word,
-)
-from crm_analytics.ingest.dates import convert_date, gregorian_day, jalali_local, may_be_jalali
+from crm_analytics.ingest.cell_facts import Facts, facts_of
+from crm_analytics.ingest.conversions import NONE, Field
+from crm_analytics.ingest.converted_sql import is_read_date, output, output_names, staged, statements
+from crm_analytics.ingest.dates import gregorian_day, jalali_local, may_be_jalali
 from crm_analytics.ingest.headers import header_key
-from crm_analytics.ingest.planning import MappingPlan, TargetPlan, has_tests, plan_mapping, texts_sql
+from crm_analytics.ingest.planning import MappingPlan, TargetPlan, plan_mapping
 from crm_analytics.ingest.profile import Calendar, Target
 from crm_analytics.ingest.row_shapes import RowShapes
-from crm_analytics.normalise.local_time import odd_local_times
-from crm_analytics.warehouse import Sandbox, quote_ident
+from crm_analytics.warehouse import Sandbox
 
 __all__ = [
     "Control",
@@ -54,7 +45,6 @@ LISTED_UNKNOWN_COLUMNS = 10
 LISTED_VALUES = 100
 # So many dates of a column, all in a form that nobody declared, refuse a file before it is read to its end.
 CERTAIN_DATES = 1_000
-_FIRST_YEAR = 1990
 
 # Ordinary ways to write a day that are not ISO, and what to do about a whole column of them.
 _UNDECLARED = {
@@ -174,13 +164,21 @@ class _DateCounts:
     gregorian: int = 0
     example: str | None = None
 
+    def add(self, one: Field, count: int) -> None:
+        """Count dates that were read in the field's calendar."""
+        self.texts += count
+        if one.calendar == "jalali":
+            self.jalali += count
+        else:
+            self.gregorian += count
+
 
 class Mapper:
     """Converts the blocks of one delivery, in their order; a context manager.
 
     Examples
     --------
-    >>> from datetime import UTC
+    >>> from datetime import UTC, datetime
     >>> from crm_analytics.ingest.recognise import profile
     >>> from crm_analytics.ingest.records import Block
     >>> cells = pa.table({"record_number": [1, 2], "c0": ["C1", ""], "c1": ["Ada", "Nobody"]})
@@ -200,11 +198,8 @@ class Mapper:
 
     def __init__(self, plan: MappingPlan) -> None:
         self._sandbox = Sandbox()
-        odd_times = _odd_times(plan.zone, plan.received_at)
-        self._has_odd_times = odd_times.num_rows > 0
-        self._sandbox.register("odd_times", odd_times)
         self._shapes = RowShapes(plan, self._sandbox)
-        self._dates = {one.key: _DateCounts() for one in plan.fields if _is_read_date(one)}
+        self._dates = {one.key: _DateCounts() for one in plan.fields if is_read_date(one)}
         self._undeclared: dict[tuple[str, str], int] = defaultdict(int)
         self._issues: dict[tuple[str, str, str], tuple[int, int]] = {}
         self._untold = 0
@@ -212,10 +207,8 @@ class Mapper:
 
     def _use(self, plan: MappingPlan) -> None:
         self._plan = plan
-        self._conversions = {one.key: _conversion(one) for one in plan.fields}
-        self._texts = texts_sql(plan)
-        self._converted = _converted_sql(plan, self._conversions, has_odd_times=self._has_odd_times)
-        self._counts = _counts_sql(plan, self._conversions)
+        self._thorough = statements(plan, {})
+        self._quick: dict[tuple[Facts, ...], str] = {}
 
     def __enter__(self) -> Mapper:
         return self
@@ -233,11 +226,48 @@ class Mapper:
         FileRefused
             ``ambiguous_date``, or ``bad_date``: all dates of a column are in a form nobody declared.
         """
-        ignored = 0
-        if self._shapes.is_plain:
-            self._sandbox.register("cells", block.cells)
-        else:
-            ignored = self._shapes.apply(block.cells)
+        ignored, cells = 0, block.cells
+        if not self._shapes.is_plain:
+            ignored, cells = self._shapes.apply(cells)
+        quick, rest = self._convert_quickly(cells)
+        parts = [(rest, self._convert_thoroughly(rest))] if rest.num_rows or quick is None else []
+        rows: list[tuple[Target, pa.Table]] = []
+        for planned in self._plan.targets:
+            tables = [_told_rows(quick, planned)] if quick is not None else []
+            tables += [self._sandbox.arrow(staged(planned)) for _ in parts]
+            rows.append((planned.target, _in_order(tables)))
+        faults = self._faults(block.cells) if parts and parts[0][1]["broken"] else ()
+        return MappedBlock(tuple(rows), faults, ignored)
+
+    def _convert_quickly(self, cells: pa.Table) -> tuple[pa.Table | None, pa.Table]:
+        """Convert what is beyond doubt; return the rows of all targets, and the cells of the rest."""
+        plan = self._plan
+        places = sorted(set(plan.places.values()))
+        facts = tuple(facts_of(cells[f"c{place}"]) for place in places)
+        if facts not in self._quick:
+            self._quick[facts] = statements(plan, dict(zip(places, facts, strict=True))).quick
+        sql = self._quick[facts]
+        if not sql or not cells.num_rows:
+            return None, cells
+        self._sandbox.register("cells", cells)
+        valued = self._sandbox.arrow(sql, **self._parameters(sql))
+        noticed = valued["is_noticed"]
+        rest = cells.slice(0, 0)
+        if pc.any(noticed).as_py():
+            numbers = valued["record_number"].filter(noticed)
+            rest = cells.filter(pc.is_in(cells["record_number"], numbers.combine_chunks()))
+            valued = valued.filter(pc.invert(noticed))
+        for planned in plan.targets:
+            for name, one in planned.fields.items():
+                if one.key in self._dates:
+                    column = valued[output(planned, name)]
+                    self._dates[one.key].add(one, len(column) - column.null_count)
+        self._untold += _untold(valued, plan)
+        return valued, rest
+
+    def _convert_thoroughly(self, cells: pa.Table) -> dict[str, int]:
+        """Convert cells value by value (tables `texts`, `converted`), and note what is noticed."""
+        self._sandbox.register("cells", cells)
         counts = self._convert()
         calendars = self._look_at_dates(counts)
         if calendars:
@@ -246,12 +276,7 @@ class Mapper:
         self._refuse_undeclared_dates(CERTAIN_DATES)
         self._untold += counts["untold"]
         self._note_issues(counts)
-        faults = self._faults(block.cells) if counts["broken"] else ()
-        staged = tuple(
-            (planned.target, self._sandbox.arrow(_staged_sql(planned, counts)))
-            for planned in self._plan.targets
-        )
-        return MappedBlock(staged, faults, ignored)
+        return counts
 
     def finish(self) -> Findings:
         """Return what was noticed in all blocks.
@@ -279,32 +304,25 @@ class Mapper:
         return Findings((*issues, *_unknown_columns(self._plan)), again=self._better_plan())
 
     def _convert(self) -> dict[str, int]:
-        """Make table `converted` of table `cells`; return its counts (`_counts_sql`)."""
-        sandbox, plan = self._sandbox, self._plan
-        self._run(self._texts)
-        for one in plan.fields:
-            lookup = self._conversions[one.key].lookup
-            if lookup is not None:
-                self._run(
-                    f"create or replace temp table {one.part('lookup')} as select {one.text} as text, "
-                    f"{lookup} as local from (select distinct {one.text} from texts)"
-                )
-        self._run(self._converted)
-        names = [name for name, _ in self._counts]
-        [row] = sandbox.rows(f"select {', '.join(sql for _, sql in self._counts)} from converted")
-        return dict(zip(names, row, strict=True))
+        """Make table `converted` of table `cells`; return its counts."""
+        for sql in (self._thorough.texts, *self._thorough.lookups, self._thorough.converted):
+            self._run(sql)
+        counts = self._thorough.counts
+        [row] = self._sandbox.rows(f"select {', '.join(sql for _, sql in counts)} from converted")
+        return dict(zip((name for name, _ in counts), row, strict=True))
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a statement with the values it names."""
+        return self._sandbox.rows(sql, **self._parameters(sql))
+
+    def _parameters(self, sql: str) -> dict[str, Any]:
         plan = self._plan
-        given = plan.bindings.used_in(sql)
         named = {
             "zone": plan.zone,
             "home_zone": plan.home_zone,
             "received_on": plan.received_at.astimezone(ZoneInfo(plan.home_zone)).date(),
         }
-        given |= {name: value for name, value in named.items() if f"${name}" in sql}
-        return self._sandbox.rows(sql, **given)
+        return plan.bindings.used_in(sql) | {key: value for key, value in named.items() if f"${key}" in sql}
 
     def _look_at_dates(self, counts: Mapping[str, int]) -> dict[str, Calendar]:
         """Count what the dates of a block look like; return calendars that are to be changed."""
@@ -315,14 +333,13 @@ class Mapper:
             seen = self._dates[one.key]
             is_first = seen.texts == 0
             texts, bad = counts[f"{one.key} texts"], counts[f"{one.key} bad"]
-            seen.texts += texts
             if not bad:
-                seen.jalali += texts * (one.calendar == "jalali")
-                seen.gregorian += texts * (one.calendar == "gregorian")
+                seen.add(one, texts)
                 continue
             [(jalali, gregorian, example)] = self._run(
                 f"select count({jalali_local(one)}), count({gregorian_day(one)}), min({one.text}) from texts"
             )
+            seen.texts += texts
             seen.jalali += jalali
             seen.gregorian += gregorian
             seen.example = seen.example or example
@@ -444,147 +461,37 @@ class Mapper:
         return tuple(found)
 
 
+def _untold(valued: pa.Table, plan: MappingPlan) -> int:
+    """Return how many records tell of no entity."""
+    told = [valued[planned.told.strip('"')] for planned in plan.targets]
+    if any(pc.all(one).as_py() for one in told) or not valued.num_rows:
+        return 0
+    of_any = told[0]
+    for one in told[1:]:
+        of_any = pc.or_(of_any, one)
+    untold: int = valued.num_rows - pc.sum(of_any).as_py()
+    return untold
+
+
+def _told_rows(valued: pa.Table, planned: TargetPlan) -> pa.Table:
+    """Return the rows of one target from those of all."""
+    names = output_names(planned)
+    told = valued[planned.told.strip('"')]
+    rows = valued.select(["record_number", *(output(planned, name) for name in names)])
+    rows = rows.rename_columns(["record_number", *names])
+    return rows if pc.all(told).as_py() else rows.filter(told)
+
+
+def _in_order(tables: list[pa.Table]) -> pa.Table:
+    """Return rows in the order of their records."""
+    filled = [one for one in tables if one.num_rows] or tables[:1]
+    if len(filled) == 1:
+        return filled[0]
+    return pa.concat_tables(filled).sort_by("record_number")
+
+
 def _place(plan: MappingPlan, one: Field) -> int:
     return min(plan.places[source] for source in one.rule.sources if source in plan.places)
-
-
-def _is_read_date(one: Field) -> bool:
-    return one.column.type in ("DATE", "TIMESTAMP") and bool(one.rule.sources)
-
-
-def _conversion(one: Field) -> Conversion:
-    column = one.column
-    if not one.rule.sources and one.rule.constant is not None:
-        return Conversion(f"cast({one.bindings.add(one.rule.constant)} as {column.sql_type})")
-    if column.type in NUMBERS:
-        return NUMBERS[column.type](one)
-    if column.type in ("DATE", "TIMESTAMP"):
-        return convert_date(one)
-    if column.type == "BOOLEAN":
-        return convert_boolean(one)
-    if column.type == "CURRENCY":
-        return convert_currency(one)
-    if column.words is not None:
-        return convert_word(one)
-    return convert_id(one) if one.is_id else convert_text(one)
-
-
-def _converted_sql(plan: MappingPlan, conversions: Mapping[str, Conversion], *, has_odd_times: bool) -> str:
-    """Return SQL for table `converted`: value, fault and note of every field, who is told of, what fails."""
-    parts, odd, joins, outputs = ["texts.*"], ["parsed.*"], [], ["record_number"]
-    lookups = []
-    for number, one in enumerate(plan.fields):
-        how = conversions[one.key]
-        parts += [f"{sql} as {one.part(suffix)}" for suffix, sql in how.parts.items()]
-        if how.lookup is not None:
-            lookups.append(
-                f"left join {one.part('lookup')} as found_{number} on found_{number}.text = texts.{one.text}"
-            )
-            parts.append(f"found_{number}.local as {one.part('local')}")
-        if how.lookup is not None or "local" in how.parts:
-            local, times = one.part("local"), f"times_{number}"
-            if how.is_time and has_odd_times:
-                joins.append(f"asof left join odd_times as {times} on parsed.{local} >= {times}.starts")
-                # Midnight is how exports write a day without a time: no day lacks its beginning.
-                known = f"{local} < {times}.ends and {local} <> date_trunc('day', {local})"
-                odd.append(f"case when {known} then {times}.kind end as {one.part('odd')}")
-            else:
-                odd.append(f"{NONE} as {one.part('odd')}")
-        fault = how.fault
-        if one.rule.required and one.rule.sources:
-            fault = f"coalesce(case when {one.text} is null then 'missing_value' end, {fault})"
-        if has_tests(one.rule):
-            fault = f"case when {one.part('test')} then 'bad_boolean' else {fault} end"
-        value = how.value
-        if has_tests(one.rule):
-            value = f"case when not {one.part('test')} then {value} end"
-        outputs += [f"{value} as {one.part('value')}", f"{fault} as {one.part('fault')}"]
-        if how.note != NONE:
-            outputs.append(f"{how.note} as {one.part('note')}")
-    for number, planned in enumerate(plan.targets):
-        told = [planned.told]
-        if number:
-            told += [
-                f"{one.text} is not null"
-                for one in planned.fields.values()
-                if one.is_id and one.rule.required and one.rule.sources
-            ]
-        outputs.append(f"{' and '.join(told)} as {planned.told}")
-    return (
-        "create or replace temp table converted as "
-        f"with parsed as (select {', '.join(parts)} from texts {' '.join(lookups)}), "
-        f"placed as (select {', '.join(odd)} from parsed {' '.join(joins)}), "
-        f"valued as (select {', '.join(outputs)} from placed) "
-        f"select *, {_is_broken(plan)} as is_broken from valued"
-    )
-
-
-def _is_broken(plan: MappingPlan) -> str:
-    """Return SQL that is true for records that fail an entity they tell of, or tell of none."""
-    tests = []
-    for planned in plan.targets:
-        faults = [f"{planned.fields[name].part('fault')} is not null" for name in planned.required]
-        if faults:
-            tests.append(f"({planned.told} and ({' or '.join(faults)}))")
-    if not all(planned.target.when for planned in plan.targets):
-        tests.append(f"not ({_is_told(plan)})")
-    return " or ".join(tests) or "false"
-
-
-def _is_told(plan: MappingPlan) -> str:
-    """Return SQL that is true for records that tell of some entity."""
-    return " or ".join(planned.told for planned in plan.targets)
-
-
-def _counts_sql(plan: MappingPlan, conversions: Mapping[str, Conversion]) -> list[tuple[str, str]]:
-    """Return what is counted in `converted`, as (name, SQL)."""
-    counts = [
-        ("broken", "count(*) filter (is_broken)"),
-        ("untold", f"count(*) filter (not is_broken and not ({_is_told(plan)}))"),
-    ]
-    for planned in plan.targets:
-        stays = f"not is_broken and {planned.told}"
-        for name, one in planned.fields.items():
-            fault = one.part("fault")
-            may_fail = conversions[one.key].fault != NONE or has_tests(one.rule)
-            if name not in planned.required and may_fail:
-                counts.append((f"{one.key} fault", f"count(*) filter ({fault} is not null and {stays})"))
-            if conversions[one.key].note != NONE:
-                note = one.part("note")
-                counts.append((f"{one.key} note", f"count(*) filter ({note} is not null and {stays})"))
-            if _is_read_date(one):
-                bad = f"{fault} in ('bad_date', 'date_out_of_range')"
-                is_bad_text = f"coalesce({fault}, 'missing_value') <> 'missing_value'"
-                is_text = f"{one.part('value')} is not null or {is_bad_text}"
-                counts.append((f"{one.key} bad", f"count(*) filter ({bad})"))
-                counts.append((f"{one.key} texts", f"count(*) filter ({is_text})"))
-    return counts
-
-
-def _staged_sql(planned: TargetPlan, counts: Mapping[str, int]) -> str:
-    """Return SQL of the sound records that tell of a target: what `store_versions` takes."""
-    columns = [
-        f"{one.part('value')} as {quote_ident(name)}"
-        for name, one in planned.fields.items()
-        if not (planned.entity.name == "order_lines" and name == "amount")
-    ]
-    if planned.entity.name == "order_lines":
-        columns.append(f"{_amount(planned)} as amount")
-    return (
-        f"select record_number, {', '.join(columns)} from converted where not is_broken and {planned.told} "
-    )
-
-
-def _amount(planned: TargetPlan) -> str:
-    def value(name: str, sql_type: str = "decimal(18, 4)") -> str:
-        one = planned.fields.get(name)
-        return one.part("value") if one is not None else f"cast(null as {sql_type})"
-
-    discount = f"coalesce({value('discount_amount')}, 0)"
-    # DuckDB keeps a product of two DECIMAL(18) in 64 bits: widen one of them first
-    product = f"cast({value('quantity')} as decimal(38, 4)) * {value('unit_price')}"
-    computed = f"cast({product} as decimal(38, 4)) - {discount}"
-    return f"coalesce({value('amount', 'decimal(38, 4)')}, cast({computed} as decimal(38, 4)))"
 
 
 def _is_header(cells: pa.Table, header: Sequence[str], row: int) -> bool:
@@ -603,17 +510,6 @@ def _unknown_columns(plan: MappingPlan) -> tuple[Issue, ...]:
         detail = f"{len(unknown):,} columns are not in the profile and not loaded: {first} ..."
         return (Issue("unknown_column", "", detail, len(unknown)),)
     return tuple(Issue("unknown_column", name, "not in the profile, not loaded", 1) for name in unknown)
-
-
-def _odd_times(zone: str, received_at: datetime) -> pa.Table:
-    times = odd_local_times(zone, _FIRST_YEAR, received_at.year + 1)
-    return pa.table(
-        {
-            "kind": pa.array([kind for kind, _, _ in times], pa.string()),
-            "starts": pa.array([start for _, start, _ in times], pa.timestamp("us")),
-            "ends": pa.array([end for _, _, end in times], pa.timestamp("us")),
-        }
-    )
 
 
 def escaped(text: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from crm_analytics.errors import FileRefused, ProfileError
+from crm_analytics.ingest.cell_facts import NOTHING, Facts
 from crm_analytics.ingest.cleaning import cleaned
 from crm_analytics.ingest.conversions import Bindings, Field
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
@@ -299,25 +300,6 @@ def _is_id(declared: Entity, name: str) -> bool:
     return column.refers is not None or name.endswith("source_id") or name in declared.key
 
 
-def texts_sql(plan: MappingPlan) -> str:
-    """Return SQL for table `texts`: the text of every field, NULL where it is blank, and who is told of."""
-    cells = Cells(plan)
-    columns = ["record_number"]
-    for planned in plan.targets:
-        for one in planned.fields.values():
-            if not one.rule.sources and one.rule.constant is not None:
-                continue
-            columns.append(f"{cells.text(one)} as {one.text}")
-            bad = cells.bad_tests(one.rule)
-            if bad:
-                columns.append(f"{bad} as {one.part('test')}")
-            for suffix, source in (("months", one.rule.plus_months), ("minutes", one.rule.plus_minutes)):
-                if source is not None:
-                    columns.append(f"{cells.cell(source)} as {one.part(suffix)}")
-        columns.append(f"{cells.all_hold(planned.target.when)} as {planned.told}")
-    return f"create or replace temp table texts as select {', '.join(columns)} from cells"
-
-
 def has_tests(rule: ColumnRule) -> bool:
     """Do cases of the rule ask whether a cell is true, so that it may be neither true nor false?"""
     return any(test.kind in ("if_true", "if_false") for case in rule.cases for test in case.tests)
@@ -326,7 +308,8 @@ def has_tests(rule: ColumnRule) -> bool:
 class Cells:
     """SQL of texts over the cells of a file (c0, c1 ...)."""
 
-    def __init__(self, plan: MappingPlan) -> None:
+    def __init__(self, plan: MappingPlan, facts: Mapping[int, Facts] | None = None) -> None:
+        self._facts = facts or {}
         self._places = plan.places
         self._bindings = plan.bindings
         self._blanks = [self._bindings.add(one.lower()) for one in plan.profile.dialect.blanks]
@@ -336,6 +319,9 @@ class Cells:
         if source not in self._places:
             return "cast(null as varchar)"
         name = f"c{self._places[source]}"
+        known = self._facts.get(self._places[source], NOTHING)
+        if not known.has_outer_blanks and not self._blanks:
+            return f"nullif({name}, '')" if known.has_blank else name
         has_none = " and ".join(
             [f"{name} >= '!'", f"not starts_with({name}, chr(160))"]
             + [f"not ends_with({name}, {blank})" for blank in ("' '", "chr(9)", "chr(160)")]
@@ -418,7 +404,8 @@ class Cells:
         for source in choice:
             cell = self.cell(source)
             # Free text stays as typed, outer blanks and all.
-            if len(choice) == 1 and one.is_free_text:
+            is_trimmed = not self._facts.get(self._places[source], NOTHING).has_outer_blanks
+            if len(choice) == 1 and one.is_free_text and not is_trimmed:
                 cell = f"case when {cell} is not null then c{self._places[source]} end"
             for cleaner in one.rule.clean:
                 cell = cleaned(cell, cleaner)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from crm_analytics.errors import FileRefused, ProfileError
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
+from crm_analytics.ingest.options import option
 from crm_analytics.ingest.profile import WHITESPACE, ColumnRule, Profile, Target, nearest
 from crm_analytics.ingest.profile_file import read_profile
 from crm_analytics.schema import entities
@@ -97,7 +98,7 @@ def detect(file: str, headers: Sequence[tuple[str, Sequence[str]]]) -> tuple[Pro
     if len(named or fitting) > 1:
         raise ProfileError(
             f"{file}: several profiles fit: {', '.join(sorted({name for name, _ in named or fitting}))}. "
-            "Say which with profile=."
+            f"Say which with {option('profile')}."
         )
     name, delimiter = (named or fitting)[0]
     return profiles()[name], delimiter
@@ -116,18 +117,19 @@ def _unknown_layout(
         _, name, missing = near[0]
         return FileRefused(
             f"{file}: {columns_missing(missing)} for profile {name!r}. Found: {found}. "
-            "Export them too, or name another profile=.",
+            f"Export them too, or name another profile with {option('profile')}.",
             file=file,
             reason="missing_column",
             column=missing[0],
         )
     listed = "; ".join(f"{name} (missing: {', '.join(missing[:4])})" for _, name, missing in near[:3])
-    hint = " Is the delimiter right (delimiter=), or the header on a later line (skip_rows=)?"
+    hint = " Is the delimiter right, or does the header stand on a later line?"
+    hint += f" Say {option('delimiter')} or {option('skip_rows')}."
     hint = hint if len(widest) <= 2 else ""
     return ProfileError(
         f"{file}: no profile fits the columns {found}.{hint} "
         + (f"Nearest: {listed}. " if listed else "")
-        + "Name one with profile=, or add one: docs/how-to-add/export-profile.md."
+        + f"Name one with {option('profile')}, or add one: docs/how-to-add/export-profile.md."
     )
 
 

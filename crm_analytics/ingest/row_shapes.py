@@ -39,7 +39,7 @@ class RowShapes:
     plan : MappingPlan
         Of the delivery.
     sandbox : Sandbox
-        Where table `delivered` is registered and table `cells` is made.
+        Where the work is done.
     """
 
     def __init__(self, plan: MappingPlan, sandbox: Sandbox) -> None:
@@ -62,8 +62,8 @@ class RowShapes:
         """Is there nothing to do?"""
         return not self._fill and self._ignored == "false"
 
-    def apply(self, cells: pa.Table) -> int:
-        """Make table `cells` of a block; return how many of its rows are no records."""
+    def apply(self, cells: pa.Table) -> tuple[int, pa.Table]:
+        """Return how many rows of a block are no records, and the cells of the others."""
         sandbox = self._sandbox
         sandbox.register("delivered", cells)
         parameters = self._bindings.used_in(self._ignored)
@@ -84,11 +84,10 @@ class RowShapes:
         if self._fill:
             last = sandbox.arrow("select * from filled order by record_number desc limit 1")
             self._carried = last if last.num_rows else self._carried
-        sandbox.rows(
-            "create or replace temp table cells as "
-            f"select record_number, {', '.join(self._names)} from filled where not is_carried"
+        return int(ignored), sandbox.arrow(
+            f"select record_number, {', '.join(self._names)} from filled where not is_carried "
+            "order by record_number"
         )
-        return int(ignored)
 
     def _filled(self) -> str:
         names = ", ".join(self._names)
