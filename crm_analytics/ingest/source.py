@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crm_analytics.errors import FileRefused
+from crm_analytics.ingest.options import option
 from crm_analytics.ingest.parts import parts_of
 from crm_analytics.ingest.records import Part
 
@@ -96,7 +97,7 @@ class Text:
             line += piece.count(b"\n", 0, start)
             raise FileRefused(
                 f"{self.part.name}, line {line}: byte {offset + start} cannot be {self.encoding}. "
-                "Say the right encoding=, for example 'cp1252' or 'cp1256'.",
+                f"Say {option('encoding', 'cp1252', 'cp1256')}, whichever is right.",
                 file=self.part.name,
                 reason="invalid_encoding",
                 line=line,
@@ -168,7 +169,7 @@ def decoded(part: Part, encoding: str | None) -> Text:
             raise _refused(
                 part.name,
                 "invalid_encoding",
-                "many NUL bytes and no byte order mark: is this UTF-16? Say encoding='utf-16-le'.",
+                f"many NUL bytes, no byte order mark: is this UTF-16? Say {option('encoding', 'utf-16-le')}.",
             )
         return Text(part)
     try:
@@ -177,7 +178,9 @@ def decoded(part: Part, encoding: str | None) -> Text:
         "".encode(known)
     except (LookupError, AttributeError, TypeError) as error:
         raise _refused(
-            part.name, "invalid_encoding", f"encoding={encoding!r} is unknown. Try 'cp1252' or 'cp1256'."
+            part.name,
+            "invalid_encoding",
+            f"encoding={encoding!r} is unknown. Say {option('encoding', 'cp1252', 'cp1256')}.",
         ) from error
     return Text(part, _WITHOUT_MARK.get(known, known))
 
@@ -213,7 +216,7 @@ def _read(path: Path) -> Chunks:
 
 def _gunzipped(path: Path, size: int, limit: int) -> Chunks:
     """Yield what a gzip file expands to, member after member; NULs between members are padding."""
-    member, expanded = None, 0
+    member, expanded, larger = None, 0, option("max_expanded_bytes")
     for chunk, read in _read(path):
         rest = chunk
         while rest or (member is not None and read == size):
@@ -230,7 +233,7 @@ def _gunzipped(path: Path, size: int, limit: int) -> Chunks:
             rest = member.unconsumed_tail
             expanded += len(piece)
             if expanded > limit:
-                text = f"{size:,} bytes expand to more than {limit:,}. If right, say max_expanded_bytes=."
+                text = f"{size:,} bytes expand to more than {limit:,}. If right, say {larger}."
                 raise _refused(path.name, "expansion_limit", text)
             if piece:
                 yield piece, read

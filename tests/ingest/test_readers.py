@@ -177,8 +177,8 @@ def test_a_file_under_a_wrong_name_is_read_as_what_it_is_and_that_is_told(tmp_pa
 @pytest.mark.parametrize("kind", READERS)
 def test_a_file_cut_anywhere_is_refused_or_accounted_for(tmp_path: Path, kind: str) -> None:
     name, content = WRITERS[kind](RECORDS)
-    for cut in range(1, len(content), max(1, len(content) // 12)):
-        with Warehouse.open() as wh:
+    with Warehouse.open() as wh:
+        for cut in range(1, len(content), max(1, len(content) // 12)):
             try:
                 accounts = load(wh, written(tmp_path, name, content[:cut]), received_at=RECEIVED)
             except InputError:
