@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -73,11 +74,15 @@ def _command_line() -> Iterator[str]:
     yield ""
     yield "Made by `make docs`. Every command takes `--help`. Exit codes: 0 ok, 1 failed, 2 usage,"
     yield "3 blocked by the audit, 4 done but of some files nothing came in, 130 stopped by Ctrl-C."
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    for name in sorted(commands):
-        command = commands[name]
+    yield from _commands(typer.main.get_command(app), "crm-analytics")
+
+
+def _commands(group: Any, path: str) -> Iterator[str]:
+    """Yield what each command of a group takes; those of a group within it follow it."""
+    for name in sorted(group.commands):
+        command = group.commands[name]
         yield ""
-        yield f"## crm-analytics {name}"
+        yield f"## {path} {name}"
         yield ""
         yield inspect.cleandoc(command.help or "").split("\f")[0].strip()
         yield ""
@@ -85,6 +90,8 @@ def _command_line() -> Iterator[str]:
             if parameter.name != "help":
                 shown = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
                 yield f"- {shown}: {getattr(parameter, 'help', None) or parameter.name}"
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{path} {name}")
 
 
 if __name__ == "__main__":

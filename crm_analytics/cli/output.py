@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import math
 import sys
+import time
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
@@ -33,6 +35,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     import pandas as pd
 
+_SILENT_SECONDS = 1.0
 _FILE_WIDTH = 160  # when nobody is watching, a table need not fit a window
 
 
@@ -125,6 +128,36 @@ def progress(total: int, title: str) -> Iterator[OnStep]:
             started += 1
 
         yield on_step
+
+
+@contextmanager
+def byte_progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show how much of each file is read, on standard error, once the work takes more than a second.
+
+    Yields what `crm_analytics.load` calls: name of the file, bytes read so far, bytes in all.
+    """
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True, markup=False, highlight=False, emoji=False),
+        transient=True,
+    )
+    task = bar.add_task(title)
+    began = time.monotonic()
+
+    def on_bytes(file: str, done: int, total: int) -> None:
+        stage = "storing" if done >= total else title
+        bar.update(task, completed=done, total=total, description=f"{stage}: {safe(file)}")
+        if not bar.live.is_started and time.monotonic() - began > _SILENT_SECONDS:
+            bar.start()
+
+    try:
+        yield on_bytes
+    finally:
+        bar.stop()
 
 
 def number(value: object, digits: int = 0) -> str:

@@ -18,7 +18,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
 import crm_analytics
-from crm_analytics.errors import AuditBlocked, CrmError
+from crm_analytics.errors import AuditBlocked, CrmError, UsageError
 from crm_analytics.warehouse.connection import Warehouse
 from crm_analytics.warehouse.sql_file import SqlFile
 
@@ -55,6 +55,26 @@ class StepReport:
     rows: int | None
     seconds: float
     note: str
+
+
+@dataclass(frozen=True)
+class LoadRecord:
+    """All there is to say of one load; each row is a mapping of column to value.
+
+    Attributes
+    ----------
+    account : dict
+        Its row of `load_accounts`, without what is missing.
+    entities, reasons, controls, issues : tuple of dict
+        What each entity got; records set aside by reason and column; what the source says beside what was
+        counted here; what was noticed.
+    """
+
+    account: dict[str, Any]
+    entities: tuple[dict[str, Any], ...]
+    reasons: tuple[dict[str, Any], ...]
+    controls: tuple[dict[str, Any], ...]
+    issues: tuple[dict[str, Any], ...]
 
 
 @dataclass
@@ -224,6 +244,33 @@ def loaded_ids(wh: Warehouse) -> list[int]:
 def load_accounts(wh: Warehouse) -> pd.DataFrame:
     """Return every load with its account, in order; columns as in ``ops/load_accounts.sql``."""
     return wh.frame(SqlFile.beside(__file__, "ops/load_accounts.sql"))
+
+
+def load_record(wh: Warehouse, load_id: int) -> LoadRecord:
+    """Return all there is to say of one load; UsageError when there is no such load."""
+    accounts = load_accounts(wh)
+    found = accounts[accounts["load_id"] == load_id].astype(object)
+    if found.empty:
+        raise UsageError(f"There is no load {load_id}. See `crm-analytics loads`.")
+    [account] = found.where(found.notna(), None).to_dict("records")
+
+    def of_load(columns: str, table: str, rest: str = "") -> tuple[dict[str, Any], ...]:
+        rows = wh.rows(f"select {columns} from {table} where load_id = $load_id {rest}", load_id=load_id)
+        return tuple(dict(zip(columns.split(", "), row, strict=True)) for row in rows)
+
+    return LoadRecord(
+        account={str(name): value for name, value in account.items()},
+        entities=of_load("entity, rows_staged, rows_loaded, rows_merged", "ops.load_entities", "order by 1"),
+        reasons=of_load(
+            "reason, column_name, records",
+            "(select load_id, reason, column_name, count(*) as records from ops.quarantine group by all)",
+            "order by records desc, reason, column_name",
+        ),
+        controls=of_load(
+            "control, scope, source_id, theirs, ours, difference", "ops.load_controls", "order by rowid"
+        ),
+        issues=of_load("issue, column_name, detail, row_count", "ops.load_issues", "order by rowid"),
+    )
 
 
 def _short(error: BaseException) -> str:

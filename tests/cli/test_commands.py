@@ -90,7 +90,7 @@ def test_a_defect_is_code_1_without_traceback_or_values(
     monkeypatch.setattr(Settings, "default", lambda: broken(None))
     assert cli.main(["loads"]) == cli.FAILED
     shown = capsys.readouterr().err
-    assert "ZeroDivisionError in crm_analytics.cli.commands" in shown
+    assert "ZeroDivisionError in crm_analytics.cli.session" in shown
     assert "4711" not in shown
     assert "Traceback" not in shown
 
@@ -285,14 +285,14 @@ def test_an_earlier_night_does_not_take_back_the_live_one_by_accident(
     assert live_day(here) == "2025-06-30"
 
 
-def test_loads_are_listed_newest_first_without_those_that_changed_nothing(
+def test_every_load_is_listed_newest_first_and_those_that_changed_nothing_can_be_hidden(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "a.csv").write_text(CUSTOMERS)
     (here / "b.csv").write_text(CUSTOMERS.replace("C", "D"))
     assert cli.main(["load", "a.csv", "b.csv", "b.csv"]) == cli.OK
     capsys.readouterr()
-    for words, expected in (["--json"], [2, 1]), (["--all", "--json"], [3, 2, 1]):
+    for words, expected in (["--json"], [3, 2, 1]), (["--hide-unchanged", "--json"], [2, 1]):
         assert cli.main(["loads", *words]) == cli.OK
         assert [one["load_id"] for one in json.loads(capsys.readouterr().out)] == expected
 

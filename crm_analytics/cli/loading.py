@@ -1,0 +1,369 @@
+"""What came in, how is it looked at, mended and taken back?  load, loads, quarantine, replay, unload."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crm_analytics.cli import FAILED, SOME_REFUSED
+from crm_analytics.cli import output as out
+from crm_analytics.cli.session import (
+    Json,
+    Limit,
+    SettingsFile,
+    open_warehouse,
+    read_settings,
+    show_trouble,
+)
+from crm_analytics.errors import CrmError, InputError, UsageError
+
+if TYPE_CHECKING:
+    from crm_analytics.ingest import Load
+    from crm_analytics.warehouse.run_log import LoadRecord
+
+app = typer.Typer(rich_markup_mode=None)
+quarantine = typer.Typer(
+    help="Records that were set aside: list, look at, export for correction.", rich_markup_mode=None
+)
+app.add_typer(quarantine, name="quarantine")
+
+LoadNumber = Annotated[int | None, typer.Option("--load", help="only those of this load", metavar="ID")]
+ShowValues = Annotated[bool, typer.Option("--show-values", help="show personal values unmasked")]
+
+# Columns of the list that fit a terminal; --json has all.
+LOADS_COLUMNS = (
+    "load_id",
+    "received_on",
+    "file",
+    "profile",
+    "status",
+    "rows_in",
+    "rows_loaded",
+    "rows_merged",
+    "rows_quarantined",
+    "rows_open",
+    "reason",
+)
+
+
+@app.command()
+def load(
+    paths: Annotated[list[Path], typer.Argument(help="export files or folders")],
+    profile: Annotated[str | None, typer.Option(help="import profile; default: detected")] = None,
+    source_system: Annotated[str | None, typer.Option(help="name the ids are scoped by")] = None,
+    encoding: Annotated[str | None, typer.Option(help="encoding, for example cp1252")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="what separates the fields; \\t is a tab")] = None,
+    decimal: Annotated[str | None, typer.Option(help="decimal mark: . or ,")] = None,
+    date_format: Annotated[str | None, typer.Option(help="how dates are written, as %d/%m/%Y")] = None,
+    skip_rows: Annotated[int | None, typer.Option(min=0, help="lines above the header")] = None,
+    timezone: Annotated[str | None, typer.Option(help="time zone of the times in the file")] = None,
+    default_country: Annotated[
+        str | None, typer.Option(help="country of addresses and numbers that name none")
+    ] = None,
+    default_currency: Annotated[
+        str | None, typer.Option(help="currency of amounts that name none, as EUR")
+    ] = None,
+    thousands: Annotated[str | None, typer.Option(help="mark between groups of three digits")] = None,
+    calendar: Annotated[
+        str | None, typer.Option(help="calendar of the dates: gregorian or jalali; default: told per column")
+    ] = None,
+    money_unit: Annotated[str | None, typer.Option(help="unit of Iranian amounts: rial or toman")] = None,
+    guest: Annotated[str | None, typer.Option(help="records without customer id: quarantine or keep")] = None,
+    duplicates: Annotated[str | None, typer.Option(help="equal lines of a file: merge or keep")] = None,
+    received_at: Annotated[
+        str | None, typer.Option(help="when it was received, ISO 8601; default: now", metavar="TIME")
+    ] = None,
+    max_expanded_bytes: Annotated[
+        int | None, typer.Option(min=1, help="how large a compressed file may become")
+    ] = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Load export files into the warehouse; options here go before those of crm.toml."""
+    import crm_analytics as crm
+
+    given = {
+        "profile": profile,
+        "source_system": source_system,
+        "encoding": encoding,
+        "delimiter": "\t" if delimiter == r"\t" else delimiter,
+        "decimal": decimal,
+        "date_format": date_format,
+        "skip_rows": skip_rows,
+        "timezone": timezone,
+        "default_country": default_country,
+        "default_currency": default_currency,
+        "thousands": thousands,
+        "calendar": calendar,
+        "money_unit": money_unit,
+        "guest": guest,
+        "duplicates": duplicates,
+        "received_at": received_at,
+        "max_expanded_bytes": max_expanded_bytes,
+    }
+    settings = read_settings(settings_file)
+    how = asdict(settings.ingest) | {name: value for name, value in given.items() if value is not None}
+    skipped = _check_paths(paths)
+    done: list[Load] = []
+    refused: list[CrmError] = []
+    with open_warehouse(settings) as wh, out.byte_progress("load") as progress:
+        for path in paths:
+            try:
+                done += crm.load(wh, path, **how, show_values=True, progress=progress)
+            except InputError as refusal:
+                refused.append(refusal)
+    _show_loads(done, skipped, as_json=as_json)
+    for error in refused:
+        out.print_error("Refused", str(error))
+    show_trouble(done)
+    if refused or any(load.trouble for load in done):
+        raise typer.Exit(SOME_REFUSED if done else FAILED)
+
+
+@app.command()
+def loads(
+    show: Annotated[int | None, typer.Option(help="all there is to say of one load", metavar="ID")] = None,
+    hide_unchanged: Annotated[
+        bool, typer.Option("--hide-unchanged", help="leave out files that had been loaded before")
+    ] = False,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+    limit: Limit = 40,
+) -> None:
+    """List every load there ever was, the newest first: refused, unchanged and withdrawn ones too."""
+    from crm_analytics.warehouse.run_log import load_accounts, load_record
+
+    with open_warehouse(read_settings(settings_file)) as wh:
+        if show is not None:
+            _show_record(load_record(wh, show), as_json=as_json)
+            return
+        accounts = load_accounts(wh)
+    if hide_unchanged:
+        accounts = accounts[accounts["status"] != "unchanged"]
+    out.print_frame("Loads", accounts.iloc[::-1], as_json=as_json, limit=limit, columns=LOADS_COLUMNS)
+
+
+@app.command()
+def unload(
+    load_id: Annotated[int, typer.Argument(help="number of the load (crm-analytics loads)")],
+    reason: Annotated[str, typer.Option(help="why; kept with the fact")] = "",
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Withdraw a load: nothing is deleted, it counts no more, and its file can be loaded again."""
+    import crm_analytics as crm
+
+    with open_warehouse(read_settings(settings_file)) as wh:
+        taken_back = crm.unload(wh, load_id, reason=reason)
+    if as_json:
+        out.print_json(asdict(taken_back))
+        return
+    versions = ", ".join(f"{count:,} of {name}" for name, count in taken_back.versions.items())
+    out.print_lines(
+        f"Withdrawn: load {load_id} ({taken_back.file}); rows that no longer count: {versions or 'none'}."
+    )
+    replays = [str(one) for one in taken_back.load_ids if one != load_id]
+    if replays:
+        out.print_lines(f"With it went the replays of its quarantine: load {', '.join(replays)}.")
+    if taken_back.repeated_in:
+        out.print_lines(
+            "Later files that said the same were merged with it. To have that back, load them again: "
+            f"{', '.join(taken_back.repeated_in)}."
+        )
+
+
+@quarantine.callback(invoke_without_command=True)
+def quarantine_alone(context: typer.Context) -> None:
+    """Records that were set aside: list, look at, export for correction."""
+    if context.invoked_subcommand is None:
+        quarantine_list()
+
+
+@quarantine.command("list")
+def quarantine_list(
+    load_id: LoadNumber = None,
+    records: Annotated[bool, typer.Option("--records", help="every record, not their number")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="also replayed and withdrawn ones")] = False,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+    limit: Limit = 40,
+) -> None:
+    """Count the records that were set aside and wait for a correction, by load, reason and column."""
+    from crm_analytics.ingest.quarantine import quarantine_id, quarantined
+
+    with open_warehouse(read_settings(settings_file)) as wh:
+        found = quarantined(wh, load_id=load_id, only_open=not show_all)
+    if found.empty and not as_json:
+        out.print_lines("Nothing is in quarantine.")
+        return
+    if records:
+        pairs = zip(found["load_id"], found["record_number"], strict=True)
+        found.insert(0, "id", [quarantine_id(*pair) for pair in pairs])
+        columns = ("id", "file", "line_number", "column_name", "reason", "raw_length", "status")
+        out.print_frame("Quarantine", found, as_json=as_json, limit=limit, columns=columns)
+        return
+    keys = ["load_id", "file", "reason", "column_name", "status"]
+    counts = found.groupby(keys, as_index=False).agg(
+        records=("record_number", "size"),
+        first_record=("record_number", "min"),
+        first_line=("line_number", "min"),
+    )
+    out.print_frame("Quarantine", counts, as_json=as_json, limit=limit)
+    if not as_json:
+        out.print_lines("One of them: quarantine show ID (as Q7-42); to mend them: quarantine export FOLDER.")
+
+
+@quarantine.command("show")
+def quarantine_show(
+    name: Annotated[str, typer.Argument(help="id of the record, as Q7-42: load 7, record 42", metavar="ID")],
+    show_values: ShowValues = False,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Show one record: where it stands, what is wrong with it, what to do, and what it says."""
+    from crm_analytics.ingest.quarantine import set_aside_record
+
+    with open_warehouse(read_settings(settings_file)) as wh:
+        record = set_aside_record(wh, name)
+    text = record.text(show_values=show_values)
+    told = {key: value for key, value in asdict(record).items() if key != "raw"} | {"text": text}
+    if as_json:
+        out.print_json(told)
+        return
+    column = f", column {record.column_name!r}" if record.column_name else ""
+    out.print_lines(
+        f"{record.quarantine_id} ({record.status}): {record.file}, record {record.record_number}, "
+        f"line {record.line_number}{column}",
+        f"{record.reason}: {record.advice}",
+        text,
+        *([] if show_values else ["Letters are shown as x and digits as 9; --show-values shows them."]),
+    )
+
+
+@quarantine.command("export")
+def quarantine_export(
+    folder: Annotated[Path, typer.Argument(help="folder that gets the files")],
+    load_id: LoadNumber = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Write the open records as they were delivered, to be corrected and replayed; with their places."""
+    from crm_analytics.ingest.quarantine import export_quarantine
+
+    with open_warehouse(read_settings(settings_file)) as wh:
+        written = export_quarantine(wh, folder, load_id=load_id)
+    if as_json:
+        out.print_json([asdict(one) for one in written])
+        return
+    if not written:
+        out.print_lines("Nothing is in quarantine; nothing was written.")
+    for one in written:
+        out.print_lines(
+            f"Wrote {one.file} ({one.count:,} records of load {one.load_id}); places: {one.places.name}."
+        )
+        if one.too_long:
+            out.print_lines(
+                f"{one.too_long:,} records of more than 1 MB are in the places only: mend the file itself."
+            )
+    if written:
+        out.print_lines("Correct the records, leave their ids, then: crm-analytics replay FILE.")
+
+
+@app.command()
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="corrected files of quarantine export")],
+    received_at: Annotated[
+        str | None,
+        typer.Option(
+            help="when the records were learned; default: when their file was received", metavar="TIME"
+        ),
+    ] = None,
+    decimal: Annotated[str | None, typer.Option(help="decimal mark, instead of that of the load")] = None,
+    date_format: Annotated[str | None, typer.Option(help="how dates are written, instead")] = None,
+    timezone: Annotated[str | None, typer.Option(help="time zone of the times, instead")] = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Load corrected records; what still reads as before, or was replayed before, is passed over."""
+    import crm_analytics as crm
+
+    given = {"decimal": decimal, "date_format": date_format, "timezone": timezone}
+    options = {name: value for name, value in given.items() if value is not None}
+    done: list[Load] = []
+    refused: list[CrmError] = []
+    with open_warehouse(read_settings(settings_file)) as wh, out.byte_progress("replay") as progress:
+        for file in files:
+            try:
+                done.append(
+                    crm.replay(
+                        wh, file, received_at=received_at, show_values=True, progress=progress, **options
+                    )
+                )
+            except InputError as refusal:
+                refused.append(refusal)
+    _show_loads(done, [], as_json=as_json)
+    for error in refused:
+        out.print_error("Refused", str(error))
+    show_trouble(done)
+    if refused or any(load.trouble for load in done):
+        raise typer.Exit(SOME_REFUSED if done else FAILED)
+
+
+def _check_paths(paths: list[Path]) -> list[Path]:
+    """Check every path before anything is loaded; return the files of folders that are passed over."""
+    from crm_analytics.ingest.kinds import SUFFIXES
+    from crm_analytics.ingest.load import exports, passed_over
+
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise UsageError(f"{', '.join(missing)}: no such file or folder. Nothing was loaded.")
+    folders = [path for path in paths if path.is_dir()]
+    empty = [str(folder) for folder in folders if not exports(folder)]
+    if empty:
+        raise UsageError(
+            f"{', '.join(empty)}: no export file in it. Nothing was loaded. Endings that are read: "
+            f"{', '.join(SUFFIXES)}."
+        )
+    return [file.relative_to(folder) for folder in folders for file in passed_over(folder)]
+
+
+def _show_loads(loads: list[Load], skipped: list[Path], *, as_json: bool) -> None:
+    columns = ["file", "profile", "status", "rows_in", "rows_loaded", "rows_quarantined", "rows_merged"]
+    rows = [[getattr(load, name) for name in columns] for load in loads]
+    if as_json:
+        passed_over = [{"file": str(file), "status": "skipped"} for file in skipped]
+        out.print_json([asdict(load) for load in loads] + passed_over)
+    else:
+        out.print_table("Loads", columns, [[out.cell(value) for value in row] for row in rows])
+        for load in loads:
+            reasons = [f"{count} set aside: {name}" for name, count in load.reasons.items() if count]
+            if reasons:
+                out.print_lines(f"{load.file}: {', '.join(reasons)}")
+            for issue in load.issues if load.status != "refused" else ():
+                out.print_lines(f"{load.file}: {issue.issue} {issue.column_name} {issue.detail}")
+        out.print_lines(*(f"skipped: {file}" for file in skipped))
+
+
+def _show_record(record: LoadRecord, *, as_json: bool) -> None:
+    if as_json:
+        out.print_json(asdict(record))
+        return
+    account = record.account
+    out.print_table(
+        f"Load {account['load_id']}: {account['file']}",
+        ["", "value"],
+        [[name, out.cell(value)] for name, value in account.items() if value is not None],
+    )
+    for title, rows in (
+        ("What each entity got", record.entities),
+        ("Set aside", record.reasons),
+        ("Controls: what the source says, and what was counted here", record.controls),
+        ("Noticed", record.issues),
+    ):
+        if rows:
+            out.print_table(
+                title, list(rows[0]), [[out.cell(value) for value in row.values()] for row in rows]
+            )

@@ -1,0 +1,66 @@
+"""With which settings, and on which warehouse, does a command run?  What all commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from crm_analytics.cli import output as out
+from crm_analytics.errors import UsageError
+from crm_analytics.settings import FILE_NAME, Settings
+
+if TYPE_CHECKING:
+    from crm_analytics.ingest import Load
+    from crm_analytics.warehouse import Warehouse
+
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="crm.toml, or its folder; default: here, else the defaults")
+]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="first day not seen, YYYY-MM-DD; default: today", metavar="DATE")
+]
+Json = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="rows of the table on a terminal")]
+
+
+def read_settings(file: Path | None) -> Settings:
+    """Read --settings; without it, the crm.toml of this folder, else the defaults."""
+    if file is not None:
+        return Settings.load(file)
+    return Settings.load(FILE_NAME) if Path(FILE_NAME).is_file() else Settings.default()
+
+
+@contextmanager
+def open_warehouse(settings: Settings) -> Iterator[Warehouse]:
+    """Open the warehouse that the settings name."""
+    import crm_analytics as crm
+
+    given = asdict(settings.warehouse)
+    path: Path = given.pop("path")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with crm.Warehouse.open(path, **given) as wh:
+        yield wh
+
+
+def read_day(text: str | None, wh: Warehouse) -> date:
+    """Read --as-of; without it, today in the business time zone: read once, here."""
+    if text is None:
+        return datetime.now(ZoneInfo(wh.settings.timezone)).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--as-of {text!r} is not a date. Write it as 2025-07-01.") from None
+
+
+def show_trouble(loads: Iterable[Load]) -> None:
+    """Print one block for each load of which nothing came in."""
+    for load in loads:
+        if load.trouble:
+            out.print_error("Refused" if load.status == "refused" else "Nothing came in", load.trouble)
