@@ -74,6 +74,10 @@ class FutureCounts:
     ----------
     horizon_days : float
         Length of the future window.
+    unit_days : float
+        The shortest time among the parameters: what is long and what is short.
+    possible : list of PurchaseModel
+        Models of equal weight: the parameter points, or the estimate alone.
     row : array of shape (histories,)
         Which distribution each history has.
     rows : int
@@ -84,8 +88,10 @@ class FutureCounts:
         The distributions there.
     """
 
-    def __init__(self, model: PurchaseModel, known: Histories, *, horizon_days: float) -> None:
-        """Ask the model at the nodes around the histories."""
+    def __init__(
+        self, model: PurchaseModel, known: Histories, *, horizon_days: float, estimate_only: bool = False
+    ) -> None:
+        """Ask the model at the nodes around the histories; or, without parameter noise, the estimate only."""
         self.horizon_days = horizon_days
         distinct, self.row = known.distinct(model.living_columns)
         self.rows = len(distinct)
@@ -108,7 +114,9 @@ class FutureCounts:
         recency = np.where(x > 0, np.maximum(share / _SHARES, 1e-9) * ages, 0.0)
         covariates = np.stack(others, axis=1) if others else np.empty((len(x), 0))
         self.nodes = Histories(x, recency, ages, covariates)
-        self.at_nodes = _tables(possible_models(model), self.nodes, horizon_days)
+        self.unit_days = unit
+        self.possible = [model] if estimate_only else possible_models(model)
+        self.at_nodes = _tables(self.possible, self.nodes, horizon_days)
 
     def between(self, at_nodes: Floats, first: int, last: int) -> Floats:
         """Interpolate any numbers given per node, shape (nodes, ...), for the rows [first, last)."""
@@ -130,6 +138,29 @@ class FutureCounts:
         for corner in range(node.shape[1]):
             at_most += weight[row, corner] * self.at_nodes.up_to(node[row, corner], n)
         return Tables(at_most, start, length)
+
+
+def grid_quantile(log_grid: Floats, at_most: Floats, row: Indices, tail: Floats) -> Floats:
+    """Return what is not exceeded with probability `tail`, given P(at most) on a grid for every row.
+
+    Interpolated in log-odds over the logarithms of the grid; 0 where the first entry reaches the tail, NaN
+    where the last does not.
+    """
+    result = np.where(at_most[row, -1] < tail, np.nan, 0.0)
+    some = np.flatnonzero((at_most[row, 0] < tail) & (at_most[row, -1] >= tail))
+    row, tail, width = row[some], tail[some], at_most.shape[1]
+    found = rank(at_most.ravel(), np.repeat(np.arange(len(at_most)), width), row, tail)
+    high = np.clip(found - row * width, 1, width - 1)
+    at_low, at_high, wanted = (_logit(value) for value in (at_most[row, high - 1], at_most[row, high], tail))
+    rise = at_high - at_low
+    share = np.clip((wanted - at_low) / np.where(rise > 0, rise, 1.0), 0.0, 1.0)
+    result[some] = np.exp(log_grid[high - 1] + share * (log_grid[high] - log_grid[high - 1]))
+    return result
+
+
+def _logit(probability: Floats) -> Floats:
+    held = np.clip(probability, 1e-12, 1.0 - 1e-12)
+    return np.asarray(np.log(held) - np.log1p(-held))
 
 
 def rank(ascending: Floats, row: Indices, wanted_row: Indices, wanted: Floats) -> Indices:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, gammaincinv
 
-from crm_analytics.clv.future_counts import FutureCounts, Tables, rank
+from crm_analytics.clv.future_counts import FutureCounts, Tables, grid_quantile
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.patterns import Histories
 from crm_analytics.clv.parameter_points import possible_models
@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _LOG_SPEND = np.arange(-6.0, 10.5, 0.125)
+# Days in units of the shortest time of the model.
+_LOG_DAYS = np.arange(-9.0, 14.0, 0.1)
 _CHUNK = 8_192
 # Numbers of purchases up to which spend is taken alike: each of 0 to 8, then steps of an eighth.
 _ENDS = np.unique(np.r_[np.arange(9), np.round(8.0 * 1.125 ** np.arange(1, 56))]).astype(np.intp)
@@ -76,8 +78,31 @@ def future_limits(
             if_alive = np.where(gone, 0.0, 1.0 - (1.0 - tail) / np.where(gone, 1.0, there))
             number = _purchases(counts, row, if_alive, known.take(some), futures.horizon_days)
             result[side, some] = np.where(gone, 0.0, number)
-            result[2 + side, some] = np.where(gone, 0.0, _spend_quantile(spent, row, if_alive))
+            result[2 + side, some] = np.where(gone, 0.0, grid_quantile(_LOG_SPEND, spent, row, if_alive))
     return Limits(*result)
+
+
+def waiting_days(futures: FutureCounts, *, alive: Floats, quantile: float) -> Floats:
+    """Return after how many days the next purchase has come with this probability, per history.
+
+    NaN where the chance that it ever comes is smaller.
+    """
+    bought = np.zeros((len(futures.nodes), len(_LOG_DAYS)))
+    for model in futures.possible:
+        core = model.core(np.array(list(model.params_.values())), futures.nodes)
+        for place, log_days in enumerate(_LOG_DAYS):
+            days = np.full(len(futures.nodes), futures.unit_days * np.exp(log_days))
+            bought[:, place] += 1.0 - model.silence_if_alive(core, futures.nodes, days)
+    bought /= len(futures.possible)
+    result = np.full(len(alive), np.nan)
+    by_row = np.argsort(futures.row, kind="stable")
+    for first in range(0, futures.rows, _CHUNK):
+        last = min(first + _CHUNK, futures.rows)
+        some = by_row[slice(*np.searchsorted(futures.row[by_row], [first, last]))]
+        some = some[alive[some] > quantile]
+        chance = futures.between(bought, first, last)
+        result[some] = grid_quantile(_LOG_DAYS, chance, futures.row[some] - first, quantile / alive[some])
+    return result * futures.unit_days
 
 
 def _purchases(counts: Tables, row: Indices, tail: Floats, known: Histories, horizon_days: float) -> Floats:
@@ -124,22 +149,3 @@ def _spend_of(
         share = 1.0 / (1.0 + (v + x * typical) / expected * np.exp(-_LOG_SPEND))
         result += betainc(p * purchases[:, None], p * x + q, share)
     return result / len(possible)
-
-
-def _spend_quantile(at_most: Floats, row: Indices, tail: Floats) -> Floats:
-    """Return the spend that is not exceeded with probability `tail`; 0 where no purchase is as likely."""
-    result = np.zeros(len(row))
-    some = np.flatnonzero(at_most[row, 0] < tail)
-    row, tail, width = row[some], tail[some], at_most.shape[1]
-    found = rank(at_most.ravel(), np.repeat(np.arange(len(at_most)), width), row, tail)
-    high = np.clip(found - row * width, 1, width - 1)
-    at_low, at_high, wanted = (_logit(value) for value in (at_most[row, high - 1], at_most[row, high], tail))
-    rise = at_high - at_low
-    share = np.clip((wanted - at_low) / np.where(rise > 0, rise, 1.0), 0.0, 1.0)
-    result[some] = np.exp(_LOG_SPEND[high - 1] + share * (_LOG_SPEND[high] - _LOG_SPEND[high - 1]))
-    return result
-
-
-def _logit(probability: Floats) -> Floats:
-    held = np.clip(probability, 1e-12, 1.0 - 1e-12)
-    return np.asarray(np.log(held) - np.log1p(-held))

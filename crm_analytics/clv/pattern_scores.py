@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.clv.future_counts import FutureCounts
-from crm_analytics.clv.intervals import future_limits
+from crm_analytics.clv.intervals import future_limits, waiting_days
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.patterns import Histories
 from crm_analytics.clv.models.purchase_model import PurchaseModel
@@ -44,7 +44,7 @@ def pattern_scores(
     alive = np.asarray(model.alive(model.core(np.array(list(model.params_.values())), known), known))
     futures = FutureCounts(model, known, horizon_days=horizon_days)
     expected = alive * _of_the_living(model, known, 0.0, horizon_days)
-    discount = _discounts(model, futures, annual_discount_rate)
+    discount = discounts(model, futures, annual_discount_rate)
     limits = future_limits(futures, spend_model, known, alive=alive, level=level)
     scores = {
         "probability_alive": alive,
@@ -57,11 +57,12 @@ def pattern_scores(
     }
     quantiles = {"": 0.5, "_low": (1.0 - level) / 2.0, "_high": (1.0 + level) / 2.0}
     for side, quantile in quantiles.items():
-        scores[f"next_purchase_days{side}"] = _waiting(model, known, alive, quantile)
+        days = waiting_days(futures, alive=alive, quantile=quantile)
+        scores[f"next_purchase_days{side}"] = np.where(days <= LATEST_DAYS, days, np.nan)
     return pd.DataFrame(scores)
 
 
-def _discounts(model: PurchaseModel, futures: FutureCounts, annual_discount_rate: float) -> Floats:
+def discounts(model: PurchaseModel, futures: FutureCounts, annual_discount_rate: float) -> Floats:
     """Return discounted over plain expected purchases, interpolated like the distributions.
 
     The ratio hardly changes with T: against the exact ratio the error is below 1e-7.

@@ -1,0 +1,157 @@
+"""Do the limits hold what they promise: exact distributions, and 90 % of what comes inside?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_analytics.clv.cohort_models import Models
+from crm_analytics.clv.future_counts import FutureCounts
+from crm_analytics.clv.group_totals import group_totals
+from crm_analytics.clv.models import MODELS
+from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
+from crm_analytics.clv.models.patterns import HISTORY
+from crm_analytics.clv.parameter_points import parameter_points, possible_models
+from crm_analytics.clv.pattern_scores import pattern_scores
+
+HORIZON = 270.0
+TRUTH = {
+    "bg_nbd": {"r": 0.55, "alpha": 42.0, "a": 0.8, "b": 2.5},
+    "pareto_nbd": {"r": 0.55, "alpha": 42.0, "s": 0.6, "beta": 80.0},
+}
+SPEND = GammaGammaModel.from_parameters({"p": 6.25, "q": 3.74, "v": 15.44})
+
+
+def customers(model: str, size: int, seed: int) -> pd.DataFrame:
+    """Customers drawn from a known model, with what they buy and spend in the horizon."""
+    ages = np.repeat([90.0, 200.0, 310.0, 420.0, 530.0, 640.0], size // 6)
+    drawn = MODELS[model].from_parameters(TRUTH[model]).simulate(ages, horizon_days=HORIZON, seed=seed)
+    rng = np.random.default_rng(seed)
+    p, q, v = SPEND.params_.values()
+    own = rng.gamma(q, 1 / v, len(drawn))
+    x, later = (drawn[name].to_numpy() for name in ("frequency", "future_purchases"))
+    mean = rng.gamma(p * np.maximum(x, 1)) / own / np.maximum(x, 1)
+    spent = np.where(later > 0, rng.gamma(p * np.maximum(later, 1)) / own, 0.0)
+    return drawn.assign(monetary_value=np.where(x > 0, mean, 0.0), spent=spent)
+
+
+@pytest.mark.parametrize("model", TRUTH)
+def test_ninety_percent_limits_cover_ninety_percent_of_totals_and_of_customers(model: str) -> None:
+    """150 cohorts of 480; the long version, for every model, is `python -m benchmarks.clv coverage`."""
+    totals, revenues, single, spent = [], [], [], []
+    for seed in range(150):
+        drawn = customers(model, 480, seed)
+        used = Models(MODELS[model]().fit(drawn), GammaGammaModel().fit(drawn))
+        total = group_totals(
+            drawn, used, np.zeros(len(drawn), dtype=int), horizon_days=HORIZON, annual_discount_rate=0.0
+        ).iloc[0]
+        actual = drawn["future_purchases"].to_numpy()
+        totals.append(total["expected_purchases_low"] <= actual.sum() <= total["expected_purchases_high"])
+        revenues.append(
+            total["lifetime_revenue_low"] <= drawn["spent"].sum() <= total["lifetime_revenue_high"]
+        )
+        if seed < 10:
+            distinct, row = used.purchases._histories(drawn).distinct(HISTORY)
+            limits = pattern_scores(
+                used.purchases, used.spend, distinct,
+                horizon_days=HORIZON, annual_discount_rate=0.0, level=0.9,
+            ).iloc[row]  # fmt: skip
+            single += list(
+                (actual >= limits["expected_purchases_low"]) & (actual <= limits["expected_purchases_high"])
+            )
+            relative = drawn["spent"].to_numpy() / used.spend.expected_spend(drawn).to_numpy()
+            low, high = limits["spend_low"].to_numpy(), limits["spend_high"].to_numpy()
+            spent += list((relative >= low * (1 - 1e-9)) & (relative <= high))
+    assert 0.87 <= np.mean(totals) <= 0.93
+    assert 0.87 <= np.mean(revenues) <= 0.93
+    assert np.mean(single) >= 0.87
+    assert np.mean(spent) >= 0.87
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_interpolated_distributions_are_those_of_the_model(name: str, cdnow: pd.DataFrame) -> None:
+    fitted = MODELS[name]().fit(cdnow)
+    fitted = fitted.with_covariance(np.zeros_like(fitted.log_covariance_))
+    some = cdnow.drop_duplicates(list(HISTORY)).iloc[::12]
+    distinct, row = fitted._histories(some).distinct(HISTORY)
+    futures = FutureCounts(fitted, distinct, horizon_days=365.0)
+    exact = fitted.purchase_count_probabilities(some, horizon_days=365.0, up_to=20).to_numpy().cumsum(axis=1)
+    alive = fitted.probability_alive(some).to_numpy()
+    tables = futures.tables(0, futures.rows)
+    for n in (0, 1, 2, 5, 20):
+        found = tables.up_to(futures.row[row], np.full(len(some), n))
+        np.testing.assert_allclose(alive * found + 1.0 - alive, exact[:, n], atol=1e-4)
+
+
+def test_spend_limits_are_those_of_drawn_futures() -> None:
+    model = MODELS["bg_nbd"].from_parameters(TRUTH["bg_nbd"])
+    known = pd.DataFrame({"frequency": [6], "recency": [280.0], "T": [290.0]})
+    distinct, _ = model._histories(known).distinct(HISTORY)
+    scores = pattern_scores(
+        model, SPEND, distinct, horizon_days=HORIZON, annual_discount_rate=0.0, level=0.8
+    ).iloc[0]
+    counts = model.purchase_count_probabilities(known, horizon_days=HORIZON, up_to=200).to_numpy()[0]
+    rng = np.random.default_rng(1)
+    number = rng.choice(len(counts), 400_000, p=counts / counts.sum())
+    p, q, _ = SPEND.params_.values()
+    shape = p * 6 + q
+    spent = np.where(number > 0, rng.gamma(p * np.maximum(number, 1)), 0.0) / rng.gamma(
+        shape, size=len(number)
+    )
+    expected = p / (shape - 1.0)
+    assert scores["spend_low"] == pytest.approx(np.quantile(spent, 0.1) / expected, rel=0.02, abs=0.02)
+    assert scores["spend_high"] == pytest.approx(np.quantile(spent, 0.9) / expected, rel=0.01)
+
+
+def test_discount_and_next_purchase_are_those_of_the_model(cdnow: pd.DataFrame) -> None:
+    model = MODELS["pareto_nbd"]().fit(cdnow)
+    model = model.with_covariance(np.zeros_like(model.log_covariance_))
+    some = cdnow.drop_duplicates(list(HISTORY)).iloc[::9]
+    distinct, row = model._histories(some).distinct(HISTORY)
+    scores = pattern_scores(
+        model, SPEND, distinct, horizon_days=730.0, annual_discount_rate=0.15, level=0.9
+    ).iloc[row]
+    exact = model.discounted_expected_purchases(some, annual_discount_rate=0.15, horizon_days=730.0)
+    np.testing.assert_allclose(scores["discounted_purchases"], exact, rtol=1e-7)
+    for name, quantile in (("", 0.5), ("_low", 0.05), ("_high", 0.95)):
+        days = model.next_purchase_days(some, quantile=quantile).to_numpy()
+        found = scores[f"next_purchase_days{name}"].to_numpy()
+        np.testing.assert_allclose(found, np.where(days <= 36_500, days, np.nan), rtol=3e-3)
+
+
+def test_parameter_points_have_the_covariance_of_the_fit(cdnow: pd.DataFrame) -> None:
+    model = MODELS["mbg_nbd"]().fit(cdnow)
+    theta = np.log([list(one.params_.values()) for pair in parameter_points(model) for one in pair])
+    np.testing.assert_allclose(theta.mean(axis=0), np.log(list(model.params_.values())), rtol=1e-9)
+    np.testing.assert_allclose(np.cov(theta.T, bias=True), model.log_covariance_, rtol=1e-7)
+    certain = model.with_covariance(model.log_covariance_ * 1e-4)
+    assert possible_models(certain) == [certain]
+    assert len(possible_models(model)) == 8
+
+
+def test_less_certain_parameters_give_wider_limits(cdnow: pd.DataFrame) -> None:
+    model, spend = MODELS["bg_nbd"]().fit(cdnow), GammaGammaModel().fit(cdnow)
+    widths = []
+    for factor in (0.0, 1.0, 9.0):
+        used = Models(
+            model.with_covariance(model.log_covariance_ * factor),
+            spend.with_covariance(spend.log_covariance_ * factor),
+        )
+        total = group_totals(cdnow, used, np.zeros(len(cdnow), dtype=int), horizon_days=273.0).iloc[0]
+        widths.append(total["lifetime_revenue_high"] / total["lifetime_revenue_low"])
+    assert widths[0] < 0.97 * widths[1] < 0.9 * widths[2]
+
+
+def test_groups_add_up_and_do_not_depend_on_the_order_of_rows(cdnow: pd.DataFrame) -> None:
+    used = Models(MODELS["bg_nbd"]().fit(cdnow), GammaGammaModel().fit(cdnow))
+    group = (np.arange(len(cdnow)) % 3).astype(int)
+    parts = group_totals(cdnow, used, group, horizon_days=365.0, margin_rate=0.3)
+    whole = group_totals(cdnow, used, np.zeros(len(cdnow), dtype=int), horizon_days=365.0, margin_rate=0.3)
+    np.testing.assert_allclose(parts["lifetime_value"].sum(), whole["lifetime_value"].iloc[0], rtol=1e-12)
+    np.testing.assert_allclose(whole["lifetime_value"], 0.3 * whole["lifetime_revenue"], rtol=1e-12)
+    np.testing.assert_allclose(whole["lifetime_value_low"], 0.3 * whole["lifetime_revenue_low"], rtol=1e-9)
+    assert (parts["expected_purchases_low"] < parts["expected_purchases"]).all()
+    order = np.random.default_rng(3).permutation(len(cdnow))
+    shuffled = group_totals(cdnow.iloc[order], used, group[order], horizon_days=365.0, margin_rate=0.3)
+    pd.testing.assert_frame_equal(parts, shuffled, check_exact=True)
