@@ -1,8 +1,11 @@
 """Public names of the package, and where they live; read by `crm_analytics.lazy` too."""
 
 from .cohort_models import fit_models as fit_models
+from .compare import Comparison as Comparison
+from .compare import compare as compare
 from .customer_summary import summary as summary
 from .customer_value import score_summary as score_summary
+from .group_totals import group_totals as group_totals
 from .holdout import holdout as holdout
 from .lifetime_value import lifetime_value as lifetime_value
 from .models import MODELS as MODELS
