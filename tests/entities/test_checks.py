@@ -59,6 +59,14 @@ def test_rule_finds_what_it_is_for(entity: str, record: dict[str, Any], rule: st
     assert str(found[0]).startswith(f"{rule}: 1 rows. Which ")
 
 
+def test_lines_of_a_document_that_is_a_return_need_no_time_of_their_own() -> None:
+    with Warehouse.open() as wh:
+        consistent(wh)
+        store(wh, "returns", {"source_id": "R1", "occurred_at": AT, "amount": 5, "currency": "EUR"})
+        store(wh, "order_lines", {"order_source_id": "R1", "line_source_id": "R1-1", "quantity": -1})
+        assert checks.run(wh) == []
+
+
 def test_rows_counted_twice_and_accounts_out_of_balance_are_found() -> None:
     with Warehouse.open() as wh:
         consistent(wh)

@@ -1,0 +1,91 @@
+"""Do the files of one Salesforce export fit together, and is a report that cannot be read surely refused?"""
+
+from __future__ import annotations
+
+import zipfile
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from crm_analytics.entities import checks
+from crm_analytics.errors import FileRefused
+from crm_analytics.ingest import load
+from crm_analytics.warehouse import Warehouse
+
+FILES = Path(__file__).parent / "files"
+MEMBERS = {
+    "Account.csv": "salesforce_account",
+    "Campaign.csv": "salesforce_campaign",
+    "CampaignMember.csv": "salesforce_campaign_member",
+    "Case.csv": "salesforce_case",
+    "Contact.csv": "salesforce_contact",
+    "Contract.csv": "salesforce_contract",
+    "Event.csv": "salesforce_event",
+    "Lead.csv": "salesforce_lead",
+    "Opportunity.csv": "salesforce_opportunity",
+    "OpportunityHistory.csv": "salesforce_opportunity_history",
+    "OpportunityLineItem.csv": "salesforce_opportunity_line_item",
+    "Order.csv": "salesforce_order",
+    "OrderItem.csv": "salesforce_order_item",
+    "Product2.csv": "salesforce_product",
+    "Task.csv": "salesforce_task",
+    "User.csv": "salesforce_user",
+}
+REPORT = "Opportunity ID,Opportunity Name,Stage,Amount,Close Date,Created Date\n"
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    """The archive that the Data Export Service would make of our golden files."""
+    path = tmp_path / "WE_00D4x00000Orgn1.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, profile in MEMBERS.items():
+            archive.writestr(member, (FILES / f"{profile}.csv").read_bytes())
+    return path
+
+
+def test_every_member_of_an_export_is_recognised_and_accounted_for(export: Path) -> None:
+    with Warehouse.open() as wh:
+        loads = load(wh, export, received_at="2025-07-01", encoding="cp1252")
+    assert {one.file.rpartition("/")[2]: one.profile for one in loads} == MEMBERS
+    for one in loads:
+        assert one.rows_in == one.rows_loaded + one.rows_quarantined + one.rows_merged, one.file
+
+
+def test_an_order_counts_net_of_its_reduction_and_the_products_of_deals_count_nowhere(export: Path) -> None:
+    with Warehouse.open(reporting_currency="EUR") as wh:
+        load(wh, export, received_at="2025-07-01", encoding="cp1252")
+        orders = wh.rows(
+            "select ordered_on, line_count, gross_amount, returned_amount, net_amount, is_purchase "
+            "from facts.orders_before(date '2025-01-01')"
+        )
+        broken = [one.check for one in checks.run(wh)]
+    assert [(str(day), *rest) for day, *rest in orders] == [
+        ("2023-06-01", 2, Decimal("12000.5"), Decimal(1200), Decimal("10800.5"), True)
+    ]
+    assert broken == []
+
+
+def test_reports_whose_days_and_months_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    path.write_text(REPORT + "0064x00000Opp01,Kitchen,Closed Won,100,05/03/2023,01/02/2023\n")
+    with Warehouse.open() as wh:
+        with pytest.raises(FileRefused, match="day/month and as month/day") as refusal:
+            load(wh, path, received_at="2025-07-01")
+        assert refusal.value.reason == "ambiguous_date"
+        [loaded] = load(wh, path, received_at="2025-07-01", date_format="%d/%m/%Y")
+        assert loaded.rows_loaded == 1
+        assert wh.value("select expected_close_on from entities.opportunities") == date(2023, 3, 5)
+
+
+def test_a_report_without_ids_is_refused_for_names_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    path.write_text(
+        "Opportunity Name,Account Name,Stage,Amount,Close Date,Created Date\n"
+        "Kitchen,Acme GmbH,Closed Won,100,2023-03-05,2023-02-01\n"
+    )
+    with Warehouse.open() as wh, pytest.raises(FileRefused, match="column 'Id' is missing") as refusal:
+        load(wh, path, received_at="2025-07-01")
+    assert refusal.value.reason == "missing_column"
