@@ -30,6 +30,9 @@ from crm_analytics.ingest.source import open_source
 from crm_analytics.ingest.withdraw import compared_with_withdrawn, records_withdrawn
 from crm_analytics.warehouse import Warehouse, quote_ident
 
+# What a load of any size leaves to DuckDB's tables; the rest of the process takes about as much again.
+MEMORY_LIMIT = "768MB"
+
 
 @dataclass(frozen=True)
 class Load:
@@ -292,7 +295,7 @@ def _load_part(wh: Warehouse, part: Part, call: _Call) -> Load:
     used: Profile | None = None
     try:
         used = _profile_of(part, call)
-        with wh.transaction():
+        with wh.frugal(MEMORY_LIMIT), wh.transaction():
             known = _loaded_before(wh, part, used, call)
             if known is not None:
                 return _unchanged(wh, part, used, call, started_at, rows_in=known)

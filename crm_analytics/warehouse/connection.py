@@ -70,8 +70,15 @@ class Warehouse:
     (0, 'Europe/Berlin')
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: str, lock: FileLock | None) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: str,
+        lock: FileLock | None,
+        memory_limit: str | None = None,
+    ) -> None:
         self.path = path
+        self._memory_limit = memory_limit
         self._connection = connection
         self._lock = lock
         self._process = os.getpid()
@@ -136,7 +143,7 @@ class Warehouse:
                 connection = duckdb.connect(name, read_only=read_only, config=config)
             if not in_memory and not read_only:
                 os.chmod(name, 0o600)
-            warehouse = cls(connection, name, lock)
+            warehouse = cls(connection, name, lock, memory_limit)
             try:
                 warehouse._prepare(read_only, timezone, reporting_currency, week_start)
             except BaseException:
@@ -296,6 +303,22 @@ class Warehouse:
                 # in a failed transaction nothing can be dropped; the rollback does it
                 with suppress(errors.StoreError):
                     self.execute(f"drop table if exists {quote_table(table)}")
+
+    @contextmanager
+    def frugal(self, memory_limit: str) -> Iterator[None]:
+        """Hold DuckDB to a memory limit while the block runs; what needs more is moved to disk.
+
+        A limit that was given to `open` stays, and a warehouse in memory has no disk to move to.
+        """
+        if self._memory_limit is not None or self.path == ":memory:":
+            yield
+            return
+        self.execute(f"set memory_limit = '{memory_limit}'")
+        try:
+            yield
+        finally:
+            with suppress(duckdb.TransactionException):
+                self._cursor().execute("reset memory_limit").fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -64,6 +64,20 @@ def lines(count: int) -> str:
     return "\n".join([HEADER, *records, ""])
 
 
+def test_memory_is_limited_while_a_file_is_loaded_and_not_longer(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(lines(10))
+    limit = "select current_setting('memory_limit')"
+    seen = []
+    with Warehouse.open(tmp_path / "crm.duckdb") as wh:
+        before = wh.value(limit)
+        load(wh, file, received_at=RECEIVED_AT, progress=lambda *_: seen.append(wh.value(limit)))
+        assert (seen, wh.value(limit)) == (["732.4 MiB"], before)
+    with Warehouse.open(tmp_path / "crm.duckdb", memory_limit="1GB") as wh:
+        load(wh, file, received_at="2025-07-30", progress=lambda *_: seen.append(wh.value(limit)))
+        assert wh.value(limit) == "953.6 MiB"
+
+
 def test_small_blocks_give_what_one_block_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.csv"
     text = lines(300).replace("O50,", "O50 ,").replace(",7,1.50", ",x,1.50", 5)
