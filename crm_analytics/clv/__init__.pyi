@@ -18,6 +18,8 @@ from .models.gamma_gamma import GammaGammaModel as GammaGammaModel
 from .models.mbg_nbd import ModifiedBetaGeoModel as ModifiedBetaGeoModel
 from .models.nbd import NBDModel as NBDModel
 from .models.pareto_nbd import ParetoNBDModel as ParetoNBDModel
+from .models.robust_errors import bootstrap_covariance as bootstrap_covariance
+from .models.robust_errors import sandwich_covariance as sandwich_covariance
 from .models.shifted_beta_geo import CohortFits as CohortFits
 from .models.shifted_beta_geo import ShiftedBetaGeoModel as ShiftedBetaGeoModel
 from .models.shifted_beta_geo import fit_cohorts as fit_cohorts

@@ -124,6 +124,17 @@ class GammaGammaModel(MaximumLikelihoodModel):
         x, m = np.where(usable, frequency, 0.0), np.where(usable, spend, 0.0)
         return pd.Series(p * (v + x * m) / (p * x + q - 1.0), index=summary.index, name="expected_spend")
 
+    def scores(self, summary: pd.DataFrame) -> Floats:
+        """Return derivatives of each customer's log-likelihood by log p, log(q - 1), log v, (rows, 3).
+
+        0 for customers that the model has no place for.
+        """
+        frequency, spend = number_column(summary, "frequency"), number_column(summary, "monetary_value")
+        usable = (frequency > 0) & _is_positive(spend)
+        result = np.zeros((len(summary), 3))
+        result[usable] = _rows(self.log_parameters(), levels(frequency[usable]), spend[usable])[1]
+        return result
+
     def _edge_meaning(self, parameter: int, upper: bool) -> str:
         name = self.parameter_names[parameter]
         target = "infinity" if upper else str(self.lower_limits.get(name, 0))
@@ -132,20 +143,24 @@ class GammaGammaModel(MaximumLikelihoodModel):
 
 def _log_likelihood(theta: Floats, frequency: Levels, m: Floats, count: Floats) -> tuple[float, Floats]:
     """Return the total log-likelihood and its gradient in theta = (log p, log(q - 1), log v)."""
+    value, scores = _rows(theta, frequency, m)
+    return float((count * value).sum()), np.einsum("i,ij->j", count, scores)
+
+
+def _rows(theta: Floats, frequency: Levels, m: Floats) -> tuple[Floats, Floats]:
+    """Return the log-likelihood of each row and its derivatives by log p, log(q - 1), log v."""
     p, above_one, v = np.exp(theta)
-    q, shape = 1.0 + above_one, p * frequency.values
-    x = frequency.values[frequency.position]
-    total = x * m
-    log_total, log_m = np.log(v + total), np.log(m)
-    by_x = gammaln(shape + q) - gammaln(shape) - gammaln(q) + q * theta[2] + shape * np.log(frequency.values)
-    count_x = frequency.total(count)
-    value = (count_x * by_x).sum() + (count * ((p * x - 1.0) * log_m - (p * x + q) * log_total)).sum()
-    both = psi(shape + q)
-    share = np.log(frequency.values) + both - psi(shape)
-    d_p = (count_x * frequency.values * share).sum() + (count * x * (log_m - log_total)).sum()
-    d_q = (count_x * (both - psi(q) + theta[2])).sum() - (count * log_total).sum()
-    d_v = count.sum() * q / v - (count * (p * x + q) / (v + total)).sum()
-    return float(value), np.array([d_p * p, d_q * above_one, d_v * v])
+    q, x = 1.0 + above_one, frequency.values
+    shape = p * x
+    by_x = gammaln(shape + q) - gammaln(shape) - gammaln(q) + q * theta[2] + shape * np.log(x)
+    share = x * (np.log(x) + psi(shape + q) - psi(shape))
+    rest = psi(shape + q) - psi(q) + theta[2]
+    by_x, share, rest, x = np.stack([by_x, share, rest, x])[:, frequency.position]
+    log_total, log_m = np.log(v + x * m), np.log(m)
+    value = by_x + (p * x - 1.0) * log_m - (p * x + q) * log_total
+    d_p = share + x * (log_m - log_total)
+    d_v = q / v - (p * x + q) / (v + x * m)
+    return value, np.column_stack([d_p * p, (rest - log_total) * above_one, d_v * v])
 
 
 def _is_positive(amounts: Floats) -> NDArray[np.bool_]:

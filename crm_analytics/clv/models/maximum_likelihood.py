@@ -224,6 +224,10 @@ class MaximumLikelihoodModel:
             ) from None
         return model
 
+    def log_parameters(self) -> Floats:
+        """Return what ``log_covariance_`` is about: logarithms above lower limits, plain coefficients."""
+        return self._theta(self._fitted())
+
     def draw_parameters(self, draws: int, rng: np.random.Generator) -> Floats:
         """Return draws of the parameters, Normal in their logarithms, shape (draws, parameters), in days."""
         theta = self._theta(self._fitted())

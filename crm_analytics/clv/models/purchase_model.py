@@ -223,10 +223,14 @@ class PurchaseModel(MaximumLikelihoodModel):
         With g the customer's gradient in log-parameters, this is g' covariance g, the first-order effect of
         leaving the customer out (Cook's distance). Above 1 a single customer outweighs the statistical noise.
         """
-        distinct, position = self._histories(summary).distinct(HISTORY)
-        scores = self._scores(distinct)
+        scores = self.scores(summary)
         shift = np.einsum("ci,ij,cj->c", scores, self.log_covariance_, scores)
-        return pd.Series(shift[position], index=summary.index, name="influence")
+        return pd.Series(shift, index=summary.index, name="influence")
+
+    def scores(self, summary: pd.DataFrame) -> Floats:
+        """Return derivatives of each customer's log-likelihood by the log-parameters, (rows, parameters)."""
+        distinct, position = self._histories(summary).distinct(HISTORY)
+        return self._scores(distinct)[position]
 
     # ------------------------------------------------------------------------------------------- questions
 
