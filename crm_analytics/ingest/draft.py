@@ -15,6 +15,7 @@ from pathlib import Path
 
 from crm_analytics.errors import FileRefused, ProfileError
 from crm_analytics.ingest.look import Look, look_at
+from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import unit_of_header
 from crm_analytics.ingest.profile import WHITESPACE, Dialect
 from crm_analytics.ingest.readers import headers, read
@@ -202,7 +203,9 @@ def draft_profile(
     found = [one for one in headers(chosen, asked) if one[0] != WHITESPACE or delimiter == WHITESPACE]
     split_by, header = max(found, key=lambda one: len(one[1]), default=("", ()))
     if not any(header):
-        raise ProfileError(f"{chosen.name}: no header was found. Say skip_rows= or delimiter=.")
+        raise ProfileError(
+            f"{chosen.name}: no header was found. Say {option('skip_rows')} or {option('delimiter')}."
+        )
     texts, count = _sample(
         chosen, Dialect(asked.encoding, split_by or None, skip_rows=asked.skip_rows), len(header)
     )

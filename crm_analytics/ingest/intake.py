@@ -7,11 +7,12 @@ encoding another, was a calendar mistaken) is decided there: the caller's transa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import TypeVar
 
 import numpy as np
@@ -22,10 +23,13 @@ from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.footers import WithoutFooters
 from crm_analytics.ingest.ledger import Quarantine
 from crm_analytics.ingest.mapping import Issue, Mapper
+from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import MappingPlan, plan_mapping
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.ingest.readers import read
+from crm_analytics.ingest.reconcile import sums_of
 from crm_analytics.ingest.records import Block, BrokenRecord, Delivery, Part
+from crm_analytics.ingest.snapshot import Removal, Snapshot
 from crm_analytics.warehouse import Warehouse
 
 REJECT_RATE = 0.1
@@ -58,6 +62,10 @@ class Intake:
         What was noticed without losing a record.
     stated_counts : tuple of int
         Numbers of records that the file states of itself.
+    removed : mapping of str to int
+        Entity -> rows that a snapshot no longer tells.
+    sums : mapping of str to Decimal
+        What the control totals add up to here.
     """
 
     header: tuple[str, ...]
@@ -66,6 +74,8 @@ class Intake:
     stored: StoredDelivery
     issues: tuple[Issue, ...]
     stated_counts: tuple[int, ...]
+    removed: Mapping[str, int]
+    sums: Mapping[str, Decimal]
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,8 @@ def take_in(
     received_at: datetime,
     show_values: bool = False,
     progress: Progress | None = None,
+    is_forced: bool = False,
+    control_names: Sequence[str] = (),
 ) -> Intake:
     """Read, convert and store one part, in the caller's transaction.
 
@@ -106,11 +118,16 @@ def take_in(
         May messages hold values of personal columns?
     progress : callable, optional
         Called after each block.
+    is_forced : bool, default False
+        May a snapshot remove however much is missing?
+    control_names : sequence of str
+        What to add up (`crm_analytics.ingest.reconcile.sums_of`).
 
     Raises
     ------
     FileRefused
-        Whatever the reader and the mapping refuse, ``invalid_encoding`` and ``too_many_broken``.
+        Whatever the reader and the mapping refuse, ``invalid_encoding`` and ``too_many_broken``; of a
+        snapshot ``empty_snapshot`` and ``snapshot_shrinks``.
     """
     delivery = read(part, used.dialect)
     plan: MappingPlan | None = plan_mapping(
@@ -137,11 +154,32 @@ def take_in(
             staged = _stage(delivery, plan, quarantine, staging, part, used, progress)
             plan = staged.again
         _check_rejects(part.name, used, quarantine, staged.rows_in)
+        snapshot = Snapshot(wh, used, file=part.name, is_forced=is_forced) if used.snapshot else None
         stored = staging.store()
-    issues = tuple(Issue(issue, "", sentence, 0) for issue, sentence in part.notes) + staged.issues
+        removal = Removal()
+        if snapshot is not None:
+            removal = snapshot.remove(
+                staging,
+                load_id=load_id,
+                received_at=received_at,
+                rows_in=staged.rows_in,
+                quarantined=quarantine.count,
+            )
+        sums = sums_of(wh, staging, used, control_names, staged.rows_in)
+    issues = tuple(Issue(issue, "", sentence, 0) for issue, sentence in part.notes)
+    issues += staged.issues + removal.issues
     if not staged.rows_in:
         issues += (Issue("no_records", "", "the file has a header and no records", 0),)
-    return Intake(delivery.header, staged.rows_in, quarantine, stored, issues, staged.stated_counts)
+    return Intake(
+        header=delivery.header,
+        rows_in=staged.rows_in,
+        quarantine=quarantine,
+        stored=stored,
+        issues=issues,
+        stated_counts=staged.stated_counts,
+        removed=removal.removed,
+        sums=sums,
+    )
 
 
 def _stage(
@@ -224,7 +262,7 @@ class _EncodingCheck:
             byte = f"byte 0x{first.raw[error.start]:02x} at offset {first.offset + error.start}"
         raise FileRefused(
             f"{self._file}, line {first.line}: {byte} is not UTF-8, and {self._undecodable} records have "
-            "such bytes. Say the file's encoding=, for example 'cp1252' or 'cp1256'.",
+            f"such bytes. Say {option('encoding', 'cp1252', 'cp1256')}.",
             file=self._file,
             reason="invalid_encoding",
             record=first.number,

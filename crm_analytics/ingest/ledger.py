@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from crm_analytics.entities.versions import Stored
 from crm_analytics.ingest.mapping import Fault, Issue, escaped
+from crm_analytics.ingest.options import option
 from crm_analytics.ingest.records import Block, BrokenRecord
 from crm_analytics.warehouse import Warehouse
 from crm_analytics.warehouse.masking import prepare_key
@@ -29,17 +30,17 @@ SHOWN_CHARACTERS = 80
 MESSAGES = {
     "ambiguous_time": "this time comes twice on that day (summer time ends). Export it with its offset.",
     "bad_boolean": "neither yes nor no. Use true or false.",
-    "bad_date": "no date in the declared form (ISO 8601 unless date_format= says otherwise).",
+    "bad_date": f"no date in the declared form (ISO 8601 unless {option('date_format')} says otherwise).",
     "bad_json": "this is no JSON. Correct it.",
-    "bad_number": "no plain number. Declare the format (decimal=), or correct it.",
+    "bad_number": f"no plain number. Say {option('decimal')} or {option('thousands')}, or correct it.",
     "bad_quote": "a quote inside a quoted field is not doubled. Double it.",
     "date_out_of_range": "the date is implausibly early or late (a year like 1403 is Jalali: say "
-    "calendar='jalali'). Correct it.",
+    f"{option('calendar', 'jalali')}). Correct it.",
     "duplicate_key": "a name comes twice in one record. Remove one.",
     "error_cell": "an error of a spreadsheet, not a value. Correct the formula, or clear the cell.",
     "field_too_long": "a field has more than 1,000,000 characters. Shorten it.",
     "future_date": "the date lies after the day of receipt. Correct it.",
-    "invalid_encoding": "bytes that are not UTF-8. Say encoding=, or correct the record.",
+    "invalid_encoding": f"bytes that are not UTF-8. Say {option('encoding')}, or correct the record.",
     "invisible_character": "an id holds an invisible character. Remove it.",
     "lossy_id": "a spreadsheet has cut this id to scientific notation. Export it as text.",
     "missing_value": "a required value is empty. Fill it.",
@@ -196,8 +197,10 @@ def write_entry(wh: Warehouse, entry: Entry, issues: Sequence[Issue] = ()) -> No
         wh.append("ops.load_issues", pa.Table.from_pylist(rows))
 
 
-def write_entities(wh: Warehouse, load_id: int, entities: Mapping[str, Stored]) -> None:
-    """Write what each entity got of one load."""
+def write_entities(
+    wh: Warehouse, load_id: int, entities: Mapping[str, Stored], removed: Mapping[str, int]
+) -> None:
+    """Write what each entity got of one load, and what a snapshot removed of it."""
     rows = [
         {
             "load_id": load_id,
@@ -205,6 +208,7 @@ def write_entities(wh: Warehouse, load_id: int, entities: Mapping[str, Stored]) 
             "rows_staged": stored.loaded + stored.merged,
             "rows_loaded": stored.loaded,
             "rows_merged": stored.merged,
+            "rows_removed": removed.get(name, 0),
         }
         for name, stored in entities.items()
     ]

@@ -24,6 +24,7 @@ from crm_analytics.ingest.conversions import NONE, Field
 from crm_analytics.ingest.converted_sql import is_read_date, output, output_names, staged, statements
 from crm_analytics.ingest.dates import gregorian_day, jalali_local, may_be_jalali
 from crm_analytics.ingest.headers import header_key
+from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import MappingPlan, TargetPlan, plan_mapping
 from crm_analytics.ingest.profile import Calendar, Target
 from crm_analytics.ingest.row_shapes import RowShapes
@@ -50,23 +51,31 @@ CERTAIN_DATES = 1_000
 _UNDECLARED = {
     r"(0?[1-9]|1[0-2])[/.-](0?[1-9]|1[0-2])[/.-]\d{4}( .*)?": (
         "ambiguous_date",
-        "every date reads as day/month and as month/day. Say date_format='%d/%m/%Y' or '%m/%d/%Y'",
+        "every date reads as day/month and as month/day. Say "
+        f"{option('date_format', '%d/%m/%Y', '%m/%d/%Y')}",
     ),
     r"\d{1,2}[/.-]\d{1,2}[/.-]\d{4}( .*)?": (
         "bad_date",
-        "the dates are not ISO 8601. Say date_format=, for example '%d/%m/%Y'",
+        f"the dates are not ISO 8601. Say how they are written: {option('date_format', '%d/%m/%Y')}",
     ),
     r"\d{4}[/.]\d{1,2}[/.]\d{1,2}( .*)?": (
         "bad_date",
-        "the dates are not ISO 8601. Say date_format='%Y/%m/%d'",
+        f"the dates are not ISO 8601. Say {option('date_format', '%Y/%m/%d')}",
     ),
-    r"\d{8}": ("bad_date", "these look like dates without marks. Say date_format='%Y%m%d'"),
+    r"\d{8}": ("bad_date", f"these look like dates without marks. Say {option('date_format', '%Y%m%d')}"),
     r"\d{5}(\.\d+)?": (
         "bad_date",
-        "these look like Excel serial numbers, not dates. Say date_format='excel', or export ISO dates",
+        f"these look like Excel serial numbers, not dates. Say {option('date_format', 'excel')}, or export "
+        "ISO dates",
     ),
-    r"\d{10}(\.\d+)?": ("bad_date", "these look like seconds since 1970. Say date_format='epoch'"),
-    r"\d{13}": ("bad_date", "these look like milliseconds since 1970. Say date_format='epoch_ms'"),
+    r"\d{10}(\.\d+)?": (
+        "bad_date",
+        f"these look like seconds since 1970. Say {option('date_format', 'epoch')}",
+    ),
+    r"\d{13}": (
+        "bad_date",
+        f"these look like milliseconds since 1970. Say {option('date_format', 'epoch_ms')}",
+    ),
 }
 
 
@@ -396,7 +405,7 @@ class Mapper:
         for one in self._plan.fields:
             if one.calendar == "jalali" and one.key in self._dates and may_be_jalali(one):
                 seen = self._dates[one.key]
-                detail = "the dates are Jalali and were read as such; calendar= says otherwise"
+                detail = f"the dates are Jalali and were read as such; {option('calendar')} says otherwise"
                 yield Issue("jalali_dates", one.column.name, detail, seen.jalali)
 
     def _note_issues(self, counts: Mapping[str, int]) -> None:

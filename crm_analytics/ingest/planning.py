@@ -15,6 +15,7 @@ from crm_analytics.ingest.cell_facts import NOTHING, Facts
 from crm_analytics.ingest.cleaning import cleaned
 from crm_analytics.ingest.conversions import Bindings, Field
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
+from crm_analytics.ingest.options import option
 from crm_analytics.ingest.profile import (
     Calendar,
     Case,
@@ -193,8 +194,9 @@ def _places(header: Sequence[str], profile: Profile, file: str) -> Mapping[str, 
     missing = profile.missing(found.places.__contains__)
     if missing:
         names = ", ".join(repr(name[:40]) for name in header[:12])
-        hint = " Only 1 column: is delimiter= right?" if len(header) == 1 else ""
-        hint += " Is the header on a later line (skip_rows=)?" if not found.places else ""
+        hint = f" Only 1 column: say {option('delimiter')}." if len(header) == 1 else ""
+        if not found.places:
+            hint += f" Does the header stand on a later line? Say {option('skip_rows')}."
         raise FileRefused(
             f"{file}: {columns_missing(missing)} for profile {profile.name!r}. Found: {names}.{hint}",
             file=file,
@@ -237,7 +239,7 @@ def _with_unit(
         shown = ", ".join(repr(header[places[source]]) for source in sources)
         raise FileRefused(
             f"{file}: column {shown}: is it in rial or in toman (10 rial)? The header does not say. "
-            "Say money_unit='rial' or money_unit='toman'.",
+            f"Say {option('money_unit', 'rial', 'toman')}.",
             file=file,
             reason="undeclared_unit",
             column=sources[0] if sources else name,

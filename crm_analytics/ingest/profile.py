@@ -18,6 +18,7 @@ from typing import Any, Literal
 from zoneinfo import available_timezones
 
 from crm_analytics.errors import ProfileError
+from crm_analytics.ingest.options import option
 from crm_analytics.normalise.currencies import CURRENCIES
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -239,6 +240,8 @@ class Profile:
         Are equal lines one fact or several?
     guest : {"quarantine", "keep"}
         What becomes of a record without customer id, where one is required.
+    snapshot : bool
+        Does a file hold all rows there are, so that those it lacks are gone?
     evidence : str
         How well the layout is known: "verified", "partial: why", "unverified: why".
     files : tuple of str
@@ -255,6 +258,7 @@ class Profile:
     source_system: str = "default"
     repeats: Literal["merge", "keep"] = "merge"
     guest: Literal["quarantine", "keep"] = "quarantine"
+    snapshot: bool = False
     evidence: str = "verified"
     files: tuple[str, ...] = ()
     recognised_by: tuple[tuple[str, ...], ...] = ()
@@ -300,7 +304,7 @@ class Profile:
         A ``date_format`` of the caller also stands in place of the patterns of single columns.
         """
         given = {name: value for name, value in options.items() if value is not None}
-        own = {name: given.pop(name) for name in ("repeats", "guest") if name in given}
+        own = {name: given.pop(name) for name in ("repeats", "guest", "snapshot") if name in given}
         changed = replace(self, **own, dialect=replace(self.dialect, **given))
         check_options(changed)
         if "date_format" in given:
@@ -348,7 +352,7 @@ def check_options(one: Profile) -> None:
         if len(dialect.delimiter.encode()) != 1 or dialect.delimiter in '"\r\n':
             raise ProfileError(f"{one.name}: delimiter={dialect.delimiter!r} must be one ASCII character.")
         if dialect.delimiter == "," == dialect.decimal:
-            raise ProfileError(f"{one.name}: decimal=',' needs another delimiter than ','.")
+            raise ProfileError(f"{one.name}: {option('decimal', ',')} needs another delimiter than ','.")
     if not isinstance(dialect.skip_rows, int) or dialect.skip_rows < 0:
         raise ProfileError(f"{one.name}: skip_rows={dialect.skip_rows!r} must be a number of lines.")
     if dialect.date_format is not None:

@@ -292,7 +292,7 @@ def test_missing_columns_are_named_with_those_found(wh: Warehouse, tmp_path: Pat
         ({"encoding": "utf-16-le"}, r"line \d: byte \d+ cannot be utf-16-le"),
         ({"timezone": "Mars"}, "timezone='Mars' is not known"),
         ({"delimiter": ";"}, r"no profile fits .* Say delimiter="),
-        ({"decimal": ",", "delimiter": ","}, "decimal=',' needs another delimiter"),
+        ({"decimal": ",", "delimiter": ","}, "decimal=',' .--decimal. needs another delimiter"),
         ({"date_format": "%Y %z"}, "ISO times with an offset need none"),
         ({"guest": "drop"}, "guest='drop' is not known. Use one of keep, quarantine"),
     ],
