@@ -3,6 +3,7 @@
 from .cohort_models import fit_models as fit_models
 from .compare import Comparison as Comparison
 from .compare import compare as compare
+from .contract_lives import contract_lives as contract_lives
 from .customer_summary import summary as summary
 from .customer_value import score_summary as score_summary
 from .group_totals import group_totals as group_totals
@@ -20,7 +21,9 @@ from .models.nbd import NBDModel as NBDModel
 from .models.pareto_nbd import ParetoNBDModel as ParetoNBDModel
 from .models.robust_errors import bootstrap_covariance as bootstrap_covariance
 from .models.robust_errors import sandwich_covariance as sandwich_covariance
+from .models.seasonality import SeasonalIndex as SeasonalIndex
 from .models.shifted_beta_geo import CohortFits as CohortFits
 from .models.shifted_beta_geo import ShiftedBetaGeoModel as ShiftedBetaGeoModel
 from .models.shifted_beta_geo import fit_cohorts as fit_cohorts
 from .models.shifted_beta_geo import lives_from_survivors as lives_from_survivors
+from .opportunity_summary import opportunity_summary as opportunity_summary
