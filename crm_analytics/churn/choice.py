@@ -1,30 +1,35 @@
-"""Which candidate is best on days it has not seen, should it be calibrated, and may it be used?
+"""Which candidate is best on days it has not seen, and may it be used?
 
-Everything here looks at one hold-out window that lies after everything the candidates learned from. The
-measure is log-loss. A learned model that does not beat the best baseline is not used, and the verdict says
+Every candidate is fitted as it could have been on several past days, and judged on the window that began
+there: nothing it learned from ended after that day (rolling origins). The measure is log-loss, the mean
+over these windows. A learned model that does not beat the best baseline is not used, and the verdict says
 so.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.churn.candidates import CANDIDATES
+from crm_analytics.churn.candidates import CANDIDATES, fit_all, outcome_of
 from crm_analytics.churn.known import THEORY
 from crm_analytics.modelling.evaluate import Metric, evaluate, log_loss, log_loss_gain
 from crm_analytics.modelling.logistic import sigmoid
 
 Floats = NDArray[np.float64]
-# Fewer events (or non-events) than this in the hold-out cannot tell a learned model from a lucky one.
+# Fewer events (or non-events) than this in the hold-outs cannot tell a learned model from a lucky one.
 MIN_HOLD_OUT_CASES = 25
-# A calibration line has to lower the hold-out's log-loss by more than this to be used: on Online Retail a
-# gain of 0.002 there became a loss of 0.02 in the next season.
-MIN_CALIBRATION_GAIN = 0.005
-NO_CALIBRATION = (0.0, 1.0)
+# Windows that candidates are judged on, as far as the history reaches. Before the last one there must be
+# cutoffs over so many horizons: what was learned from less says little of what is learned from everything.
+MAX_HOLD_OUTS = 3
+LEARNED_HORIZONS = 2
+# The blend is used when it comes so near to the best learned model: one part's lead over the mean of both
+# turned round from one season to the next on Online Retail and CDNOW.
+BLEND_MARGIN = 0.002
 _BETTER = "clearly better than"
 _PERHAPS = "better on average, but not with certainty, than"
 _WORDS = {
@@ -33,6 +38,7 @@ _WORDS = {
     "closed_form": "purchase model's closed form",
     "logistic": "logistic regression",
     "boosted": "boosted-tree model",
+    "blend": "mean of logistic regression and boosted trees",
 }
 
 
@@ -46,124 +52,126 @@ class Choice:
         Key of ``CANDIDATES``.
     verdict : str
         May it be used, in one sentence.
-    calibration : tuple of float
-        Intercept and slope for its log-odds.
+    hold_outs : tuple of date
+        Cutoffs it was judged on, oldest first; empty when nothing could be judged.
     metrics : dict of str to dict of str to Metric
-        Candidate -> metric on the hold-out, before calibration; empty when nothing could be judged.
-    notes : tuple of str
-        What else a reader must know.
+        Candidate -> metric over all hold-outs.
     """
 
     chosen: str
     verdict: str
-    calibration: tuple[float, float] = NO_CALIBRATION
+    hold_outs: tuple[date, ...] = ()
     metrics: dict[str, dict[str, Metric]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
-def choose(training: pd.DataFrame, hold_out: pd.DataFrame, *, seed: int) -> Choice:
-    """Fit every candidate on `training`, compare them on `hold_out`, and choose.
+def choose(table: pd.DataFrame, *, horizon_days: int, seed: int) -> Choice:
+    """Fit every candidate on what had ended before each hold-out, compare them there, and choose.
 
     Parameters
     ----------
-    training, hold_out : DataFrame
-        Rows of `crm_analytics.modelling.training_table`; no label of `training` ends after the first
-        day of `hold_out`.
+    table : DataFrame
+        Rows of `crm_analytics.modelling.training_table` of several cutoffs.
+    horizon_days : int
+        Length of the label windows.
     seed : int
         Seed of the fits and the intervals.
     """
-    if min(training["churned"].nunique(), hold_out["churned"].nunique()) < 2:
-        has_theory = training[THEORY].notna().any() or hold_out[THEORY].notna().any()
+    origins = _origins(table, horizon_days)
+    if not origins:
+        has_theory = table[THEORY].notna().any()
         chosen = "closed_form" if has_theory else "base_rate"
         return Choice(
             chosen,
             "Use with care: there is not enough history to judge any model on later days, so the "
             f"{_WORDS[chosen]} is used, and its probabilities are unproven.",
         )
-    y = outcome_of(hold_out)
-    odds = {
-        name: kind.fit(training, outcome_of(training), seed=seed).log_odds(hold_out)
-        for name, kind in CANDIDATES.items()
+    judged, odds_of = [], []
+    for origin in origins:
+        hold_out = table[table["as_of"] == origin]
+        judged.append(hold_out)
+        odds_of.append(
+            {
+                name: fitted.log_odds(hold_out) + fitted.levels.expected(origin.date())
+                for name, fitted in fit_all(_ended(table, origin, horizon_days), seed=seed).items()
+            }
+        )
+    hold_outs = pd.concat(judged)
+    y = outcome_of(hold_outs)
+    odds = {name: np.concatenate([one[name] for one in odds_of]) for name in CANDIDATES}
+    losses = {
+        name: float(
+            np.mean(
+                [
+                    log_loss(outcome_of(rows), sigmoid(one[name]))
+                    for rows, one in zip(judged, odds_of, strict=True)
+                ]
+            )
+        )
+        for name in CANDIDATES
     }
-    losses = {name: log_loss(y, sigmoid(z)) for name, z in odds.items()}
     best_baseline = min((name for name in losses if CANDIDATES[name].is_baseline), key=losses.__getitem__)
     can_judge = min(y.sum(), len(y) - y.sum()) >= MIN_HOLD_OUT_CASES
     chosen = min(losses, key=losses.__getitem__) if can_judge else best_baseline
+    is_learned = not CANDIDATES[chosen].is_baseline
+    if is_learned and losses["blend"] < min(losses[chosen] + BLEND_MARGIN, losses[best_baseline]):
+        chosen = "blend"
     metrics = {
-        name: evaluate(y, sigmoid(z), customers=hold_out["customer_id"], seed=seed)
+        name: evaluate(y, sigmoid(z), customers=hold_outs["customer_id"], seed=seed)
         for name, z in odds.items()
     }
-    calibration, notes = _calibrate(training, y, chosen, odds[chosen], seed)
+    windows = f"{len(origins)} later windows" if len(origins) > 1 else "a later window"
     if not can_judge:
         verdict = (
-            f"Use with care: of {len(y)} customers of a later window too few left or stayed to judge a "
-            f"learned model, so the {_WORDS[chosen]} is used: {_quality(len(y), metrics[chosen])}."
+            f"Use with care: of {len(y)} customers of {windows} too few left or stayed to judge a "
+            f"learned model, so the {_WORDS[chosen]} is used: {_quality(windows, len(y), metrics[chosen])}."
         )
     elif chosen == best_baseline:
         verdict = (
             f"No learned model beat the simple ones, so the {_WORDS[chosen]} is used: "
-            f"{_quality(len(y), metrics[chosen])}."
+            f"{_quality(windows, len(y), metrics[chosen])}."
         )
     else:
         gain = log_loss_gain(
             y,
             sigmoid(odds[chosen]),
             sigmoid(odds[best_baseline]),
-            customers=hold_out["customer_id"],
+            customers=hold_outs["customer_id"],
             seed=seed,
         )
         verdict = (
             f"May be used: the {_WORDS[chosen]} is {_BETTER if gain.low > 0.0 else _PERHAPS} "
             f"the best baseline, the {_WORDS[best_baseline]} (log-loss lower by {gain.value:.4f}, 95 % "
-            f"interval {gain.low:.4f} to {gain.high:.4f}): {_quality(len(y), metrics[chosen])}."
+            f"interval {gain.low:.4f} to {gain.high:.4f}): {_quality(windows, len(y), metrics[chosen])}."
         )
-    return Choice(chosen, verdict, calibration, metrics, notes)
+    return Choice(chosen, verdict, tuple(origin.date() for origin in origins), metrics)
 
 
-def outcome_of(table: pd.DataFrame) -> Floats:
-    """Return the label column as floats."""
-    return np.asarray(table["churned"].to_numpy(dtype=np.float64), dtype=np.float64)
+def _origins(table: pd.DataFrame, horizon_days: int) -> list[pd.Timestamp]:
+    """Return the last cutoffs, one horizon apart, with both outcomes and enough before them to learn from."""
+    found: list[pd.Timestamp] = []
+    for day in sorted(table["as_of"].unique(), reverse=True):
+        origin = pd.Timestamp(day)
+        if found and (found[-1] - origin).days < horizon_days:
+            continue
+        before, there = _ended(table, origin, horizon_days), table[table["as_of"] == origin]
+        if min(before["churned"].nunique(), there["churned"].nunique()) < 2:
+            continue
+        learned_days = (before["as_of"].max() - before["as_of"].min()).days
+        if not found or learned_days >= LEARNED_HORIZONS * horizon_days:
+            found.append(origin)
+        if len(found) == MAX_HOLD_OUTS:
+            break
+    return found[::-1]
 
 
-def _quality(row_count: int, found: dict[str, Metric]) -> str:
+def _ended(table: pd.DataFrame, origin: pd.Timestamp, horizon_days: int) -> pd.DataFrame:
+    """Return the rows whose label window had ended by a day."""
+    return table[table["as_of"] + timedelta(days=horizon_days) <= origin]
+
+
+def _quality(windows: str, row_count: int, found: dict[str, Metric]) -> str:
     return (
-        f"on {row_count:,} customers of a later window it ranks a leaving customer above a staying one in "
+        f"on {row_count:,} customers of {windows} it ranks a leaving customer above a staying one in "
         f"{found['auc'].value:.0%} of pairs, and expects {found['calibration_in_the_large'].value:.2f} times "
         "the churn that came"
     )
-
-
-def _calibrate(
-    training: pd.DataFrame, y: Floats, chosen: str, odds: Floats, seed: int
-) -> tuple[tuple[float, float], tuple[str, ...]]:
-    """Return Platt's line for the chosen log-odds, if one learned on an earlier cutoff helps on the hold-out.
-
-    The line is learned where the model had not looked (fitted without the last training cutoff, judged on
-    it). If it helps on the hold-out, the line is learned again there, on the latest days.
-    """
-    days = sorted(training["as_of"].unique())
-    if CANDIDATES[chosen].is_baseline or len(days) < 2:
-        return NO_CALIBRATION, ()
-    earlier, later = training[training["as_of"] < days[-1]], training[training["as_of"] == days[-1]]
-    if min(earlier["churned"].nunique(), later["churned"].nunique()) < 2:
-        return NO_CALIBRATION, ()
-    unseen = CANDIDATES[chosen].fit(earlier, outcome_of(earlier), seed=seed).log_odds(later)
-    intercept, slope = _platt(unseen, outcome_of(later))
-    before, after = log_loss(y, sigmoid(odds)), log_loss(y, sigmoid(intercept + slope * odds))
-    found = f"log-loss {after:.4f} with it, {before:.4f} without, on the hold-out"
-    if slope <= 0.0 or after > before - MIN_CALIBRATION_GAIN:
-        return NO_CALIBRATION, (f"Calibration (Platt) was tried and is not used: {found}.",)
-    intercept, slope = _platt(odds, y)
-    if slope <= 0.0:
-        return NO_CALIBRATION, ()
-    return (intercept, slope), (f"Calibrated (Platt): {found}.",)
-
-
-def _platt(odds: Floats, y: Floats) -> tuple[float, float]:
-    """Return intercept and slope of a logistic regression of the outcome on the log-odds."""
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        found = LogisticRegression(C=1e6, max_iter=1000, tol=1e-8).fit(odds.reshape(-1, 1), y)
-    return float(found.intercept_[0]), float(found.coef_[0][0])

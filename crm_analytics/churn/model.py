@@ -45,8 +45,6 @@ class ChurnModel:
         The chosen candidate, fitted on all cutoffs.
     theory : ModifiedBetaGeoModel | None
         Purchase model behind the closed form; None where the data could not identify it.
-    calibration : tuple of float
-        Intercept and slope applied to the log-odds; (0, 1) = none.
     theme_means : dict of str to float
         Mean part of each theme over the training rows: what reasons are measured against.
     card : ModelCard
@@ -59,21 +57,18 @@ class ChurnModel:
     chosen: str
     fitted: Fitted
     theory: ModifiedBetaGeoModel | None
-    calibration: tuple[float, float]
     theme_means: dict[str, float]
     card: ModelCard
 
-    def probability(self, frame: pd.DataFrame) -> Floats:
-        """Return the churn probability per row of a frame of `crm_analytics.churn.known.known`."""
+    def probability(self, frame: pd.DataFrame, *, as_of: date) -> Floats:
+        """Return the churn probability per row of a frame of `crm_analytics.churn.known.known` at a day."""
         check_features(COLUMNS, [name for name in frame.columns if name != "customer_id"], model=KIND)
-        intercept, slope = self.calibration
-        return sigmoid(intercept + slope * self.fitted.log_odds(frame))
+        return sigmoid(self.fitted.log_odds(frame) + self.fitted.levels.expected(as_of))
 
     def relative_parts(self, frame: pd.DataFrame) -> Parts:
         """Return per theme how far it moves the log-odds away from the average customer."""
-        slope = self.calibration[1]
         parts = self.fitted.parts(frame)
-        return {theme: slope * (part - self.theme_means.get(theme, 0.0)) for theme, part in parts.items()}
+        return {theme: part - self.theme_means.get(theme, 0.0) for theme, part in parts.items()}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model as one JSON file with its own digest; returns the path."""
@@ -84,7 +79,6 @@ class ChurnModel:
             "chosen": self.chosen,
             "fitted": self.fitted.to_dict(),
             "theory": None if self.theory is None else json.loads(self.theory.to_json()),
-            "calibration": list(self.calibration),
             "theme_means": self.theme_means,
             "card": self.card.to_dict(),
         }
@@ -105,7 +99,6 @@ def load_model(path: str | os.PathLike[str]) -> ChurnModel:
     check_features(COLUMNS, found, model=KIND)
     try:
         theory = content["theory"]
-        intercept, slope = content["calibration"]
         return ChurnModel(
             horizon_days=int(content["horizon_days"]),
             active_days=int(content["active_days"]),
@@ -113,7 +106,6 @@ def load_model(path: str | os.PathLike[str]) -> ChurnModel:
             chosen=content["chosen"],
             fitted=read_candidate(content["chosen"], content["fitted"]),
             theory=None if theory is None else ModifiedBetaGeoModel.from_json(json.dumps(theory)),
-            calibration=(float(intercept), float(slope)),
             theme_means={theme: float(mean) for theme, mean in content["theme_means"].items()},
             card=ModelCard.from_dict(content["card"]),
         )

@@ -79,7 +79,7 @@ def score(wh: Warehouse, model: ChurnModel, *, as_of: date) -> pd.DataFrame:
     status = _status(frame, result.pop("is_excluded").to_numpy(dtype=bool), model.active_days)
     active = np.isin(status, ("ok", "new", "low_information"))
     probability = np.full(len(frame), np.nan)
-    probability[active] = model.probability(frame[active])
+    probability[active] = model.probability(frame[active], as_of=as_of)
     result["churn_probability"] = probability
     result["risk_band"] = _bands(probability)
     for name in REASONS:

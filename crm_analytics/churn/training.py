@@ -2,10 +2,10 @@
 time.
 
 Event: a customer who bought in the `active_days` before a day places no order in the `horizon_days` from
-it on. Cutoffs walk back from `as_of` in steps of the horizon, so that every label ended before `as_of`.
-Candidates are fitted on the earlier cutoffs and compared by log-loss on the last one, the hold-out, as
-they would have met it: nothing they learned from ended after its first day. The best is then fitted once
-more on all cutoffs. A learned model that does not beat the baselines there is not used.
+it on. Cutoffs walk back from `as_of` month by month, so that every label ended before `as_of` and each
+season can be compared with the same one of the year before. Candidates are compared on up to three of them
+as they would have met them (`crm_analytics.churn.choice`); the best is then fitted once more on all
+cutoffs. A learned model that does not beat the baselines there is not used.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ import numpy as np
 import pandas as pd
 
 from crm_analytics import clv
-from crm_analytics.churn.candidates import CANDIDATES
-from crm_analytics.churn.choice import choose, outcome_of
+from crm_analytics.churn.candidates import CANDIDATES, outcome_of
+from crm_analytics.churn.choice import Choice, choose
 from crm_analytics.churn.known import COLUMNS, HELD_FACTS, fit_theory, known
 from crm_analytics.churn.model import KIND, ChurnModel
 from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.facts import settle_currency
-from crm_analytics.modelling.cutoffs import Cutoff, rolling_cutoffs
+from crm_analytics.modelling.cutoffs import Cutoff, monthly_cutoffs
 from crm_analytics.modelling.model_card import CutoffUse, ModelCard
 from crm_analytics.modelling.training_table import training_table
 from crm_analytics.warehouse import SqlFile, Warehouse
 
-MAX_CUTOFFS = 6
-# More rows than this teach the small trees nothing new; customers beyond it are left out by a seeded draw.
-MAX_TRAINING_ROWS = 150_000
+# Two years, so that the last windows have the same season a year before, and three hold-outs before them.
+MAX_MONTHS = 24
+# A shorter history than so many horizons tells too little of a rhythm, unless there is no longer one.
+SETTLED_HORIZONS = 2
+# More rows than this teach the small trees nothing new; customers beyond it are left out by their hash.
+MAX_TRAINING_ROWS = 200_000
 _ACTIVE_DAYS_UNKNOWN = 365
 
 
@@ -86,10 +89,8 @@ def train(
             "model needs some who left and some who stayed. Use another horizon_days or active_days, or more "
             "history."
         )
-    last = table["as_of"] == pd.Timestamp(cutoffs[-1].as_of)
-    choice = choose(_drawn(table[~last], seed), table[last], seed=seed)
-    everything = _drawn(table, seed)
-    fitted = CANDIDATES[choice.chosen].fit(everything, outcome_of(everything), seed=seed)
+    choice = choose(table, horizon_days=horizon_days, seed=seed)
+    fitted = CANDIDATES[choice.chosen].fit(table, outcome_of(table), seed=seed)
     return ChurnModel(
         horizon_days=horizon_days,
         active_days=active,
@@ -97,8 +98,7 @@ def train(
         chosen=choice.chosen,
         fitted=fitted,
         theory=fit_theory(clv.summary(wh, as_of=as_of)),
-        calibration=choice.calibration,
-        theme_means={theme: float(np.mean(part)) for theme, part in fitted.parts(everything).items()},
+        theme_means={theme: float(np.mean(part)) for theme, part in fitted.parts(table).items()},
         card=ModelCard(
             name=KIND,
             event=(
@@ -107,13 +107,12 @@ def train(
             ),
             as_of=as_of,
             horizon_days=horizon_days,
-            cutoffs=tuple(_use(table, cutoff, cutoff == cutoffs[-1]) for cutoff in cutoffs),
+            cutoffs=tuple(_use(table, cutoff, choice) for cutoff in cutoffs),
             features=COLUMNS,
             metrics=choice.metrics,
             baselines=tuple(name for name, kind in CANDIDATES.items() if kind.is_baseline),
             chosen=choice.chosen,
             verdict=choice.verdict,
-            notes=choice.notes,
         ),
     )
 
@@ -139,27 +138,30 @@ def _history(wh: Warehouse, as_of: date) -> tuple[date, int | None]:
 
 
 def _cutoffs(first_on: date, as_of: date, horizon_days: int) -> tuple[Cutoff, ...]:
-    cutoffs = rolling_cutoffs(
-        end_on=as_of, horizon_days=horizon_days, first_on=first_on, max_count=MAX_CUTOFFS
-    )
-    # On the very first days there is no history to learn a rhythm from.
-    later = tuple(cutoff for cutoff in cutoffs if (cutoff.as_of - first_on).days >= horizon_days)
-    if not (later or cutoffs):
+    months = MAX_MONTHS + horizon_days // 30
+    cutoffs = monthly_cutoffs(end_on=as_of, horizon_days=horizon_days, first_on=first_on, max_months=months)
+    if not cutoffs:
         raise NotEnoughData(
             f"Purchases begin on {first_on}; a label of {horizon_days} days that ends before {as_of} needs "
             "an earlier start. Use a shorter horizon_days or a later as_of."
         )
-    return later or cutoffs[-1:]
+    # On the very first days there is no history to learn a rhythm from.
+    for horizons in range(SETTLED_HORIZONS, 0, -1):
+        settled = tuple(one for one in cutoffs if (one.as_of - first_on).days >= horizons * horizon_days)
+        if len(settled) > 1 and (settled[-1].as_of - settled[0].as_of).days >= horizon_days:
+            return settled
+    return settled or cutoffs[-1:]
 
 
 def _table(wh: Warehouse, cutoffs: tuple[Cutoff, ...], *, active_days: int) -> pd.DataFrame:
     def label(cutoff: Cutoff) -> pd.DataFrame:
-        return wh.frame(
+        rows = wh.frame(
             SqlFile.beside(__file__, "label.sql"),
             as_of=cutoff.as_of,
             horizon_days=cutoff.horizon_days,
             active_days=active_days,
         )
+        return _drawn(rows, MAX_TRAINING_ROWS // len(cutoffs))
 
     def features_at(cutoff: Cutoff) -> pd.DataFrame:
         history = clv.summary(wh, as_of=cutoff.as_of)
@@ -179,17 +181,16 @@ def _table(wh: Warehouse, cutoffs: tuple[Cutoff, ...], *, active_days: int) -> p
     )
 
 
-def _use(table: pd.DataFrame, cutoff: Cutoff, is_last: bool) -> CutoffUse:
+def _drawn(rows: pd.DataFrame, wanted: int) -> pd.DataFrame:
+    """Return all rows, or those of the customers whose hash falls into the share that is wanted."""
+    if len(rows) <= wanted:
+        return rows
+    hashes = pd.util.hash_array(rows["customer_id"].to_numpy(dtype=object))
+    return rows[hashes < int(2**64 * (wanted / len(rows)))]
+
+
+def _use(table: pd.DataFrame, cutoff: Cutoff, choice: Choice) -> CutoffUse:
     rows = table.loc[table["as_of"] == pd.Timestamp(cutoff.as_of), "churned"]
     rate = float(rows.mean()) if len(rows) else float("nan")
-    return CutoffUse(cutoff.as_of, "hold-out" if is_last else "train", len(rows), rate)
-
-
-def _drawn(table: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return all rows, or those of a seeded draw of customers where they are more than are needed."""
-    if len(table) <= MAX_TRAINING_ROWS:
-        return table
-    customers = np.sort(table["customer_id"].unique())
-    wanted = int(len(customers) * MAX_TRAINING_ROWS / len(table))
-    drawn = np.random.default_rng(seed).choice(len(customers), size=wanted, replace=False)
-    return table[table["customer_id"].isin(customers[np.sort(drawn)])]
+    role = "hold-out" if cutoff.as_of in choice.hold_outs else "train"
+    return CutoffUse(cutoff.as_of, role, len(rows), rate)

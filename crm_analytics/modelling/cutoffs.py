@@ -7,8 +7,10 @@ label window has ended by d, so that the model could really have been trained th
 
 from __future__ import annotations
 
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import count
 
 from crm_analytics.errors import UsageError
 
@@ -83,3 +85,56 @@ def rolling_cutoffs(
             break
         fitting.append(Cutoff(as_of, horizon_days))
     return tuple(reversed(fitting))
+
+
+def monthly_cutoffs(
+    *, end_on: date, horizon_days: int, first_on: date, max_months: int
+) -> tuple[Cutoff, ...]:
+    """Return cutoffs a calendar month apart, counted back from a day, whose label windows end by it.
+
+    The cutoff twelve places before another is the same day of the year before: the same season. Windows
+    longer than a month overlap.
+
+    Parameters
+    ----------
+    end_on : date
+        No label window reaches beyond this day.
+    horizon_days : int
+        Length of the label window in days.
+    first_on : date
+        No cutoff lies before this day.
+    max_months : int
+        No cutoff lies more months before `end_on`.
+
+    Returns
+    -------
+    tuple of Cutoff
+        Oldest first; empty when no window fits. The 31st becomes the last day of a shorter month.
+
+    Examples
+    --------
+    >>> since = date(2024, 1, 1)
+    >>> days = monthly_cutoffs(end_on=date(2024, 5, 31), horizon_days=45, first_on=since, max_months=9)
+    >>> [str(cutoff.as_of) for cutoff in days]
+    ['2024-01-31', '2024-02-29', '2024-03-31']
+    """
+    fitting = []
+    for months in count(1):
+        cutoff = Cutoff(months_before(end_on, months), horizon_days)
+        if months > max_months or cutoff.as_of < first_on:
+            break
+        if cutoff.until_on <= end_on:
+            fitting.append(cutoff)
+    return tuple(reversed(fitting))
+
+
+def months_before(day: date, months: int) -> date:
+    """Return the same day of the month so many months before, or the last day of a shorter month.
+
+    Examples
+    --------
+    >>> months_before(date(2024, 3, 31), 1)
+    datetime.date(2024, 2, 29)
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

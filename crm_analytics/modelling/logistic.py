@@ -21,6 +21,7 @@ from crm_analytics.errors import NotEnoughData, UsageError
 
 Floats = NDArray[np.float64]
 _LIMIT = 4.0
+_LEVEL_UNIT = 3.0
 
 
 @dataclass(frozen=True)
@@ -124,26 +125,80 @@ def fit_logistic(
     >>> bool(model.probability(pd.DataFrame({"days": [80.0]}))[0] > 0.5)
     True
     """
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
+    columns = tuple(frame.columns)
+    y, weight = _outcome(frame, outcome, row_weights)
+    center, scale, design, has_gaps = _design(frame, weight)
+    slopes, intercept = _weights(design, y, weight, l2)
+    return _model(columns, center, scale, has_gaps, slopes, intercept)
 
+
+def fit_logistic_by_group(
+    frame: pd.DataFrame, outcome: ArrayLike, groups: ArrayLike, *, l2: float = 1.0
+) -> tuple[LogisticModel, Floats]:
+    """Fit a ridge logistic regression in which every group of rows has a level of its own.
+
+    Parameters
+    ----------
+    frame, outcome, l2
+        As for `fit_logistic`.
+    groups : array
+        Group of each row, for example the day of its cutoff.
+
+    Returns
+    -------
+    (LogisticModel, array)
+        The model without the levels, and the level of each group (in the sorted order of their names):
+        what is added to the log-odds of its rows.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"days": [1.0, 9.0, 2.0, 8.0, 1.0, 9.0, 2.0, 8.0]})
+    >>> model, levels = fit_logistic_by_group(rows, [0, 1, 0, 1, 0, 0, 0, 1], [1, 1, 1, 1, 2, 2, 2, 2])
+    >>> bool(levels[0] > levels[1])
+    True
+    """
+    y, weight = _outcome(frame, outcome, None)
+    center, scale, design, has_gaps = _design(frame, weight)
+    members = (np.asarray(groups)[:, None] == np.unique(np.asarray(groups))[None, :]).astype(np.float64)
+    # Levels are held back a tenth as much as the weights: they are many rows' common truth, not noise.
+    slopes, intercept = _weights(np.column_stack([design, members * _LEVEL_UNIT]), y, weight, l2)
+    model = _model(tuple(frame.columns), center, scale, has_gaps, slopes[: design.shape[1]], intercept)
+    return model, slopes[design.shape[1] :] * _LEVEL_UNIT
+
+
+def _outcome(frame: pd.DataFrame, outcome: ArrayLike, row_weights: ArrayLike | None) -> tuple[Floats, Floats]:
     y = np.asarray(outcome, dtype=np.float64)
     if len(frame) != len(y):
         raise UsageError(f"{len(frame)} rows of features for {len(y)} outcomes.")
     events = int(np.sum(y == 1.0))
     if events in (0, len(y)):
         raise NotEnoughData(f"{events} events in {len(y)} rows: a model needs both outcomes.")
-    weight = np.ones(len(y)) if row_weights is None else np.asarray(row_weights, dtype=np.float64)
-    columns = tuple(frame.columns)
-    center, scale, design, has_gaps = _design(frame, weight)
+    return y, np.ones(len(y)) if row_weights is None else np.asarray(row_weights, dtype=np.float64)
+
+
+def _weights(design: Floats, y: Floats, weight: Floats, l2: float) -> tuple[Floats, float]:
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
     if design.shape[1] == 0:
         design = np.zeros((len(y), 1))
     with threadpool_limits(limits=1):
         found = LogisticRegression(C=1.0 / l2, max_iter=1000, tol=1e-8).fit(design, y, sample_weight=weight)
-    slopes = iter(found.coef_[0])
-    weights = tuple(float(next(slopes)) if spread > 0.0 else 0.0 for spread in scale)
-    gaps = tuple(float(next(slopes)) if gap else 0.0 for gap in has_gaps)
-    return LogisticModel(columns, center, scale, weights, gaps, float(found.intercept_[0]))
+    return np.asarray(found.coef_[0], dtype=np.float64), float(found.intercept_[0])
+
+
+def _model(
+    columns: tuple[str, ...],
+    center: tuple[float, ...],
+    scale: tuple[float, ...],
+    has_gaps: tuple[bool, ...],
+    slopes: Floats,
+    intercept: float,
+) -> LogisticModel:
+    rest = iter(slopes)
+    weights = tuple(float(next(rest)) if spread > 0.0 else 0.0 for spread in scale)
+    gaps = tuple(float(next(rest)) if gap else 0.0 for gap in has_gaps)
+    return LogisticModel(columns, center, scale, weights, gaps, intercept)
 
 
 def sigmoid(log_odds: Floats) -> Floats:

@@ -36,7 +36,7 @@ def order_lines(path: Path) -> list[dict[str, str]]:
     ]
 
 
-def test_churn_on_cdnow_is_at_least_as_good_as_the_references(shared_data: Path) -> None:
+def test_churn_on_cdnow_beats_the_references(shared_data: Path) -> None:
     lines = order_lines(shared_data / "data" / "cdnow" / "CDNOW_master.txt.gz")
     assert len(lines) == 69_659
     with build.warehouse(reporting_currency="USD", order_lines=lines) as wh:
@@ -46,7 +46,7 @@ def test_churn_on_cdnow_is_at_least_as_good_as_the_references(shared_data: Path)
         truth = wh.frame(label, as_of=AS_OF, horizon_days=90, active_days=500).set_index("customer_id")
     assert len(truth) == 23_570
     found = evaluate(truth["churned"], scores.loc[truth.index, "churn_probability"], replicates=1)
-    assert found["auc"].value > 0.836
-    assert found["log_loss"].value < 0.302
+    assert found["auc"].value >= 0.84
+    assert found["log_loss"].value <= 0.298
     losses = {name: metrics["log_loss"].value for name, metrics in model.card.metrics.items()}
     assert losses[model.chosen] < losses["closed_form"] < losses["days_since_last_order"]

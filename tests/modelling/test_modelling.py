@@ -15,9 +15,9 @@ from sklearn import metrics as reference
 
 from crm_analytics.errors import ModelFileError, NotEnoughData, UsageError
 from crm_analytics.modelling.baselines import base_rate, single_feature
-from crm_analytics.modelling.cutoffs import Cutoff, rolling_cutoffs
+from crm_analytics.modelling.cutoffs import Cutoff, monthly_cutoffs, months_before, rolling_cutoffs
 from crm_analytics.modelling.evaluate import METRICS, evaluate, log_loss_gain
-from crm_analytics.modelling.logistic import LogisticModel, fit_logistic
+from crm_analytics.modelling.logistic import LogisticModel, fit_logistic, fit_logistic_by_group
 from crm_analytics.modelling.model_card import CutoffUse, ModelCard
 from crm_analytics.modelling.saved_model import check_features, load_model, save_model
 from crm_analytics.modelling.training_table import training_table
@@ -41,6 +41,35 @@ def test_no_label_window_reaches_beyond_the_day_and_windows_do_not_overlap() -> 
 def test_no_cutoff_fits_into_too_short_a_history() -> None:
     assert rolling_cutoffs(end_on=date(2024, 1, 31), horizon_days=31, first_on=date(2024, 1, 1)) == ()
     assert len(rolling_cutoffs(end_on=date(2024, 2, 1), horizon_days=31, first_on=date(2024, 1, 1))) == 1
+
+
+def test_monthly_cutoffs_meet_the_same_day_of_the_year_before_and_end_in_time() -> None:
+    found = monthly_cutoffs(
+        end_on=date(2024, 3, 31), horizon_days=90, first_on=date(2022, 1, 1), max_months=24
+    )
+    days = [one.as_of for one in found]
+    assert all(one.until_on <= date(2024, 3, 31) for one in found)
+    assert days[-1] == date(2023, 12, 31)
+    assert days[0] == date(2022, 3, 31)
+    assert all(months_before(day, 12) in days for day in days[12:])
+    assert date(2023, 2, 28) in days
+
+
+def test_groups_have_levels_of_their_own_and_the_weights_are_freed_of_them() -> None:
+    draw = np.random.default_rng(2)
+    group = np.repeat([0, 1], 4000)
+    # the second group is higher in x and lower in level: without levels the weight of x is too small
+    x = draw.normal(size=8000) + 2.0 * group
+    outcome = (draw.random(8000) < 1.0 / (1.0 + np.exp(-(x - 4.0 * group)))).astype(float)
+    frame = pd.DataFrame({"x": x})
+    model, levels = fit_logistic_by_group(frame, outcome, group)
+    alone = fit_logistic(frame, outcome)
+    assert levels[0] - levels[1] == pytest.approx(4.0, abs=1.0)
+    assert model.weights[0] > alone.weights[0] + 0.5
+    both = model.log_odds(frame) + levels[group]
+    for one in (0, 1):
+        expected = (1.0 / (1.0 + np.exp(-both[group == one]))).sum()
+        assert expected == pytest.approx(outcome[group == one].sum(), rel=0.02)
 
 
 def test_a_window_without_days_is_refused() -> None:

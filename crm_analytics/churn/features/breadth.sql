@@ -1,14 +1,38 @@
 -- kind:    features
--- purpose: How broadly does each customer buy over the range?
+-- purpose: How broadly does each customer buy over the range, and how much at a time?
 -- grain:   customer_id
--- reads:   facts.basket_items_before, facts.products_before
+-- reads:   facts.basket_items_before, facts.products_before, facts.order_lines_before
 -- columns:
 --   customer_id          canonical customer
---   product_count        different products bought
+--   product_count        different products bought; NULL = no line names a product
 --   category_count       different categories bought; 0 = the products have no category
 --   repeated_count       products bought in more than one order
 --   newest_item_days     days since a product was bought for the first time
-with items as (
+--   mean_day_lines       lines with a positive quantity per day with such a line
+--   last_day_lines       ... on the last such day
+--   mean_day_quantity    pieces of such lines per day with such a line
+with days as (
+    select
+        customer_id,
+        ordered_on,
+        count(*) as line_count,
+        sum(quantity) as quantity
+    from facts.order_lines_before($as_of)
+    where customer_id is not null and quantity > 0
+    group by customer_id, ordered_on
+),
+
+sizes as (
+    select
+        customer_id,
+        cast(sum(line_count) as double) / cast(count(*) as double) as mean_day_lines,
+        max_by(line_count, ordered_on) as last_day_lines,
+        cast(sum(quantity) as double) / cast(count(*) as double) as mean_day_quantity
+    from days
+    group by customer_id
+),
+
+items as (
     select
         i.customer_id as customer_id,
         i.product_id as product_id,
@@ -17,13 +41,27 @@ with items as (
         date_diff('day', i.first_ordered_on, cast($as_of as date)) as first_age_days
     from facts.basket_items_before($as_of) as i
     left join facts.products_before($as_of) as p on p.product_id = i.product_id
+),
+
+ranges as (
+    select
+        customer_id,
+        count(*) as product_count,
+        count(distinct category) as category_count,
+        cast(sum(case when order_count > 1 then 1 else 0 end) as bigint) as repeated_count,
+        min(first_age_days) as newest_item_days
+    from items
+    group by customer_id
 )
 
 select
-    customer_id as customer_id,
-    count(*) as product_count,
-    count(distinct category) as category_count,
-    cast(sum(case when order_count > 1 then 1 else 0 end) as bigint) as repeated_count,
-    min(first_age_days) as newest_item_days
-from items
-group by customer_id
+    sizes.customer_id as customer_id,
+    ranges.product_count as product_count,
+    ranges.category_count as category_count,
+    ranges.repeated_count as repeated_count,
+    ranges.newest_item_days as newest_item_days,
+    sizes.mean_day_lines as mean_day_lines,
+    sizes.last_day_lines as last_day_lines,
+    sizes.mean_day_quantity as mean_day_quantity
+from sizes
+left join ranges on ranges.customer_id = sizes.customer_id
