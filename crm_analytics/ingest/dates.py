@@ -143,9 +143,9 @@ def jalali_local(field: Field) -> str:
         if one == ISO:
             found.append(_jalali(text, _YEAR_FIRST, ("y", "m", "d", "t")))
             found.append(_jalali(letters, _IN_WORDS, ("d", "m", "y", "t")))
-        elif (read := jalali_pattern(one)) is not None:
+        elif "%" in one and (read := jalali_pattern(one)) is not None:
             found.append(_jalali(letters, field.bindings.add(read[0]), read[1]))
-    return f"coalesce({', '.join(found)}, null)"
+    return f"coalesce({', '.join([*found, 'null'])})"
 
 
 def gregorian_day(field: Field) -> str:
@@ -204,7 +204,7 @@ def _iso(text: str) -> dict[str, str]:
 def _epoch(text: str) -> str:
     """Seconds since 1970 in UTC."""
     is_count = f"regexp_full_match({text}, '-?\\d{{1,11}}(\\.\\d{{1,6}})?')"
-    micros = f"cast(cast({text} as decimal(18, 6)) * 1000000 as bigint)"
+    micros = f"cast(cast({text} as decimal(38, 6)) * 1000000 as bigint)"
     return f"case when {is_count} then make_timestamp({micros}) end"
 
 
@@ -212,13 +212,13 @@ def _epoch_ms(text: str) -> str:
     """Milliseconds since 1970 in UTC."""
     is_count = f"regexp_full_match({text}, '-?\\d{{1,14}}(\\.0+)?')"
     return (
-        f"case when {is_count} then make_timestamp(cast(cast({text} as decimal(18, 3)) * 1000 as bigint)) end"
+        f"case when {is_count} then make_timestamp(cast(cast({text} as decimal(38, 3)) * 1000 as bigint)) end"
     )
 
 
 def _excel(text: str) -> str:
     """Days since 1899-12-30, local; below 60 one more: Excel has a 29 February 1900 (60), which is none."""
-    days = f"cast({text} as decimal(18, 10))"
+    days = f"cast({text} as decimal(38, 10))"
     early = f"case when {days} < 60 then 1 else 0 end"
     seconds = f"cast(round({days} * 86400) as bigint)"
     moment = f"timestamp '1899-12-30' + to_days({early}) + to_seconds({seconds})"
@@ -227,7 +227,7 @@ def _excel(text: str) -> str:
 
 def _excel_1904(text: str) -> str:
     """Days since 1904-01-01, local (workbooks of old Macintosh Excel)."""
-    seconds = f"cast(round(cast({text} as decimal(18, 10)) * 86400) as bigint)"
+    seconds = f"cast(round(cast({text} as decimal(38, 10)) * 86400) as bigint)"
     return f"case when {_is_serial(text)} then timestamp '1904-01-01' + to_seconds({seconds}) end"
 
 

@@ -1,0 +1,87 @@
+"""Do records that share cells, subtotals and headings of groups become plain records?"""
+
+from __future__ import annotations
+
+import pytest
+
+from crm_analytics.ingest.row_shapes import footer_count
+from tests.ingest.mapped import Result, mapped, shop
+
+LINES = """
+order_source_id = { from = "Order" }
+customer_source_id = { from = "Email" }
+quantity = { from = "Qty" }
+"""
+BY_ORDER = '[rows]\nfill_down = { by = "Order", columns = ["Email"] }'
+
+
+def told(result: Result) -> list[tuple[str, str | None]]:
+    """Return order and customer of every line."""
+    return [(row["order_source_id"], row["customer_source_id"]) for row in result.rows["order_lines"]]
+
+
+@pytest.mark.parametrize("block_rows", [1, 2, 100])
+def test_cells_are_filled_from_the_record_above_with_the_same_key(block_rows: int) -> None:
+    profile = shop(LINES, entity="order_lines", top=BY_ORDER)
+    text = "Order,Email,Qty\n#1,a@example.com,1\n#1,,2\n,,3\n#2,,4\n#3,b@example.com,5\n,,6\n"
+    result = mapped(profile, text, block_rows=block_rows)
+    assert told(result) == [
+        ("#1", "a@example.com"),
+        ("#1", "a@example.com"),
+        ("#1", "a@example.com"),
+        ("#2", None),
+        ("#3", "b@example.com"),
+        ("#3", "b@example.com"),
+    ]
+
+
+@pytest.mark.parametrize("block_rows", [1, 100])
+def test_nothing_is_filled_across_a_record_that_could_not_be_read(block_rows: int) -> None:
+    profile = shop(LINES, entity="order_lines", top=BY_ORDER)
+    text = "Order,Email,Qty\n#1,a@example.com,1\n#2,b@example.com,2\n,,3\n#1,,4\n"
+    result = mapped(profile, text, missing=(2,), block_rows=block_rows)
+    assert result.reasons == [(3, "order_source_id", "missing_value")]
+    assert told(result) == [("#1", "a@example.com"), ("#1", None)]
+
+
+@pytest.mark.parametrize("block_rows", [1, 3, 100])
+def test_grouped_report_is_read_without_its_subtotals(block_rows: int) -> None:
+    profile = shop(
+        LINES.replace("Email", "Account"),
+        entity="order_lines",
+        top='[rows]\nfill_down = { columns = ["Account"] }\nignore = ["Subtotal", "Count"]',
+    )
+    text = """
+Account,Order,Qty
+Ada Ltd,#1,1
+,#2,2
+Subtotal,,3
+Count (2),,2
+Bob Ltd,#3,4
+Total Energies,#4,5
+"""
+    result = mapped(profile, text, block_rows=block_rows)
+    assert told(result) == [("#1", "Ada Ltd"), ("#2", "Ada Ltd"), ("#3", "Bob Ltd"), ("#4", "Total Energies")]
+    assert result.ignored == 2
+    assert [(one.issue, one.row_count) for one in result.findings.issues] == [("ignored_row", 2)]
+
+
+def test_text_before_other_words_is_a_name_and_no_subtotal() -> None:
+    profile = shop(LINES, entity="order_lines", top='[rows]\nignore = ["Total"]')
+    text = "Order,Email,Qty\nTotal Energies,a@example.com,1\nTOTAL:,,9\nTotal (3),,9\n"
+    result = mapped(profile, text)
+    assert told(result) == [("Total Energies", "a@example.com")]
+    assert result.ignored == 2
+
+
+def test_heading_of_a_group_is_told_by_its_pattern_and_by_what_it_lacks() -> None:
+    profile = shop(LINES, entity="order_lines", top='[rows]\nignore = ["/.* \\\\([0-9]+\\\\)/"]')
+    text = "Order,Email,Qty\nGermany (2),,\nOrder (2),a@example.com,1\n"
+    result = mapped(profile, text)
+    assert told(result) == [("Order (2)", "a@example.com")]
+    assert result.ignored == 1
+
+
+def test_footer_states_a_number_of_records() -> None:
+    assert footer_count('"Grand Totals (1,204 records)"') == 1204
+    assert footer_count("Confidential Information") is None

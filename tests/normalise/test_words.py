@@ -1,0 +1,79 @@
+"""Are letters, names of columns and words for yes and no told apart as people tell them?"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from crm_analytics.normalise.booleans import NO, YES
+from crm_analytics.normalise.currencies import CURRENCIES, MINOR_DIGITS
+from crm_analytics.normalise.header_words import header_words, meaning_of
+from crm_analytics.normalise.letters import fold_letters
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("علي", "علی"),
+        ("كتاب", "کتاب"),
+        ("علی\u200cپور", "علیپور"),
+        ("مُحَمَّد", "محمد"),
+        ("ســلام", "سلام"),
+        ("آرش", "ارش"),
+        ("خانۀ", "خانه"),
+        ("۱۲۳", "١٢٣"),
+        ("ﻋﻠﯽ", "علی"),
+        ("ÀB", "àb"),
+    ],
+)
+def test_spellings_of_one_word_are_folded_to_one(one: str, other: str) -> None:
+    assert fold_letters(one) == fold_letters(other)
+
+
+def test_different_words_stay_different() -> None:
+    assert len({fold_letters(word) for word in ("علی", "عالی", "ali", "على پور", "élan", "elan")}) == 6
+
+
+def test_name_of_a_column_has_one_meaning() -> None:
+    counts = Counter(
+        (meaning_of(name), fold_letters(name)) for names in header_words().values() for name in names
+    )
+    wrong = [
+        (name, meaning)
+        for meaning, names in header_words().items()
+        for name in names
+        if meaning_of(name) != meaning
+    ]
+    assert not wrong
+    assert max(counts.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "meaning"),
+    [
+        ("کد مشتري", "customer_id"),
+        ("شماره\u200cفاکتور", "order_id"),
+        ("مبلغ کل (ریال)", "amount"),
+        ("شماره موبایل", "phone"),
+        ("Kunden-Nr.", "customer_id"),
+        ("Rechnungsdatum", "date"),
+        ("Prix unitaire", "unit_price"),
+        ("Cantidad", "quantity"),
+        ("order_no", "order_id"),
+        ("shoe size", None),
+    ],
+)
+def test_meaning_is_told_in_five_languages(header: str, meaning: str | None) -> None:
+    assert meaning_of(header) == meaning
+
+
+def test_yes_is_not_no_and_both_are_in_lower_case() -> None:
+    assert not set(YES) & set(NO)
+    assert all(word == word.lower() for word in (*YES, *NO))
+
+
+def test_decimals_are_of_currencies_that_exist() -> None:
+    codes = [code for listed in MINOR_DIGITS.values() for code in listed]
+    assert set(codes) <= CURRENCIES
+    assert len(codes) == len(set(codes))
