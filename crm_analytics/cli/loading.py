@@ -22,6 +22,7 @@ from crm_analytics.errors import CrmError, InputError, UsageError
 
 if TYPE_CHECKING:
     from crm_analytics.ingest import Load
+    from crm_analytics.ingest.reconcile import Control
     from crm_analytics.warehouse.run_log import LoadRecord
 
 app = typer.Typer(rich_markup_mode=None)
@@ -73,6 +74,16 @@ def load(
     money_unit: Annotated[str | None, typer.Option(help="unit of Iranian amounts: rial or toman")] = None,
     guest: Annotated[str | None, typer.Option(help="records without customer id: quarantine or keep")] = None,
     duplicates: Annotated[str | None, typer.Option(help="equal lines of a file: merge or keep")] = None,
+    snapshot: Annotated[
+        bool, typer.Option("--snapshot", help="the file holds all rows there are: those it lacks are gone")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="a snapshot may remove more than a fifth of the rows")
+    ] = False,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(help="what one file adds up to: records=120, amount=1234.50", metavar="NAME=TOTAL"),
+    ] = None,
     received_at: Annotated[
         str | None, typer.Option(help="when it was received, ISO 8601; default: now", metavar="TIME")
     ] = None,
@@ -103,6 +114,8 @@ def load(
         "duplicates": duplicates,
         "received_at": received_at,
         "max_expanded_bytes": max_expanded_bytes,
+        "snapshot": snapshot or None,
+        "control_totals": _control_totals(control or [], paths),
     }
     settings = read_settings(settings_file)
     how = asdict(settings.ingest) | {name: value for name, value in given.items() if value is not None}
@@ -112,7 +125,7 @@ def load(
     with open_warehouse(settings) as wh, out.byte_progress("load") as progress:
         for path in paths:
             try:
-                done += crm.load(wh, path, **how, show_values=True, progress=progress)
+                done += crm.load(wh, path, **how, force=force, show_values=True, progress=progress)
             except InputError as refusal:
                 refused.append(refusal)
     _show_loads(done, skipped, as_json=as_json)
@@ -312,6 +325,16 @@ def replay(
         raise typer.Exit(SOME_REFUSED if done else FAILED)
 
 
+def _control_totals(given: list[str], paths: list[Path]) -> dict[str, object] | None:
+    pairs = [one.partition("=") for one in given]
+    odd = [one for one, pair in zip(given, pairs, strict=True) if not all(pair)]
+    if odd:
+        raise UsageError(f"--control {odd[0]!r} is no total. Write it as records=120 or amount=1234.50.")
+    if given and len(paths) > 1:
+        raise UsageError("--control is about one file: load the files one by one.")
+    return {name: total for name, _, total in pairs} or None
+
+
 def _check_paths(paths: list[Path]) -> list[Path]:
     """Check every path before anything is loaded; return the files of folders that are passed over."""
     from crm_analytics.ingest.kinds import SUFFIXES
@@ -332,6 +355,8 @@ def _check_paths(paths: list[Path]) -> list[Path]:
 
 def _show_loads(loads: list[Load], skipped: list[Path], *, as_json: bool) -> None:
     columns = ["file", "profile", "status", "rows_in", "rows_loaded", "rows_quarantined", "rows_merged"]
+    if any(load.rows_removed for load in loads):
+        columns.append("rows_removed")
     rows = [[getattr(load, name) for name in columns] for load in loads]
     if as_json:
         passed_over = [{"file": str(file), "status": "skipped"} for file in skipped]
@@ -342,9 +367,21 @@ def _show_loads(loads: list[Load], skipped: list[Path], *, as_json: bool) -> Non
             reasons = [f"{count} set aside: {name}" for name, count in load.reasons.items() if count]
             if reasons:
                 out.print_lines(f"{load.file}: {', '.join(reasons)}")
+            for control in load.controls:
+                if control.difference or control.scope == "given":
+                    out.print_lines(f"{load.file}: {_compared(control)}")
             for issue in load.issues if load.status != "refused" else ():
                 out.print_lines(f"{load.file}: {issue.issue} {issue.column_name} {issue.detail}")
         out.print_lines(*(f"skipped: {file}" for file in skipped))
+
+
+def _compared(control: Control) -> str:
+    what = " ".join(part for part in (control.control, control.scope, control.source_id) if part)
+    verdict = f"differs by {out.exact(control.difference)}" if control.difference else "agrees"
+    return (
+        f"{what.replace('_', ' ')} {verdict}: the source says {out.exact(control.theirs)}, "
+        f"counted {out.exact(control.ours)}"
+    )
 
 
 def _show_record(record: LoadRecord, *, as_json: bool) -> None:

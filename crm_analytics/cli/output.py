@@ -171,6 +171,19 @@ def number(value: object, digits: int = 0) -> str:
     return "–" if not _is_known(value) else f"{float(str(value)):,.{digits}f}"
 
 
+def exact(value: Decimal) -> str:
+    """Format an exact number without the zeros that follow it.
+
+    Examples
+    --------
+    >>> exact(Decimal("1234.5000")), exact(Decimal("-120.0000"))
+    ('1,234.5', '-120')
+    """
+    whole, _, rest = f"{value:,f}".partition(".")
+    rest = rest.rstrip("0")
+    return f"{whole}.{rest}" if rest else whole
+
+
 def percent(value: object, digits: int = 1) -> str:
     """Format a fraction as per cent; missing becomes an en dash."""
     return "–" if not _is_known(value) else f"{float(str(value)):.{digits}%}"
@@ -212,6 +225,8 @@ def cell(value: object) -> str:
     """Return a value as a table shows it: four decimals, and an en dash for what is missing."""
     if isinstance(value, float):
         return number(value, 4)
+    if isinstance(value, Decimal):
+        return exact(value)
     return "–" if not isinstance(value, str) and str(value) in ("<NA>", "NaT", "None", "nan") else str(value)
 
 

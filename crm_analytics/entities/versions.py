@@ -133,12 +133,14 @@ _NAMED = """
     from placed
     left join (select distinct row_id from versions_stored) as taken on taken.row_id = placed.fresh"""
 
-_NAME = "update {staged} as staged set row_id = named.row_id from versions_named as named where staged.rowid = named.place"
+_NAME = """
+    update {staged} as staged set row_id = named.row_id
+    from versions_named as named where staged.rowid = named.place"""
 
 _KNOWN = """
     create or replace temp table versions_known as
-    select row_id, content_id, recorded_at, record_number
-    from {versions}
+    select row_id, content_id, recorded_at, record_number, is_deleted, {modified} as modified_at
+    from {versions} as staged
     semi join {staged} using (row_id)
     anti join ops.withdrawals using (load_id)"""
 
@@ -209,16 +211,40 @@ _KEPT = """
                     end
                 ).content
     ),
+    -- Rows that were gone: what the source has not changed since is there again, from now on.
+    gone as (
+        select row_id, last.modified_at as modified_at
+        from (
+            select
+                row_id,
+                max(
+                    case
+                        when recorded_at <= $received_at
+                        then {{'at': recorded_at, 'number': record_number, 'content': content_id,
+                               'is_deleted': is_deleted, 'modified_at': modified_at}}
+                    end
+                ) as last
+            from versions_known
+            group by row_id
+        )
+        where last.is_deleted
+    ),
     fresh as (
-        select row_id, record_number, place
+        select
+            row_id, record_number, place,
+            coalesce(in_runs.modified_at >= gone.modified_at, false) as returns
         from in_runs
         left join known_contents using (row_id, content_id)
+        left join gone using (row_id)
         anti join retold using (row_id)
         where is_new
             and not is_known
             and place = last_new.place
             -- The source's own time of change says that this very state was delivered before.
-            and not (modified_at is not null and coalesce(was_known, false))
+            and (
+                not (in_runs.modified_at is not null and coalesce(was_known, false))
+                or coalesce(in_runs.modified_at >= gone.modified_at, false)
+            )
     ),
     known_rows as (
         select row_id, min(recorded_at) as first_recorded_at from versions_known group by row_id
@@ -238,6 +264,7 @@ _KEPT = """
         known_rows.row_id is not null
             or row_number() over (partition by fresh.row_id order by fresh.record_number, fresh.place) > 1
             as is_revision,
+        case when fresh.returns then $received_at end as returned_at,
         case
             when known_rows.row_id is null or known_rows.first_recorded_at >= $received_at
             then since.created_at
@@ -405,6 +432,10 @@ class Staging:
         self._drop("versions_current")
         return StoredDelivery(records, entities)
 
+    def table(self, entity_name: str) -> str | None:
+        """Return the table of what was appended of an entity, with ``row_id`` once it is stored."""
+        return _table(entity_name) if entity_name in self._has_lines else None
+
     def _store(self, declared: Entity, has_lines: bool) -> Stored:
         staged = _table(declared.name)
         versions = f"entities.{quote_ident(declared.name + '_versions')}"
@@ -413,7 +444,7 @@ class Staging:
         created = "staged.created_at" if "created_at" in has else "cast(null as timestamptz)"
         if declared.repeat_key:
             self._name_lines(declared, has_lines)
-        self._run(_KNOWN.format(versions=versions, staged=staged))
+        self._run(_KNOWN.format(versions=versions, staged=staged, modified=modified))
         self._run(_CONTESTED.format(staged=staged))
         loaded = self._insert(declared, versions, _UNCONTESTED, "false", (modified, created))
         valid_from = "valid_from desc," if declared.kind == "state" else ""
@@ -421,7 +452,8 @@ class Staging:
         if self._run("select 1 from versions_contested limit 1"):
             self._run(_KEPT.format(staged=staged, modified=modified, created=created))
             chosen = "join versions_kept as kept on kept.place = staged.rowid"
-            self._insert(declared, versions, chosen, "kept.is_revision", (modified, "kept.created_at"))
+            since = (f"greatest({modified}, kept.returned_at)", "kept.created_at")
+            self._insert(declared, versions, chosen, "kept.is_revision", since)
             loaded += int(self._run(f"select count(*) from ({current})")[0][0])
         if len(self._targets) > 1:
             new = f"select record_number from {staged} as staged {_UNCONTESTED}"

@@ -8,8 +8,10 @@ receipt, when the caller gives none, and when the load began and ended.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +27,14 @@ from crm_analytics.ingest.mapping import Issue
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.ingest.readers import headers
 from crm_analytics.ingest.recognise import detect, profile
+from crm_analytics.ingest.reconcile import (
+    Control,
+    controls_of,
+    given_controls,
+    order_controls,
+    read_totals,
+    write_controls,
+)
 from crm_analytics.ingest.records import Part
 from crm_analytics.ingest.source import open_source
 from crm_analytics.ingest.withdraw import compared_with_withdrawn, records_withdrawn
@@ -54,6 +64,10 @@ class Load:
         Number in ops.loads.
     issues : tuple of Issue
         What was noticed without losing a record.
+    rows_removed : int
+        Rows that a full snapshot no longer tells: recorded as gone.
+    controls : tuple of Control
+        What the source says it adds up to, beside what was counted here.
     """
 
     file: str
@@ -66,6 +80,8 @@ class Load:
     reasons: dict[str, int] = field(default_factory=dict)
     load_id: int | None = None
     issues: tuple[Issue, ...] = ()
+    rows_removed: int = 0
+    controls: tuple[Control, ...] = ()
 
     @property
     def trouble(self) -> str | None:
@@ -95,6 +111,8 @@ class _Call:
     show_values: bool
     progress: Progress | None
     is_folder: bool = False
+    is_forced: bool = False
+    control_totals: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 def load(
@@ -112,6 +130,9 @@ def load(
     timezone: str | None = None,
     guest: str | None = None,
     duplicates: str | None = None,
+    snapshot: bool | None = None,
+    force: bool = False,
+    control_totals: Mapping[str, object] | None = None,
     default_country: str | None = None,
     default_currency: str | None = None,
     thousands: str | None = None,
@@ -144,6 +165,15 @@ def load(
         What becomes of records without customer id.
     duplicates : {"merge", "keep"}, optional
         Are equal lines of one file one fact or several?
+    snapshot : bool, optional
+        Does the file hold all rows there are of its entity in its source system? Rows that it lacks are then
+        recorded as gone. Default: as the profile says.
+    force : bool, default False
+        Take a snapshot in even if it would remove more than a fifth of the rows, or if records of it are set
+        aside (otherwise nothing is removed then).
+    control_totals : mapping of str to number, optional
+        What the source says one file adds up to: ``{"records": 120, "amount": "1234.50"}``; of one currency
+        "amount:EUR", of a second entity "orders.total_amount". Shown beside what was counted.
     max_expanded_bytes : int, optional
         How large a compressed file may become; default: 50 MB, or 100 times its size if that is more.
     show_values : bool, default False
@@ -196,16 +226,21 @@ def load(
             "money_unit": money_unit,
             "guest": guest,
             "repeats": duplicates,
+            "snapshot": snapshot,
         },
         max_expanded_bytes=max_expanded_bytes,
         show_values=show_values,
         progress=progress,
+        is_forced=force,
+        control_totals=read_totals(control_totals or {}),
     )
     given = Path(path)
     if given.is_file():
         return _load_file(wh, given, call)
     if not given.is_dir():
         raise UsageError(f"{path}: no such file or folder.")
+    if control_totals:
+        raise UsageError("control_totals are those of one file: load the files of the folder one by one.")
     call = replace(call, is_folder=True)
     return [one for file in exports(given) for one in _try_file(wh, file, call)]
 
@@ -344,7 +379,12 @@ def _store(wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: da
         received_at=call.received_at,
         show_values=call.show_values,
         progress=call.progress,
+        is_forced=call.is_forced,
+        control_names=tuple(call.control_totals),
     )
+    ledger.write_counts(wh, load_id, taken.stated_counts, taken.rows_in)
+    controls = given_controls(call.control_totals, taken.sums) + order_controls(wh, load_id, used)
+    write_controls(wh, load_id, controls)
     account = Load(
         file=part.name,
         profile=used.name,
@@ -356,10 +396,11 @@ def _store(wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: da
         reasons=taken.quarantine.reasons,
         load_id=load_id,
         issues=taken.issues,
+        rows_removed=sum(taken.removed.values()),
+        controls=controls_of(wh, load_id),
     )
     ledger.write_entry(wh, _entry(account, part, used, call, started_at), taken.issues)
-    ledger.write_entities(wh, load_id, taken.stored.entities)
-    ledger.write_counts(wh, load_id, taken.stated_counts, taken.rows_in)
+    ledger.write_entities(wh, load_id, taken.stored.entities, taken.removed)
     if taken.quarantine.count:
         write_layout(
             wh,
@@ -435,10 +476,11 @@ def _has_revisions_since(wh: Warehouse, used: Profile, load_id: int) -> bool:
     """Did a later load change something that was known of the layout's entities in that system?"""
     return any(
         wh.rows(
-            f"select 1 from entities.{quote_ident(name + '_versions')} where is_revision "
+            f"select 1 from entities.{quote_ident(name + '_versions')} where (is_revision or $is_snapshot) "
             "and load_id > $load_id and source_system = $source_system limit 1",
             load_id=load_id,
             source_system=used.source_system,
+            is_snapshot=used.snapshot,
         )
         for name in {target.entity for target in used.targets}
     )

@@ -4,6 +4,7 @@
     evidence = "verified"          # or "partial: why", "unverified: why"
     repeats = "keep"               # equal lines are separate facts; default "merge"
     guest = "keep"                 # lines without customer stay, as revenue of nobody; default "quarantine"
+    snapshot = true                # a file holds all rows there are: those it lacks are gone; default false
     files = ["orders_*"]           # decides between profiles that fit a header equally well
     recognised_by = ["Created at", ["Id", "Order ID"]]   # headers it also has; of a list inside one is enough
     not_loaded = ["Fax"]           # columns that are known and left out: they help to recognise the layout
@@ -66,8 +67,8 @@ from crm_analytics.vocabulary import WORDS
 IS_DELETED = Column("is_deleted", "BOOLEAN", "the source marks the record as deleted", "none")
 
 _KEYS = (
-    "profile", "purpose", "source_system", "evidence", "repeats", "guest", "files", "recognised_by",
-    "not_loaded", "dialect", "headers", "rows", "entity",
+    "profile", "purpose", "source_system", "evidence", "repeats", "guest", "snapshot", "files",
+    "recognised_by", "not_loaded", "dialect", "headers", "rows", "entity",
 )  # fmt: skip
 _RULE_KEYS = (
     "from", "first_of", "join", "cases", "constant", "required", "words", "clean", "date_format",
@@ -128,6 +129,8 @@ def parse_profile(text: str, where: str) -> Profile:
     for key in ("profile", "purpose", "source_system", "evidence", "repeats", "guest"):
         if not isinstance(given.get(key, ""), str):
             raise ProfileError(f"{where}: {key} must be a text.")
+    if not isinstance(given.get("snapshot", False), bool):
+        raise ProfileError(f"{where}: snapshot must be true or false.")
     evidence = given.get("evidence", "verified")
     if evidence.partition(":")[0] not in _EVIDENCE or (evidence != "verified" and ": " not in evidence):
         raise ProfileError(
@@ -140,6 +143,7 @@ def parse_profile(text: str, where: str) -> Profile:
         source_system=given["source_system"],
         repeats=given.get("repeats", "merge"),
         guest=given.get("guest", "quarantine"),
+        snapshot=given.get("snapshot", False),
         evidence=evidence,
         files=_texts(f"{where} files", given.get("files", [])),
         recognised_by=_groups(f"{where} recognised_by", given.get("recognised_by", [])),

@@ -27,8 +27,9 @@ from typing import Any
 import pyarrow as pa
 
 from crm_analytics.errors import UsageError
+from crm_analytics.ingest.intake import Progress
 from crm_analytics.ingest.layouts import Layout, read_layout
-from crm_analytics.ingest.load import Load, Progress, load
+from crm_analytics.ingest.load import Load, load
 from crm_analytics.ingest.profile import WHITESPACE
 from crm_analytics.ingest.quarantine import ID_COLUMN, encoding_of, exported_bytes, quarantine_id, quarantined
 from crm_analytics.warehouse import Warehouse
@@ -276,7 +277,8 @@ def _as_delivered(layout: Layout, given: _CorrectedFile, chosen: list[_Corrected
 
 def _options(layout: Layout, given: _CorrectedFile, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of the load: as before, but for what the corrected file changed."""
-    changed: dict[str, Any] = {"skip_rows": 0}
+    # The corrected records of a snapshot are no snapshot.
+    changed: dict[str, Any] = {"skip_rows": 0, "snapshot": False}
     if layout.kind == "text":
         is_blank = layout.delimiter == WHITESPACE
         changed["delimiter"] = WHITESPACE if is_blank else given.delimiter

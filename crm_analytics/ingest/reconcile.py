@@ -1,0 +1,172 @@
+"""Does what came in add up to what the source says?  Controls of a load: theirs, ours, the difference.
+
+Three kinds: numbers of records that a file states of itself (footers), totals that the caller was given
+with the file, and totals of orders against the sums of their lines. A difference changes nothing: it is
+written to ``ops.load_controls`` and shown. Amounts are added in DECIMAL, over all sound records of the
+file, also those that say nothing new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import pyarrow as pa
+
+from crm_analytics.entities.versions import Staging
+from crm_analytics.errors import UsageError
+from crm_analytics.ingest.profile import Profile
+from crm_analytics.schema import Entity, entity
+from crm_analytics.warehouse import SqlFile, Warehouse, quote_ident
+
+RECORDS = "records"
+_ORDER_TOTALS = SqlFile.load(Path(__file__).parent / "order_totals.sql")
+_AMOUNTS = ("MONEY", "AMOUNT", "QUANTITY", "BIGINT")
+_MONEY = pa.decimal128(38, 4)
+
+
+@dataclass(frozen=True)
+class Control:
+    """One comparison of a load.
+
+    Attributes
+    ----------
+    control, scope : str
+        What is compared, and of what: see ``ops/load_controls.sql``.
+    source_id : str
+        The one document meant; empty where many are added up.
+    theirs, ours : Decimal
+        As the source states it, and as it was counted here.
+    """
+
+    control: str
+    scope: str
+    source_id: str
+    theirs: Decimal
+    ours: Decimal
+
+    @property
+    def difference(self) -> Decimal:
+        """``ours - theirs``."""
+        return self.ours - self.theirs
+
+
+def read_totals(given: Mapping[str, object]) -> dict[str, Decimal]:
+    """Return control totals as numbers.
+
+    Raises
+    ------
+    UsageError
+        One is no finite number.
+
+    Examples
+    --------
+    >>> read_totals({"records": 120, "amount": "1234.50"})
+    {'records': Decimal('120'), 'amount': Decimal('1234.50')}
+    """
+    totals = {}
+    for name, value in given.items():
+        try:
+            totals[name] = Decimal(str(value))
+        except InvalidOperation:
+            totals[name] = Decimal("nan")
+        if not totals[name].is_finite():
+            raise UsageError(f"control total {name}={value!r} is no number. Write it as 1234.50.")
+    return totals
+
+
+def sums_of(
+    wh: Warehouse, staging: Staging, used: Profile, names: Sequence[str], rows_in: int
+) -> dict[str, Decimal]:
+    """Return what a delivery that was stored adds up to.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        In the transaction of the load.
+    staging : Staging
+        The delivery.
+    used : Profile
+        Its layout.
+    names : sequence of str
+        "records"; a number or amount of the layout's entities ("amount", "orders.total_amount"), of one
+        currency where it is added ("amount:EUR").
+    rows_in : int
+        Records of the file.
+
+    Raises
+    ------
+    UsageError
+        The layout has no such column.
+    """
+    return {name: Decimal(rows_in) if name == RECORDS else _sum(wh, staging, used, name) for name in names}
+
+
+def given_controls(theirs: Mapping[str, Decimal], ours: Mapping[str, Decimal]) -> list[Control]:
+    """Return the totals that the caller gave beside what was counted."""
+    return [Control(name, "given", "", theirs[name], ours[name]) for name in theirs]
+
+
+def order_controls(wh: Warehouse, load_id: int, used: Profile) -> list[Control]:
+    """Return the totals of the orders that a load speaks of beside the sums of their lines."""
+    if not {target.entity for target in used.targets} & {"orders", "order_lines"}:
+        return []
+    heads = wh.rows(
+        "select 1 from entities.orders_versions "
+        "where total_amount is not null and source_system = $source_system limit 1",
+        source_system=used.source_system,
+    )
+    if not heads:
+        return []
+    return [Control(*row[:5]) for row in wh.rows(_ORDER_TOTALS, load_id=load_id)]
+
+
+def write_controls(wh: Warehouse, load_id: int, controls: Sequence[Control]) -> None:
+    """Write the controls of a load."""
+    if not controls:
+        return
+    rows = [{"load_id": load_id} | asdict(one) | {"difference": one.difference} for one in controls]
+    table = pa.Table.from_pylist(rows)
+    for name in ("theirs", "ours", "difference"):
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, table[name].cast(_MONEY))
+    wh.append("ops.load_controls", table)
+
+
+def controls_of(wh: Warehouse, load_id: int) -> tuple[Control, ...]:
+    """Return the controls of a load as they were written."""
+    rows = wh.rows(
+        "select control, scope, source_id, theirs, ours from ops.load_controls "
+        "where load_id = $load_id order by rowid",
+        load_id=load_id,
+    )
+    return tuple(Control(*row) for row in rows)
+
+
+def _sum(wh: Warehouse, staging: Staging, used: Profile, name: str) -> Decimal:
+    asked, _, currency = name.partition(":")
+    declared, column = _column(used, asked)
+    staged = staging.table(declared.name)
+    if staged is None:
+        return Decimal(0)
+    where = "where currency = $currency" if currency else ""
+    if currency and "currency" not in declared.column_names:
+        raise UsageError(f"control total {name!r}: {declared.name} have no currency. Say {asked!r}.")
+    total = wh.value(
+        f"select cast(coalesce(sum({quote_ident(column)}), 0) as decimal(38, 4)) from {staged} {where}",
+        **({"currency": currency.upper()} if currency else {}),
+    )
+    return Decimal(total)
+
+
+def _column(used: Profile, asked: str) -> tuple[Entity, str]:
+    """Return the first entity of a layout with a number of that name."""
+    told = [entity(name) for name in dict.fromkeys(target.entity for target in used.targets)]
+    known = [(one, c.name) for one in told for c in one.columns if c.type in _AMOUNTS]
+    for declared, column in known:
+        if asked in (column, f"{declared.name}.{column}"):
+            return declared, column
+    names = ", ".join([RECORDS, *(f"{declared.name}.{column}" for declared, column in known)])
+    raise UsageError(f"control total {asked!r} is no number of profile {used.name!r}. It has: {names}.")
