@@ -114,6 +114,7 @@ def _arguments(file: SqlFile) -> dict[str, Any]:
         "window_days": 36500,
         "new_only": False,
         "k": 5,
+        "period_days": 30,
     }
     return {name: known[name] for name in file.parameters}
 
