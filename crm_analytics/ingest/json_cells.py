@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from crm_analytics.ingest.row_blocks import number_text
@@ -60,19 +61,43 @@ def json_cells(text: bytes, decimal: str) -> dict[str, str | None]:
     >>> json_cells(b'{"id": 7, "owner": {"id": "U1"}, "tags": [1.50, "x"]}', ".")
     {'id': '7', 'owner.id': 'U1', 'tags': '[1.50, "x"]'}
     """
+    found: dict[str, str | None] = {}
+    _flatten(_parsed(text), "", 1, decimal, found)
+    return found
+
+
+def json_names(text: bytes) -> Iterable[str]:
+    """Return the columns of a record; their values are not looked into.
+
+    Raises
+    ------
+    BrokenJson
+        As `json_cells`, but for what is wrong inside a list.
+    """
+    value = _parsed(text)
+    if dict not in map(type, value.values()):
+        return value
+    found: dict[str, str | None] = {}
+    _flatten(value, "", 1, ".", found)
+    return found
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    """Return the object that is the whole of a text."""
     try:
-        value = _READ.decode(text.decode("utf-8"))
-        if not isinstance(value, dict):
-            raise BrokenJson("not_an_object")
-        found: dict[str, str | None] = {}
-        _flatten(value, "", 1, decimal, found)
+        told = text.decode("utf-8").strip(" \t\r\n")
+        value, end = _READ.raw_decode(told)
     except UnicodeDecodeError as error:
         raise BrokenJson("invalid_encoding") from error
     except RecursionError as error:
         raise BrokenJson("too_deep") from error
     except json.JSONDecodeError as error:
         raise BrokenJson("bad_json") from error
-    return found
+    if end != len(told):
+        raise BrokenJson("bad_json")
+    if type(value) is not dict:
+        raise BrokenJson("not_an_object")
+    return value
 
 
 def _flatten(
@@ -81,18 +106,19 @@ def _flatten(
     if depth > MAX_DEPTH:
         raise BrokenJson("too_deep")
     for key, one in value.items():
-        name = prefix + key
-        if isinstance(one, dict):
+        name = prefix + key if prefix else key
+        kind = type(one)
+        if kind is dict:
             _flatten(one, name + ".", depth + 1, decimal, found)
             continue
         if name in found:
             raise BrokenJson("duplicate_key", name)
-        if one is None or isinstance(one, bool):
-            found[name] = {None: None, True: "true", False: "false"}[one]
-        elif isinstance(one, _Number):
-            found[name] = number_text(one, decimal)
-        elif isinstance(one, str):
+        if kind is str or one is None:
             found[name] = one
+        elif kind is _Number:
+            found[name] = number_text(one, decimal)
+        elif kind is bool:
+            found[name] = "true" if one else "false"
         else:
             found[name] = _list_text(one, depth + 1) if one else None
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from crm_analytics.errors import FileRefused
-from crm_analytics.ingest.json_cells import MAX_DEPTH, BrokenJson, json_cells
+from crm_analytics.ingest.json_cells import MAX_DEPTH, BrokenJson, json_cells, json_names
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.profile import Dialect
 from crm_analytics.ingest.records import MAX_RECORD_BYTES, Delivery, Part
@@ -73,10 +73,10 @@ def _header(file: str, pieces: Iterable[_Piece]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for piece in pieces:
         try:
-            found = json_cells(piece.text, ".")
+            found = json_names(piece.text)
         except BrokenJson:
             continue
-        if not names.keys() >= found.keys():
+        if not names.keys() >= set(found):
             names |= dict.fromkeys(found)
             check_width(file, len(names))
     return tuple(names)

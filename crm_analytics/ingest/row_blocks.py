@@ -71,6 +71,8 @@ def number_text(text: str, decimal: str = ".") -> str:
     >>> number_text("7.0"), number_text("1.5e-7"), number_text("12.50", ",")
     ('7', '0.00000015', '12,50')
     """
+    if text.isdigit():
+        return text
     if "e" in text or "E" in text:
         try:
             given = Decimal(text)

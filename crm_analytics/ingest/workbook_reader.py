@@ -158,17 +158,15 @@ def _rows(part: Part, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
         errors.setdefault(row, {})[column - left] = text
     with _library(part.name):
         for index, row_cells in enumerate(sheet.iter_rows()):
-            cells = [_text(cell, dialect.decimal) for cell in row_cells]
+            cells = [cell if type(cell) is str else _text(cell, dialect.decimal) for cell in row_cells]
             for column, text in errors.get(index, {}).items():
                 cells[column] = text
             yield index + 1, cells
 
 
 def _text(cell: Any, decimal: str) -> str:
-    """Return the exact text of a cell."""
+    """Return the exact text of a cell that holds no text."""
     kind = type(cell)
-    if kind is str:
-        return str(cell)
     if kind is float or kind is int:
         if abs(cell) >= _CUT:
             return f"{cell:.15g}" if kind is float else f"{cell:.14e}"
