@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from crm_analytics.errors import UsageError
-from crm_analytics.schema import Column, Entity, entity
+from crm_analytics.schema import Entity, entity
 from crm_analytics.warehouse import Warehouse, quote_ident
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ _APPEND = """
         )
     )"""
 
-# Lines without an id of their own that come several times in the delivery; all others are rows of their own.
+# Rows of which the delivery holds several records.
 _REPEATED = """
     create or replace temp table versions_repeated as
-    select content_id from {staged} where {key} is null group by content_id having count(*) > 1"""
+    select row_id from {staged} where row_id is not null group by row_id having count(*) > 1"""
 
 # Without stored lines every line is a new row: its fields and how often they came before.
 _NAMED_AFRESH = """
@@ -63,9 +63,9 @@ _NAMED_AFRESH = """
     from (
         select
             staged.rowid as place, content_id,
-            row_number() over (partition by content_id order by record_number, staged.rowid) as nth
+            row_number() over (partition by row_id order by record_number, staged.rowid) as nth
         from {staged} as staged
-        semi join versions_repeated using (content_id)
+        semi join versions_repeated using (row_id)
         where {key} is null
     ) as unmatched
     where nth > 1"""
@@ -149,8 +149,10 @@ _CONTESTED = """
     create or replace temp table versions_contested as
     select row_id from versions_known
     union
-    select row_id from {staged} where row_id is not null group by row_id having count(*) > 1"""
+    select row_id from versions_repeated"""
 
+# The records of contested rows that say something new. Equal neighbours in a row's history are one run: a run
+# that holds a version known by then adds nothing, any other run is kept once, by its last record.
 _KEPT = """
     create or replace temp table versions_kept as
     with delivered as (
@@ -442,10 +444,13 @@ class Staging:
         has = set(declared.column_names)
         modified = "staged.modified_at" if "modified_at" in has else "cast(null as timestamptz)"
         created = "staged.created_at" if "created_at" in has else "cast(null as timestamptz)"
-        if declared.repeat_key:
-            self._name_lines(declared, has_lines)
+        if has_lines:
+            self._match_lines(declared)
+        self._run(_REPEATED.format(staged=staged))
+        if declared.repeat_key and not has_lines:
+            self._number_lines(declared)
         self._run(_KNOWN.format(versions=versions, staged=staged, modified=modified))
-        self._run(_CONTESTED.format(staged=staged))
+        self._run(_CONTESTED)
         loaded = self._insert(declared, versions, _UNCONTESTED, "false", (modified, created))
         valid_from = "valid_from desc," if declared.kind == "state" else ""
         current = _CURRENT.format(versions=versions, valid_from=valid_from)
@@ -480,19 +485,18 @@ class Staging:
         )
         return int(count)
 
-    def _name_lines(self, declared: Entity, has_lines: bool) -> None:
-        """Find the row of every line that has no id of its own."""
-        staged = _table(declared.name)
-        key = quote_ident(declared.key[0])
+    def _number_lines(self, declared: Entity) -> None:
+        """Give lines that come several times rows of their own, or none, where the store holds no lines."""
+        if self._run("select 1 from versions_repeated limit 1"):
+            staged, key = _table(declared.name), quote_ident(declared.key[0])
+            new_row = _line_digest(declared, "unmatched.content_id", "unmatched.nth")
+            self._run(_NAMED_AFRESH.format(staged=staged, key=key, new_row=new_row))
+            self._run(_NAME.format(staged=staged))
+
+    def _match_lines(self, declared: Entity) -> None:
+        """Find the row of every line that has no id of its own among those that the store holds."""
+        staged, key = _table(declared.name), quote_ident(declared.key[0])
         new_row = _line_digest(declared, "unmatched.content_id", "unmatched.nth")
-        if not has_lines:
-            self._run(_REPEATED.format(staged=staged, key=key))
-            if self._run("select 1 from versions_repeated limit 1"):
-                self._run(
-                    _NAMED_AFRESH.format(staged=staged, key=key, new_row=new_row),
-                )
-                self._run(_NAME.format(staged=staged))
-            return
         agreeing = ", ".join(quote_ident(name) for name in declared.repeat_agrees)
         self._run(_LINES.format(staged=staged, key=key, agreeing=agreeing))
         self._run(
@@ -627,8 +631,9 @@ def _append(declared: Entity, given: list[str], *, has_lines: bool) -> str:
 
 
 def _line_digest(declared: Entity, content_id: str, nth: str) -> str:
-    # hex: a cast to varchar takes 100 microseconds
-    return _row_digest(declared.name, f"'line', hex({content_id}), {nth}")
+    """Return SQL for the row of the nth line of a content; one digest serves all that are the first."""
+    line = _row_digest(declared.name, f"'line', {nth}")
+    return f"xor({content_id}, {line})"
 
 
 def _row_digest(entity_name: str, text: str) -> str:
@@ -640,24 +645,28 @@ def _repeat_id(declared: Entity) -> str:
     texts = []
     for name in declared.repeat_key:
         first, _, second = name.partition("|")
-        text = _field_text(declared.column(first))
+        text = _digest_text(declared, (first,))
         if second:
-            other = _field_text(declared.column(second))
+            other = _digest_text(declared, (second,))
             text = f"case when {quote_ident(first)} is null then 'else ' || {other} else {text} end"
         texts.append(text)
     return f"md5_number(concat_ws(chr(31), {', '.join(texts)}))"
 
 
 def _digest_text(declared: Entity, names: tuple[str, ...]) -> str:
-    """Return SQL for a text that differs whenever one of the columns does (NULL is not '')."""
-    return f"concat_ws(chr(31), {', '.join(_field_text(declared.column(name)) for name in names)})"
+    """Return SQL for a text that differs whenever one of the columns does (NULL is not '').
 
-
-def _field_text(column: Column) -> str:
-    name = quote_ident(column.name)
-    if column.sql_type == "VARCHAR":
-        # The length in front keeps fields apart whatever characters they hold.
-        return f"coalesce(strlen({name}) || ':' || {name}, '-')"
-    if column.sql_type == "TIMESTAMPTZ":
-        return f"coalesce(cast(epoch_us({name}) as varchar), '-')"
-    return f"coalesce(cast({name} as varchar), '-')"
+    Texts come first, then their lengths and all other values: these hold no separator, so that the text
+    can be taken apart from its end, whatever characters the texts hold.
+    """
+    texts, others = [], []
+    for column in map(declared.column, names):
+        name = quote_ident(column.name)
+        if column.sql_type == "VARCHAR":
+            texts.append(f"coalesce({name}, '')")
+            others.append(f"coalesce(strlen({name}), -1)")
+        elif column.sql_type == "TIMESTAMPTZ":
+            others.append(f"coalesce(cast(epoch_us({name}) as varchar), '')")
+        else:
+            others.append(f"coalesce(cast({name} as varchar), '')")
+    return f"concat_ws(chr(31), {', '.join(texts + others)})"
