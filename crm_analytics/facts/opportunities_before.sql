@@ -5,7 +5,7 @@
 -- columns:
 --   opportunity_id     deal, as system:id
 --   customer_id        canonical customer
---   created_on         business day on which it was created
+--   created_on         business day on which it was created; NULL = the source does not say
 --   stage              last stage entered before as_of; NULL = no stage history
 --   stage_kind         open, won or lost at as_of: from the stage history, else from the closing day
 --   amount             value at as_of, reporting currency: from the stage history, else from the last
@@ -43,7 +43,8 @@ cut as (
     from entities.opportunities_at($as_of, _known_at := $known_at) as o
     left join last_stages as s
         on s.source_system = o.source_system and s.opportunity_source_id = o.source_id
-    where o.created_at < cast(cast($as_of as date) as timestamptz)
+    -- a deal of which no beginning is known is there from the version on that told of it
+    where o.created_at < cast(cast($as_of as date) as timestamptz) or (o.created_at is null and o.is_held)
 )
 
 select
