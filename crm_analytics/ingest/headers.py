@@ -16,6 +16,8 @@ from functools import lru_cache
 from crm_analytics.normalise.letters import fold_letters
 
 _DROPPED = re.compile(r"[\s_.\-:?؟*]+")
+# The unit of Iranian money that a name ends in; what it means is told apart (`planning.unit_of_header`).
+_UNIT = re.compile(r"\s*[(\[]?\s*(به )?(ریال|تومان|تومن|rials?|tomans?)\s*[)\]]?\s*$")
 _LEVELS = 3
 
 
@@ -41,8 +43,11 @@ def fold_header(name: str) -> str:
     True
     >>> fold_header("كد مشتري") == fold_header("کد_مشتری")
     True
+    >>> fold_header("مبلغ کل (تومان)") == fold_header("مبلغ کل")
+    True
     """
-    return _DROPPED.sub("", fold_letters(name)) or name
+    folded = fold_letters(name)
+    return _DROPPED.sub("", _UNIT.sub("", folded)) or _DROPPED.sub("", folded) or name
 
 
 class HeaderIndex:
