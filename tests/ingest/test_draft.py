@@ -1,0 +1,156 @@
+"""Is a drafted profile a good beginning, and does the check tell what would be loaded?"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from crm_analytics.errors import FileRefused, ProfileError
+from crm_analytics.ingest.check import check_profile
+from crm_analytics.ingest.draft import draft_profile
+from crm_analytics.ingest.look import look_at
+from crm_analytics.ingest.profile_file import parse_profile
+
+RECEIVED = datetime(2025, 6, 30, tzinfo=UTC)
+PAGE = Path(__file__).parents[2] / "docs" / "how-to-add" / "export-profile.md"
+
+
+def drafted(folder: Path, text: str, encoding: str = "utf-8") -> tuple[Path, str]:
+    """Write a file and return it with the draft of its profile."""
+    file = folder / "export.csv"
+    file.write_text(text, encoding=encoding)
+    return file, draft_profile(file)
+
+
+def test_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    [code] = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    exec(code, {})
+    [example] = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert [one.name for one in parse_profile(example, "page").targets] == ["order_lines", "customers"]
+
+
+def test_persian_export_is_drafted_and_checked(tmp_path: Path) -> None:
+    file, text = drafted(
+        tmp_path,
+        "شماره فاکتور;تاريخ;كد مشتري;نام مشتری;موبایل;نام کالا;تعداد;قیمت واحد (تومان);رنگ\n"
+        "F-1;1403/05/12;C1;آرش نمونه;۰۹۱۲۰۰۰۰۰۰۱;فنجان;۲;۱۲٬۵۰۰;آبی\n"
+        "F-2;1403/05/13;C2;مینا نمونه;09120000002;بشقاب;1;80000;\n",
+    )
+    profile = tmp_path / "export.toml"
+    profile.write_text(text, encoding="utf-8")
+    [found] = check_profile(file, str(profile), received_at=RECEIVED)
+    assert found.rows == {"order_lines": 2, "customers": 2}
+    assert (found.records, found.reasons, found.unread, found.refusal) == (2, {}, ("رنگ",), None)
+    columns = {(one.target, one.column): one for one in found.columns}
+    assert columns["order_lines", "occurred_at"].values[0].startswith("2024-08-02")
+    assert columns["order_lines", "unit_price"].values == ("125000.0000", "800000.0000")
+    assert columns["customers", "phone"].values == ("99999999999", "99999999999"), (
+        "personal values are hidden"
+    )
+    assert "Jalali date (all 2)" in text
+    assert '"رنگ"' in text
+
+
+def test_every_column_has_its_guess_and_reason(tmp_path: Path) -> None:
+    _, text = drafted(
+        tmp_path,
+        "customer_no,full name,e-mail,signup date,shoe\nK1,Ada Ex,ada@example.com,29/02/2024,41\n"
+        "K2,Bob Ex,bob@example.com,01/03/2024,42\n",
+    )
+    for header in ("customer_no", "full name", "e-mail", "signup date", "shoe"):
+        assert f'"{header}"' in text
+    assert 'date_format = "%d/%m/%Y"' in text
+    assert "the first number goes up to 29" in text
+    assert parse_profile(text, "draft").main.entity == "customers"
+
+
+def test_what_a_person_must_decide_is_marked_and_not_guessed(tmp_path: Path) -> None:
+    _, text = drafted(
+        tmp_path, "order no,date,customer,qty,مبلغ\n1,01/02/2024,K1,1,500\n2,03/04/2024,K2,2,700\n"
+    )
+    assert '# DECIDE: date_format = "%d/%m/%Y" or "%m/%d/%Y"' in text
+    assert '# DECIDE: unit = "rial" or unit = "toman"' in text
+    assert 'unit = "header"' in text
+
+
+def test_missing_key_is_asked_for_with_candidates(tmp_path: Path) -> None:
+    _, text = drafted(tmp_path, "name,e-mail,code\nAda,ada@example.com,a1\nBob,bob@example.com,b2\n")
+    assert '# source_id = { from = "?" }  # REQUIRED' in text
+    assert '"code"' in text
+    with pytest.raises(ProfileError, match="source_id must be filled"):
+        parse_profile(text, "draft")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "expected"),
+    [
+        ("Kundennr;Name\nK1;Müller\nK2;Jäger\n", "cp1252", "cp1252"),
+        ("کد مشتري;نام\nK1;علي\nK2;مهدي\n".replace("ی", "ي"), "cp1256", "cp1256"),
+    ],
+)
+def test_encoding_is_guessed_where_it_is_not_utf8(
+    tmp_path: Path, text: str, encoding: str, expected: str
+) -> None:
+    _, draft = drafted(tmp_path, text, encoding)
+    assert f'encoding = "{expected}"' in draft
+
+
+def test_draft_says_which_profile_fits_already(tmp_path: Path) -> None:
+    _, text = drafted(tmp_path, "customer_id,name,email\nC1,Ada,ada@example.com\n")
+    assert "The profile 'customers' fits this file already" in text
+
+
+def test_check_names_faults_unknown_words_and_what_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "customers.csv"
+    file.write_text("customer_id,name,created_at,extra\nC1,Ada,2024-02-30,x\n,Bob,2024-01-01,y\n")
+    [found] = check_profile(file, received_at=RECEIVED)
+    assert found.profile == "customers"
+    assert found.rows == {"customers": 1}
+    assert found.reasons == {"missing_value": 1}
+    assert found.first_faults == ("record 2, source_id: missing_value",)
+    assert found.unread == ("extra",)
+    assert ("bad_date", "created_at") in [(one.issue, one.column_name) for one in found.issues]
+
+
+def test_check_tells_a_refusal_and_does_not_raise_it(tmp_path: Path) -> None:
+    file = tmp_path / "odd.csv"
+    file.write_text("a,b\n1,2\n")
+    [found] = check_profile(file, received_at=RECEIVED)
+    assert found.refusal is not None
+    assert "no profile fits" in found.refusal
+    with pytest.raises(ProfileError, match="is no profile"):
+        check_profile(file, "custmers", received_at=RECEIVED)
+    with pytest.raises(FileRefused, match="empty"):
+        empty = tmp_path / "empty.csv"
+        empty.write_bytes(b"")
+        check_profile(empty, received_at=RECEIVED)
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind", "details"),
+    [
+        (["2024-01-05", "2024-01-06 10:00:00"], "date", {"date_format": None}),
+        (["20240105", "20240106"], "date", {"date_format": "%Y%m%d"}),
+        (["14030512", "14030513"], "date", {"date_format": "%Y%m%d", "calendar": "jalali"}),
+        (["1/5/2024", "1/25/2024"], "date", {"date_format": "%m/%d/%Y"}),
+        (["25.1.2024 10:00", "5.1.2024 11:00"], "date", {"date_format": "%d.%m.%Y %H:%M"}),
+        (["$1,234.50", "$7.00"], "number", {"thousands": ",", "sign": "$", "decimal": "."}),
+        (["1.234,50 €", "7,00 €"], "number", {"thousands": ".", "sign": "€", "decimal": ","}),
+        (["1 234,50", "7,00"], "number", {"thousands": " ", "decimal": ","}),
+        (["1,234", "5,678"], "number", {"is_ambiguous": True}),
+        (["1.5", "20"], "number", {"decimal": ".", "thousands": None, "is_ambiguous": False}),
+        (["yes", "no", "yes"], "boolean", {}),
+        (["EUR", "usd"], "currency", {}),
+        (["+49 30 1234567", "030 7654321"], "phone", {}),
+        (["ada@example.com", "bob@example.com"], "email", {"is_unique": True}),
+        (["C1", "C2"], "text", {"is_unique": True, "sign": None}),
+        (["", " "], "empty", {}),
+    ],
+)
+def test_values_tell_what_a_column_holds(texts: list[str], kind: str, details: dict[str, object]) -> None:
+    look = look_at(texts)
+    assert (look.kind, {name: getattr(look, name) for name in details}) == (kind, details)
