@@ -126,48 +126,40 @@ class ParetoNBDModel(PurchaseModel):
         size, is_common = len(patterns), not any(np.ndim(parameter) for parameter in core)
         value, scores, bends = np.empty(size), np.empty((size, 4)), np.zeros((4, 4))
         nodes = _ROUGH_NODES if roughly else NODES
-        for rows, (r, alpha, s, beta), part in _parts(core, patterns.histories):
-            x, T = part.frequency, part.T
-            stayed, left, days = self._two_cases((r, alpha, s, beta), part, nodes)
+        for rows, own, part in _parts(core, patterns.histories):
+            r, alpha, s, beta = own
+            stayed, left, days = self._two_cases(own, part, nodes)
             top = np.maximum(stayed, left)
-            total = np.exp(stayed - top) + np.exp(left - top)
+            w_stayed, w_left = np.exp(stayed - top), np.exp(left - top)
+            total = w_stayed + w_left
             value[rows] = r * np.log(alpha) + s * np.log(beta) + top + np.log(total)
-            w_stayed, w_left = np.exp(stayed - top) / total, np.exp(left - top) / total
-            # per node and at T: log(alpha + y), alpha / (alpha + y), log(beta + y), beta / (beta + y)
-            node = days.at
-            np.divide(np.asarray(alpha)[..., None], node[1], out=node[1])
-            np.divide(np.asarray(beta)[..., None], node[3], out=node[3])
-            end = np.stack([np.log(alpha + T), alpha / (alpha + T), np.log(beta + T), beta / (beta + T)])
+            w_stayed, w_left = w_stayed / total, w_left / total
+            # at T and per node: log(alpha + y), alpha / (alpha + y), log(beta + y), beta / (beta + y)
+            end, node = np.empty((4, len(part))), days.at
+            for place, offset in ((1, alpha), (3, beta)):
+                end[place] = offset + part.T
+                np.log(end[place], out=end[place - 1])
+                np.divide(offset, end[place], out=end[place])
+                np.divide(np.asarray(offset)[..., None], node[place], out=node[place])
             weighted = days.weight * node
             mean = weighted.sum(axis=2)
-            # derivatives of the two cases: minus these times the averages above
-            stays = np.stack(np.broadcast_arrays(r, r + x, s, s, x)[:4]) * end
-            ever = np.stack(np.broadcast_arrays(r, r + x, s, s + 1.0, x)[:4]) * mean
-            ever[2] -= 1.0
-            scores[rows] = -(w_stayed * stays + w_left * ever).T
-            scores[rows] += np.stack(np.broadcast_arrays(r * np.log(alpha), r, s * np.log(beta), s, x)[:4]).T
+            # derivatives of the two cases: minus these averages, times
+            stays, leaves = np.empty_like(end), np.empty_like(end)
+            stays[0], stays[1], stays[2], stays[3] = r, r + part.frequency, s, s
+            leaves[:3], leaves[3] = stays[:3], s + 1.0
             if is_common:
-                weight = patterns.weight[rows]
-                factor = np.stack(np.broadcast_arrays(r, r + x, s, s + 1.0, x)[:4])
-                second = np.empty((4, 4, len(x)))
-                for j, k in zip(*np.triu_indices(4), strict=True):
-                    second[j, k] = np.einsum("iq,iq->i", weighted[j], node[k]) - mean[j] * mean[k]
-                    second[k, j] = second[j, k]
-                moved = weight * w_left
-                bends += np.einsum("ji,ki,jki->jk", moved * factor, factor, second)
-                apart = stays - ever
-                bends += np.einsum("ji,ki->jk", moved * w_stayed * apart, apart)
-                square = (second[1, 1] + mean[1] ** 2, second[3, 3] + mean[3] ** 2)
-                at_end = weight * w_stayed
-                bends[0, 1] -= r * (moved * mean[1] + at_end * end[1]).sum()
-                bends[1, 1] += (
-                    (r + x) * (moved * (square[0] - mean[1]) + at_end * end[1] * (end[1] - 1.0))
-                ).sum()
-                bends[2, 3] -= s * (moved * mean[3] + at_end * end[3]).sum()
-                bends[3, 3] += (s + 1.0) * (moved * (square[1] - mean[3])).sum()
-                bends[3, 3] += s * (at_end * end[3] * (end[3] - 1.0)).sum()
-                bends[0, 0] -= r * (moved * mean[0] + at_end * end[0]).sum()
-                bends[2, 2] -= s * (moved * mean[2] + at_end * end[2]).sum()
+                bends += _bends(
+                    (weighted, node, mean, end), (leaves, stays),
+                    (patterns.weight[rows] * w_left, patterns.weight[rows] * w_stayed), w_stayed,
+                )  # fmt: skip
+            stays, leaves = stays * end, leaves * mean
+            leaves[2] -= 1.0
+            slope = -(w_stayed * stays + w_left * leaves)
+            slope[0] += r * np.log(alpha)
+            slope[1] += r
+            slope[2] += s * np.log(beta)
+            slope[3] += s
+            scores[rows] = slope.T
         value += patterns.frequency.map(lambda x, r: gammaln(r + x) - gammaln(r), core[0])
         scores[:, 0] += patterns.frequency.map(lambda x, r: (psi(r + x) - psi(r)) * r, core[0])
         if not is_common:
@@ -289,6 +281,36 @@ class ParetoNBDModel(PurchaseModel):
         return Latent(
             rate / (alpha + known.T[:, None]), lifetime * (beta + known.T[:, None]), np.array(np.inf)
         )
+
+
+def _bends(
+    averages: tuple[Floats, Floats, Floats, Floats],
+    factors: tuple[Floats, Floats],
+    weights: tuple[Floats, Floats],
+    w_stayed: Floats,
+) -> Floats:
+    """Return second derivatives of the logarithm of both cases together, in the upper triangle.
+
+    Averages: weighted nodes, nodes, means, values at T, as in `bent_rows`; factors and weights of having
+    left and of still being there.
+    """
+    weighted, node, mean, end = averages
+    (leaves, stays), (moved, at_end) = factors, weights
+    total = np.zeros((4, 4))
+    for j in range(4):
+        for k in range(j, 4):
+            second = np.einsum("iq,iq->i", weighted[j], node[k])
+            total[j, k] = (moved * leaves[j] * leaves[k] * (second - mean[j] * mean[k])).sum()
+            if j == k and j in (1, 3):
+                curved = moved * leaves[j] * (second - mean[j]) + at_end * stays[j] * end[j] * (end[j] - 1.0)
+                total[j, j] += curved.sum()
+    for j in (0, 2):
+        total[j, j] -= (moved * leaves[j] * mean[j] + at_end * stays[j] * end[j]).sum()
+        total[j, j + 1] -= (moved * leaves[j] * mean[j + 1] + at_end * stays[j] * end[j + 1]).sum()
+    apart = stays * end - leaves * mean
+    apart[2] += 1.0
+    total += np.triu(np.einsum("ji,ki->jk", moved * w_stayed * apart, apart))
+    return total
 
 
 def _parts(core: Sequence[Any], known: Histories) -> Iterator[tuple[slice, list[Any], Histories]]:

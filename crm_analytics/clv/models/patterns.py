@@ -124,7 +124,7 @@ class Patterns:
         """Number of repeat purchase days of all customers together."""
         return float((self.customers_by_frequency * self.frequency.values).sum())
 
-    @property
+    @cached_property
     def histories(self) -> Histories:
         """The patterns as plain columns."""
         x, t, age = (levels.values[levels.position] for levels in (self.frequency, self.recency, self.T))
