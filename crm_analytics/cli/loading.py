@@ -34,20 +34,20 @@ app.add_typer(quarantine, name="quarantine")
 LoadNumber = Annotated[int | None, typer.Option("--load", help="only those of this load", metavar="ID")]
 ShowValues = Annotated[bool, typer.Option("--show-values", help="show personal values unmasked")]
 
-# Columns of the list that fit a terminal; --json has all.
-LOADS_COLUMNS = (
-    "load_id",
-    "received_on",
-    "file",
-    "profile",
-    "status",
-    "rows_in",
-    "rows_loaded",
-    "rows_merged",
-    "rows_quarantined",
-    "rows_open",
-    "reason",
-)
+# Columns of the list that fit a terminal, and what they are called there; --json has all.
+LOADS_COLUMNS = {
+    "load_id": "id",
+    "received_on": "received",
+    "file": "file",
+    "profile": "profile",
+    "status": "status",
+    "rows_in": "in",
+    "rows_loaded": "loaded",
+    "rows_merged": "merged",
+    "rows_quarantined": "set aside",
+    "rows_open": "still open",
+    "reason": "reason",
+}
 
 
 @app.command()
@@ -156,7 +156,13 @@ def loads(
         accounts = load_accounts(wh)
     if hide_unchanged:
         accounts = accounts[accounts["status"] != "unchanged"]
-    out.print_frame("Loads", accounts.iloc[::-1], as_json=as_json, limit=limit, columns=LOADS_COLUMNS)
+    accounts = accounts.iloc[::-1]
+    if as_json:
+        out.print_frame("Loads", accounts, as_json=True, limit=limit)
+        return
+    shown = accounts[list(LOADS_COLUMNS)].rename(columns=LOADS_COLUMNS)
+    shown["reason"] = shown["reason"].fillna("")
+    out.print_frame("Loads", shown, as_json=False, limit=limit)
 
 
 @app.command()
@@ -376,7 +382,8 @@ def _show_loads(loads: list[Load], skipped: list[Path], *, as_json: bool) -> Non
 
 
 def _compared(control: Control) -> str:
-    what = " ".join(part for part in (control.control, control.scope, control.source_id) if part)
+    scope = "" if control.scope in ("given", "file") else control.scope
+    what = " ".join(part for part in (control.control, scope, control.source_id) if part)
     verdict = f"differs by {out.exact(control.difference)}" if control.difference else "agrees"
     return (
         f"{what.replace('_', ' ')} {verdict}: the source says {out.exact(control.theirs)}, "

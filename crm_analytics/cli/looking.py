@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crm_analytics.cli import FAILED
 from crm_analytics.cli import output as out
 from crm_analytics.cli.session import (
     AsOf,
@@ -17,7 +21,16 @@ from crm_analytics.cli.session import (
     read_settings,
 )
 
+if TYPE_CHECKING:
+    from crm_analytics.ingest.check import ProfileCheck
+
 app = typer.Typer(rich_markup_mode=None)
+profile = typer.Typer(help="Layouts of export files: list, draft, check.", rich_markup_mode=None)
+app.add_typer(profile, name="profile")
+
+Encoding = Annotated[str | None, typer.Option(help="encoding, for example cp1252")]
+Delimiter = Annotated[str | None, typer.Option(help="what separates the fields")]
+SkipRows = Annotated[int | None, typer.Option(min=0, help="lines above the header")]
 
 
 @app.command()
@@ -70,3 +83,114 @@ def quality(
     out.print_frame("Quality", shown, as_json=False, limit=limit, columns=columns)
     for finding in findings:
         out.print_lines(f"{'stops' if finding.gate == 'stop' else 'warns'} the night: {finding}")
+
+
+@profile.command("list")
+def profile_list(
+    plain: Annotated[bool, typer.Option("--plain", help="also our own layouts, one per entity")] = False,
+    as_json: Json = False,
+    limit: Limit = 200,
+) -> None:
+    """List the layouts that are recognised, and how well each is known."""
+    import pandas as pd
+
+    from crm_analytics.ingest.recognise import PLAIN, profiles
+
+    known = [one for one in profiles().values() if plain or not one.name.startswith(PLAIN)]
+    rows = {
+        "profile": [one.name for one in known],
+        "system": [one.source_system for one in known],
+        "entities": [", ".join(dict.fromkeys(target.entity for target in one.targets)) for one in known],
+        "evidence": [one.evidence for one in known],
+        "purpose": [one.purpose for one in known],
+    }
+    out.print_frame("Profiles", pd.DataFrame(rows), as_json=as_json, limit=limit)
+
+
+@profile.command("new")
+def profile_new(
+    file: Annotated[Path, typer.Argument(help="an export of the system")],
+    name: Annotated[str | None, typer.Option(help="name of the profile; default: the file's")] = None,
+    source_system: Annotated[str | None, typer.Option(help="name the ids are scoped by")] = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    skip_rows: SkipRows = None,
+    part: Annotated[str | None, typer.Option(help="table of a zip or workbook; default: the first")] = None,
+) -> None:
+    """Write a draft for a home-made layout to standard output: a guess for every column, and why."""
+    from crm_analytics.ingest.draft import draft_profile
+
+    draft = draft_profile(
+        file,
+        name=name,
+        source_system=source_system,
+        encoding=encoding,
+        delimiter=delimiter,
+        skip_rows=skip_rows,
+        part=part,
+    )
+    out.print_text(draft)
+
+
+@profile.command("check")
+def profile_check(
+    file: Annotated[Path, typer.Argument(help="an export of the system")],
+    name: Annotated[
+        str | None, typer.Option("--profile", help="profile, or a .toml; default: recognised")
+    ] = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    skip_rows: SkipRows = None,
+    date_format: Annotated[str | None, typer.Option(help="how dates are written, as %d/%m/%Y")] = None,
+    decimal: Annotated[str | None, typer.Option(help="decimal mark: . or ,")] = None,
+    show_values: Annotated[bool, typer.Option("--show-values", help="show personal values unmasked")] = False,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Show what would come in of a file, and what would be set aside, without loading anything."""
+    from crm_analytics.ingest.check import check_profile
+
+    given = {
+        "encoding": encoding,
+        "delimiter": "\t" if delimiter == r"\t" else delimiter,
+        "skip_rows": skip_rows,
+        "date_format": date_format,
+        "decimal": decimal,
+    }
+    checks = check_profile(
+        file,
+        name,
+        received_at=datetime.now(UTC),
+        timezone=read_settings(settings_file).warehouse.timezone or "UTC",
+        show_values=show_values,
+        **{key: value for key, value in given.items() if value is not None},
+    )
+    if as_json:
+        out.print_json([asdict(one) for one in checks])
+    else:
+        for one in checks:
+            _show_check(one)
+    if any(one.refusal for one in checks):
+        raise typer.Exit(FAILED)
+
+
+def _show_check(check: ProfileCheck) -> None:
+    if check.refusal is not None:
+        out.print_error("Would be refused", check.refusal)
+        return
+    records = f"{'all' if check.is_whole else 'the first'} {check.records:,} records"
+    rows = [
+        [one.target, one.column, ", ".join(one.sources), out.number(one.filled), ", ".join(one.values)]
+        for one in check.columns
+    ]
+    title = f"{check.file} as {check.profile}: {records}"
+    out.print_table(title, ["entity", "column", "from", "filled", "first values"], rows)
+    told = ", ".join(f"{count:,} of {target}" for target, count in check.rows.items())
+    out.print_lines(f"Would come in: {told or 'nothing'}.")
+    for reason, count in check.reasons.items():
+        out.print_lines(f"Would be set aside: {count:,} {reason}")
+    out.print_lines(*check.first_faults)
+    if check.unread:
+        out.print_lines(f"Not read: {', '.join(check.unread)}")
+    for issue in check.issues:
+        out.print_lines(f"{issue.issue} {issue.column_name} {issue.detail}")

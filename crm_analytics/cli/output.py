@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
@@ -99,6 +99,11 @@ def print_lines(*lines: str) -> None:
         _console().print(Text(safe(line)), soft_wrap=True)
 
 
+def print_text(text: str) -> None:
+    """Write a text as it is to standard output, for a file."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
 def print_error(title: str, message: str) -> None:
     """Print one readable block to standard error."""
     Console(stderr=True, markup=False, highlight=False, emoji=False).print(
@@ -146,12 +151,12 @@ def byte_progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
         transient=True,
     )
     task = bar.add_task(title)
-    began = time.monotonic()
+    began = monotonic()
 
     def on_bytes(file: str, done: int, total: int) -> None:
         stage = "storing" if done >= total else title
         bar.update(task, completed=done, total=total, description=f"{stage}: {safe(file)}")
-        if not bar.live.is_started and time.monotonic() - began > _SILENT_SECONDS:
+        if not bar.live.is_started and monotonic() - began > _SILENT_SECONDS:
             bar.start()
 
     try:
@@ -227,6 +232,8 @@ def cell(value: object) -> str:
         return number(value, 4)
     if isinstance(value, Decimal):
         return exact(value)
+    if isinstance(value, datetime) and value.tzinfo is None and value == datetime.combine(value, time()):
+        return value.date().isoformat()  # a day, which pandas holds as its midnight
     return "–" if not isinstance(value, str) and str(value) in ("<NA>", "NaT", "None", "nan") else str(value)
 
 

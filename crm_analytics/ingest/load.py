@@ -25,6 +25,7 @@ from crm_analytics.ingest.kinds import SUFFIXES
 from crm_analytics.ingest.layouts import write_layout
 from crm_analytics.ingest.mapping import Issue
 from crm_analytics.ingest.profile import Profile
+from crm_analytics.ingest.quarantine import ID_COLUMN
 from crm_analytics.ingest.readers import headers
 from crm_analytics.ingest.recognise import detect, profile
 from crm_analytics.ingest.reconcile import (
@@ -352,7 +353,16 @@ def _profile_of(part: Part, call: _Call) -> Profile:
     delimiter: str | None
     if call.profile is None:
         asked = Profile("options of load", ()).with_options(**options)
-        found, delimiter = detect(part.name, headers(part, asked.dialect))
+        split = headers(part, asked.dialect)
+        if any(ID_COLUMN in names for _, names in split):
+            raise FileRefused(
+                f"{part.name}: these are records of the quarantine. Use replay, and keep them out of folders "
+                "that are loaded.",
+                file=part.name,
+                reason="quarantine_export",
+                column=ID_COLUMN,
+            )
+        found, delimiter = detect(part.name, split)
     else:
         found = profile(call.profile).with_options(**options)
         delimiter = found.dialect.delimiter or _delimiter_for(part, found)

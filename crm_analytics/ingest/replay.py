@@ -30,6 +30,7 @@ from crm_analytics.errors import UsageError
 from crm_analytics.ingest.intake import Progress
 from crm_analytics.ingest.layouts import Layout, read_layout
 from crm_analytics.ingest.load import Load, load
+from crm_analytics.ingest.mapping import Issue
 from crm_analytics.ingest.profile import WHITESPACE
 from crm_analytics.ingest.quarantine import ID_COLUMN, encoding_of, exported_bytes, quarantine_id, quarantined
 from crm_analytics.warehouse import Warehouse
@@ -119,7 +120,7 @@ def replay(
     with wh.transaction():
         chosen = _chosen(wh, layout, given, is_asked_anew=bool(options))
         if not any(one is not None for one in chosen):
-            return _nothing(path.name, layout)
+            return _nothing(path.name, layout, len(given.records))
         with tempfile.TemporaryDirectory() as folder:
             part = Path(folder) / path.with_suffix(".csv" if layout.kind == "text" else ".ndjson").name
             part.write_bytes(_as_delivered(layout, given, chosen))
@@ -289,7 +290,8 @@ def _options(layout: Layout, given: _CorrectedFile, options: Mapping[str, Any]) 
     return {**layout.options, **changed, **options}
 
 
-def _nothing(file: str, layout: Layout) -> Load:
+def _nothing(file: str, layout: Layout, count: int) -> Load:
+    detail = "every record reads as it did, or was replayed before"
     return Load(
         file=file,
         profile=layout.profile,
@@ -298,6 +300,7 @@ def _nothing(file: str, layout: Layout) -> Load:
         rows_loaded=0,
         rows_quarantined=0,
         rows_merged=0,
+        issues=(Issue("nothing_new", "", detail, count),),
     )
 
 

@@ -260,7 +260,9 @@ def load_record(wh: Warehouse, load_id: int) -> LoadRecord:
 
     return LoadRecord(
         account={str(name): value for name, value in account.items()},
-        entities=of_load("entity, rows_staged, rows_loaded, rows_merged", "ops.load_entities", "order by 1"),
+        entities=of_load(
+            "entity, rows_staged, rows_loaded, rows_merged, rows_removed", "ops.load_entities", "order by 1"
+        ),
         reasons=of_load(
             "reason, column_name, records",
             "(select load_id, reason, column_name, count(*) as records from ops.quarantine group by all)",

@@ -30,7 +30,8 @@ LINES = (
 def deliver(wh: Warehouse, folder: Path, *rows: str, name: str = "sales.csv", **how: Any) -> Load:
     file = folder / name
     file.write_bytes((HEADER + "".join(rows)).encode(how.get("encoding", "utf-8")))
-    [account] = load(wh, file, **({"received_at": "2024-02-01"} | how))
+    options: dict[str, Any] = {"received_at": "2024-02-01"} | how
+    [account] = load(wh, file, **options)
     return account
 
 
@@ -181,7 +182,8 @@ def test_records_can_be_tried_again_with_another_option(tmp_path: Path) -> None:
     with Warehouse.open() as wh:
         deliver(wh, tmp_path, GOOD, BAD_DAY)
         [exported] = export_quarantine(wh, tmp_path)
-        assert replay(wh, exported.file).status == "unchanged"
+        nothing = replay(wh, exported.file)
+        assert (nothing.status, [one.issue for one in nothing.issues]) == ("unchanged", ["nothing_new"])
         assert replay(wh, exported.file, date_format="%d.%m.%y").rows_loaded == 1
         assert quarantined(wh).empty
 
@@ -305,3 +307,17 @@ def test_a_file_that_cannot_be_tied_is_refused_whole(tmp_path: Path) -> None:
                 replay(wh, file)
         assert wh.value("select count(*) from ops.loads") == 1
         assert len(quarantined(wh)) == 2
+
+
+def test_an_export_in_a_folder_that_is_loaded_is_refused_by_name(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, GOOD, BAD_DAY)
+        export_quarantine(wh, tmp_path)
+        accounts = load(wh, tmp_path)
+        assert {one.file: (one.status, next(iter(one.reasons), None)) for one in accounts} == {
+            "sales.csv": ("unchanged", None),
+            "sales.load1.csv": ("refused", "quarantine_export"),
+            "sales.load1.places.csv": ("refused", "quarantine_export"),
+        }
+        with pytest.raises(FileRefused, match="Use replay"):
+            load(wh, tmp_path / "sales.load1.csv")

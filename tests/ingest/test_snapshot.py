@@ -25,7 +25,8 @@ def customer(number: int, modified: str = "2023-05-01") -> str:
 def deliver(wh: Warehouse, folder: Path, name: str, rows: list[str], day: str, **how: Any) -> Load:
     file = folder / name
     file.write_text(HEADER + "".join(rows))
-    [account] = load(wh, file, received_at=day, **({"snapshot": True, "profile": "plain_customers"} | how))
+    options: dict[str, Any] = {"snapshot": True, "profile": "plain_customers"} | how
+    [account] = load(wh, file, received_at=day, **options)
     return account
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ HEADER = "source_id,name,unit_price,currency\n"
 PRICE = "select source_id, cast(unit_price as integer) from entities.products order by 1"
 
 
-def deliver(wh: Warehouse, folder: Path, name: str, *rows: str, day: str = "2024-01-01", **how: str) -> Load:
+def deliver(wh: Warehouse, folder: Path, name: str, *rows: str, day: str = "2024-01-01", **how: Any) -> Load:
     file = folder / name
     file.write_text(HEADER + "".join(f"{row},EUR\n" for row in rows))
     [account] = load(wh, file, received_at=day, **how)
