@@ -376,6 +376,8 @@ class Cells:
             return f"lower({cell}) in {self._listed(NO)}"
         if test.kind == "if_not_true":
             return f"coalesce(lower({cell}) not in {self._listed(YES)}, true)"
+        if test.kind == "if_not_ahead":
+            return f"coalesce(left({cell}, 10) <= cast($received_on as varchar), true)"
         if test.kind == "if_differs":
             return f"{cell} is distinct from {self.cell(test.texts[0])}"
         texts = [self._bindings.add(text) for text in test.texts]

@@ -63,7 +63,8 @@ class Test:
     """One condition on a cell.
 
     ``if_equal`` and ``if_starts`` compare with `texts` in any case; ``if_differs`` with the column named
-    there. An empty cell is not true, not equal and does not begin so.
+    there. An empty cell is not true, not equal and does not begin so. ``if_not_ahead`` holds unless the
+    cell is an ISO day or time after the day of receipt: a plan has not happened.
     """
 
     __test__ = False
@@ -81,7 +82,8 @@ class Test:
         """Can it be told of a file that has only some columns?  A column that is absent is empty,
         but nobody knows whether it would be true, or equal to something.
         """
-        return self.kind in ("if_filled", "if_empty", "if_not_true") or all(map(has, self.sources))
+        may_be_absent = ("if_filled", "if_empty", "if_not_true", "if_not_ahead")
+        return self.kind in may_be_absent or all(map(has, self.sources))
 
 
 # A column, or several that are joined; `ColumnRule.choices` are tried in order.

@@ -74,7 +74,7 @@ _RULE_KEYS = (
     "from", "first_of", "join", "cases", "constant", "required", "words", "clean", "date_format",
     "calendar", "day", "minor_units", "factor", "unit", "plus_months", "plus_days", "plus_minutes",
 )  # fmt: skip
-_TESTS_OF_ONE = ("if_true", "if_false", "if_not_true", "if_filled", "if_empty")
+_TESTS_OF_ONE = ("if_true", "if_false", "if_not_true", "if_not_ahead", "if_filled", "if_empty")
 _TESTS = (*_TESTS_OF_ONE, "if_equal", "if_starts", "if_differs")
 _EVIDENCE = ("verified", "partial", "unverified")
 _NUMBERS = ("QUANTITY", "MONEY", "AMOUNT", "BIGINT", "DECIMAL(9,4)", "DECIMAL(9,6)", "DECIMAL(18,8)")
