@@ -8,7 +8,7 @@ fault (the reason code) and its note.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -39,15 +39,16 @@ class Statements:
 
     Attributes
     ----------
-    quick : str
-        Query over `cells`: record_number, the values of all targets (`output`), who is told of, and
-        ``is_noticed``. "" where the plan has no quick way.
+    quick_lookups, quick : tuple of str, str
+        Tables of values that are looked up once for all equal texts; and the query over `cells`:
+        record_number, the values of all targets (`output`), who is told of, and ``is_noticed``.
     texts, lookups, converted : str, tuple of str, str
-        The thorough way: tables `texts`, those of values looked up once, and `converted`.
+        The thorough way: table `texts`, such tables, and table `converted`.
     counts : tuple of (str, str)
         What is counted in `converted`: name, SQL.
     """
 
+    quick_lookups: tuple[str, ...]
     quick: str
     texts: str
     lookups: tuple[str, ...]
@@ -57,19 +58,26 @@ class Statements:
 
 def statements(plan: MappingPlan, facts: Mapping[int, Facts]) -> Statements:
     """Return the SQL of a plan; `facts` are what is known of the columns, by place."""
-    thorough = [(planned, dict(planned.fields)) for planned in plan.targets]
-    conversions = {one.key: conversion(one) for _, fields in thorough for one in fields.values()}
+    conversions = {one.key: conversion(one) for one in plan.fields}
+    cells = Cells(plan, facts)
     return Statements(
+        quick_lookups=_lookups(plan, conversions, lambda one: f"{cells.text(one)} as {one.text} from cells"),
         quick=_quick(plan, facts),
         texts=f"create or replace temp table texts as {_texts(plan, {})}",
-        lookups=tuple(
-            f"create or replace temp table {one.part('lookup')} as select {one.text} as text, "
-            f"{conversions[one.key].lookup} as local from (select distinct {one.text} from texts)"
-            for one in plan.fields
-            if conversions[one.key].lookup is not None
-        ),
+        lookups=_lookups(plan, conversions, lambda one: f"{one.text} from texts"),
         converted=_converted(plan, conversions),
         counts=tuple(_counts(plan, conversions)),
+    )
+
+
+def _lookups(
+    plan: MappingPlan, conversions: Mapping[str, Conversion], texts: Callable[[Field], str]
+) -> tuple[str, ...]:
+    return tuple(
+        f"create or replace temp table {one.part('lookup')} as select {one.text} as text, "
+        f"{conversions[one.key].lookup} as local from (select distinct {texts(one)})"
+        for one in plan.fields
+        if conversions[one.key].lookup is not None
     )
 
 
@@ -134,8 +142,6 @@ def _quick(plan: MappingPlan, facts: Mapping[int, Facts]) -> str:
             replace(one, facts=facts.get(places[source], NOTHING) if source is not None else NOTHING)
         )
     conversions = {one.key: conversion(one) for one in fields}
-    if any(how.lookup is not None for how in conversions.values()):
-        return ""
     noticed = [
         f"{one.part(kind)} is not null"
         for one in fields
@@ -151,29 +157,31 @@ def _quick(plan: MappingPlan, facts: Mapping[int, Facts]) -> str:
     ]
     columns += [planned.told for planned in plan.targets]
     return (
-        f"with texts as ({_texts(plan, facts)}), {_steps(plan, fields, conversions, 'texts')} "
+        f"with texts as ({_texts(plan, facts)}), {_steps(plan, fields, conversions)} "
         f"select record_number, {', '.join(columns)}, {' or '.join(noticed) or 'false'} as is_noticed "
-        "from valued"
+        f"from valued{' order by record_number' if 'found_' in _source(plan, conversions) else ''}"
     )
 
 
 def _converted(plan: MappingPlan, conversions: Mapping[str, Conversion]) -> str:
+    return (
+        "create or replace temp table converted as "
+        f"with {_steps(plan, plan.fields, conversions)} "
+        f"select *, {_is_broken(plan, conversions)} as is_broken from valued"
+    )
+
+
+def _source(plan: MappingPlan, conversions: Mapping[str, Conversion]) -> str:
+    """Return SQL of the texts beside what is looked up for them."""
     joins = [
         f"left join {one.part('lookup')} as found_{number} on found_{number}.text = texts.{one.text}"
         for number, one in enumerate(plan.fields)
         if conversions[one.key].lookup is not None
     ]
-    source = " ".join(["texts", *joins])
-    return (
-        "create or replace temp table converted as "
-        f"with {_steps(plan, plan.fields, conversions, source)} "
-        f"select *, {_is_broken(plan, conversions)} as is_broken from valued"
-    )
+    return " ".join(["texts", *joins])
 
 
-def _steps(
-    plan: MappingPlan, fields: Sequence[Field], conversions: Mapping[str, Conversion], source: str
-) -> str:
+def _steps(plan: MappingPlan, fields: Sequence[Field], conversions: Mapping[str, Conversion]) -> str:
     """Return the steps from texts to values, each of which uses what the one before computed."""
     parts, odd, judged, values = ["texts.*"], ["*"], ["*"], ["record_number"]
     dates = _OddTimes(plan)
@@ -204,7 +212,7 @@ def _steps(
             ]
         values.append(f"{' and '.join(told)} as {planned.told}")
     return (
-        f"parsed as (select {', '.join(parts)} from {source}), "
+        f"parsed as (select {', '.join(parts)} from {_source(plan, conversions)}), "
         f"placed as (select {', '.join(odd)} from parsed), "
         f"judged as (select {', '.join(judged)} from placed), "
         f"valued as (select {', '.join(values)} from judged)"

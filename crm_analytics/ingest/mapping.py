@@ -21,7 +21,14 @@ import pyarrow.compute as pc
 from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.cell_facts import Facts, facts_of
 from crm_analytics.ingest.conversions import NONE, Field
-from crm_analytics.ingest.converted_sql import is_read_date, output, output_names, staged, statements
+from crm_analytics.ingest.converted_sql import (
+    Statements,
+    is_read_date,
+    output,
+    output_names,
+    staged,
+    statements,
+)
 from crm_analytics.ingest.dates import gregorian_day, jalali_local, may_be_jalali
 from crm_analytics.ingest.headers import header_key
 from crm_analytics.ingest.options import option
@@ -217,7 +224,7 @@ class Mapper:
     def _use(self, plan: MappingPlan) -> None:
         self._plan = plan
         self._thorough = statements(plan, {})
-        self._quick: dict[tuple[Facts, ...], str] = {}
+        self._quick: dict[tuple[Facts, ...], Statements] = {}
 
     def __enter__(self) -> Mapper:
         return self
@@ -254,11 +261,13 @@ class Mapper:
         places = sorted(set(plan.places.values()))
         facts = tuple(facts_of(cells[f"c{place}"]) for place in places)
         if facts not in self._quick:
-            self._quick[facts] = statements(plan, dict(zip(places, facts, strict=True))).quick
-        sql = self._quick[facts]
-        if not sql or not cells.num_rows:
+            self._quick[facts] = statements(plan, dict(zip(places, facts, strict=True)))
+        if not cells.num_rows:
             return None, cells
         self._sandbox.register("cells", cells)
+        for sql in self._quick[facts].quick_lookups:
+            self._run(sql)
+        sql = self._quick[facts].quick
         valued = self._sandbox.arrow(sql, **self._parameters(sql))
         noticed = valued["is_noticed"]
         rest = cells.slice(0, 0)
