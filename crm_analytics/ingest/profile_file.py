@@ -29,8 +29,9 @@
     kind = { cases = [{ if_starts = ["Name", "C"], then = "quote" }, { then = "order" }] }
     is_deleted = { from = "Deleted" }
 
-Tests: if_true, if_false, if_not_true (empty too), if_filled, if_empty = "column"; if_equal, if_starts =
-["column", "text", ...]; if_differs = ["column", "other column"]. Several in one table hold together.
+Tests: if_true, if_false, if_not_true (empty too), if_filled, if_empty, if_not_ahead (a day that is not after
+the day of receipt) = "column"; if_equal, if_starts = ["column", "text", ...]; if_differs = ["column", "other
+column"]. Several in one table hold together.
 A column that the entity requires is required here too, said or not.
 """
 
