@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -150,7 +150,7 @@ def profile_check(
     """Show what would come in of a file, and what would be set aside, without loading anything."""
     from crm_analytics.ingest.check import check_profile
 
-    given = {
+    given: dict[str, Any] = {
         "encoding": encoding,
         "delimiter": "\t" if delimiter == r"\t" else delimiter,
         "skip_rows": skip_rows,

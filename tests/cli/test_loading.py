@@ -1,0 +1,149 @@
+"""From a shell: what was set aside is looked at, mended and replayed; loads are listed and taken back."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_analytics import cli
+from crm_analytics.cli import output
+
+SALES = (
+    "customer_id,order_id,order_date,product_id,product,quantity,unit_price,currency\n"
+    "C1,O1,2024-01-04,P1,Mug,1,10,EUR\nC2,O2,04.01.24,P1,Mug,1,10,EUR\nC3,O3,2024-01-04,P1,Jug,one,10,EUR\n"
+)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sales.csv").write_text(SALES)
+    return tmp_path
+
+
+Said = Any
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Said:
+    """Run a command that succeeds; return its JSON, or what it printed."""
+
+    def run(*words: str, code: int = cli.OK) -> Any:
+        capsys.readouterr()
+        assert cli.main(words) == code, capsys.readouterr().err
+        told = capsys.readouterr()
+        return (
+            json.loads(told.out)
+            if "--json" in words
+            else told.out + " ".join(told.err.replace("\u2502", " ").split())
+        )
+
+    return run
+
+
+def test_records_set_aside_are_looked_at_mended_and_replayed(here: Path, say: Said) -> None:
+    assert "Nothing is in quarantine." in say("quarantine")
+    say("load", "sales.csv")
+    assert [(one["reason"], one["records"]) for one in say("quarantine", "list", "--json")] == [
+        ("bad_date", 1),
+        ("bad_number", 1),
+    ]
+    assert "Q1-3" in say("quarantine", "list", "--records")
+    shown = say("quarantine", "show", "Q1-3")
+    assert "line 4, column 'quantity'" in shown
+    assert "x9,x9,9999-99-99,x9,xxx,xxx,99,xxx" in shown
+    assert "C3,O3" in say("quarantine", "show", "1-3", "--show-values")
+    assert "Wrote mend/sales.load1.csv (2 records of load 1)" in say("quarantine", "export", "mend")
+    assert "may hold corrections" in say("quarantine", "export", "mend", code=cli.USAGE)
+    file = here / "mend" / "sales.load1.csv"
+    file.write_text(file.read_text().replace("04.01.24", "2024-01-04"))
+    [account] = say("replay", "mend/sales.load1.csv", "--json")
+    assert (account["rows_in"], account["rows_loaded"]) == (1, 1)
+    assert "nothing_new" in say("replay", "mend/sales.load1.csv")
+    [left] = say("quarantine", "list", "--records", "--json")
+    assert left["id"] == "Q1-3"
+
+
+def test_loads_are_listed_shown_and_withdrawn(here: Path, say: Said) -> None:
+    say("load", "sales.csv", "--control", "records=3", "--control", "amount=30")
+    record = say("loads", "--show", "1", "--json")
+    assert [(one["control"], one["difference"]) for one in record["controls"]] == [
+        ("records", "0.0000"),
+        ("amount", "-20.0000"),
+    ]
+    assert [one["reason"] for one in record["reasons"]] == ["bad_date", "bad_number"]
+    assert "There is no load 9" in say("loads", "--show", "9", code=cli.USAGE)
+    told = say("unload", "1", "--reason", "the wrong shop")
+    assert "Withdrawn: load 1 (sales.csv); rows that no longer count: 1 of order_lines." in told
+    [load] = say("loads", "--json")
+    assert (load["status"], load["reason"], load["rows_open"]) == ("withdrawn", "the wrong shop", 0)
+    assert "was withdrawn on" in say("unload", "1", code=cli.USAGE)
+
+
+def test_load_says_how_totals_compare_and_what_a_snapshot_removed(here: Path, say: Said) -> None:
+    told = say("load", "sales.csv", "--control", "records=3", "--control", "amount=30")
+    assert "records agrees: the source says 3, counted 3" in told
+    assert "amount differs by -20: the source says 30, counted 10" in told
+    assert "Write it as records=120" in say("load", "sales.csv", "--control", "records", code=cli.USAGE)
+    rows = [f"C{n},Name\n" for n in range(10)]
+    file = here / "customers.csv"
+    for count in (10, 9):
+        file.write_text("customer_id,name\n" + "".join(rows[:count]))
+        shown = say("load", "customers.csv", "--snapshot")
+    assert "rows_removed" in shown
+    assert "1 customers are not in the snapshot any more" in shown
+    file.write_text("customer_id,name\n" + rows[0])
+    refused = say("load", "customers.csv", "--snapshot", code=cli.FAILED)
+    assert "8 of 9 customers would be removed" in refused
+    assert say("load", "customers.csv", "--snapshot", "--force", "--json")[0]["rows_removed"] == 8
+
+
+def test_quality_tells_shares_and_what_becomes_of_a_night(here: Path, say: Said) -> None:
+    rows = "".join(f"C{n},Name {n},same@example.com\n" for n in range(20))
+    (here / "customers.csv").write_text("customer_id,name,email\n" + rows)
+    say("load", "customers.csv")
+    told = say("quality", "--as-of", "2024-07-01", "--json")
+    [finding] = told["findings"]
+    assert (finding["check"], finding["gate"], finding["rows"]) == ("duplicates", "warn", 20)
+    shares = {(one["check"], one["field"]): one["good_rate"] for one in told["quality"]}
+    assert shares["completeness", "name"] == 1
+    assert shares["duplicates", "email"] == 0
+    shown = say("quality", "--as-of", "2024-07-01")
+    assert "warns the night: duplicates: 20 rows (customers.email of default: 100.0% of 20)" in shown
+    assert "completeness" in say("quality", "--check", "completeness", "--all", "--by-owner")
+
+
+def test_profiles_are_listed_drafted_and_checked(here: Path, say: Said) -> None:
+    assert "transactions" in {one["profile"] for one in say("profile", "list", "--json")}
+    draft = say("profile", "new", "sales.csv", "--name", "shop")
+    assert 'profile = "shop"' in draft
+    (here / "shop.toml").write_text(draft)
+    [check] = say("profile", "check", "sales.csv", "--profile", "transactions", "--json")
+    assert (check["records"], check["reasons"]) == (3, {"bad_date": 1, "bad_number": 1})
+    assert "Would come in: 1 of order_lines." in say("profile", "check", "sales.csv")
+    words = ("profile", "check", "sales.csv", "--profile", "online_retail_2009")
+    assert "Would be refused" in say(*words, code=cli.FAILED)
+
+
+def test_a_bar_appears_only_when_reading_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.0, 0.1, 5.0])
+    monkeypatch.setattr(output, "monotonic", lambda: next(times))
+    started: list[str] = []
+    monkeypatch.setattr(output.Progress, "start", lambda bar: started.append(str(bar.tasks[0].description)))
+    with output.byte_progress("load") as progress:
+        progress("a.csv", 1, 10)
+        assert started == []
+        progress("a.csv", 10, 10)
+    assert started == ["storing: a.csv"]
+
+
+def test_exact_numbers_keep_every_digit_that_counts() -> None:
+    assert [output.exact(Decimal(one)) for one in ("0.0000", "1234.5000", "-0.0100")] == [
+        "0",
+        "1,234.5",
+        "-0.01",
+    ]
