@@ -155,14 +155,14 @@ def test_a_customer_alone_gets_the_answer_of_the_batch(name: str) -> None:
 @every_model
 def test_counts_sum_to_one_and_their_mean_is_the_expectation(name: str) -> None:
     model, table = truth(name), histories()
-    counts = model.purchase_count_probabilities(table, horizon_days=273, up_to=3000)
+    counts = model.purchase_count_probabilities(table, horizon_days=273, up_to=600)
     assert (counts >= 0).all().all()
     np.testing.assert_allclose(counts.sum(axis=1), 1.0, atol=1e-10)
     expected = model.expected_purchases(table, horizon_days=273)
     np.testing.assert_allclose(counts.mul(counts.columns).sum(axis=1), expected, rtol=1e-8)
     silent = model.probability_no_purchase(table, horizon_days=273)
     np.testing.assert_allclose(counts[0], silent, rtol=1e-10)
-    newcomer = model.purchase_count_probabilities_new(273, up_to=3000)
+    newcomer = model.purchase_count_probabilities_new(273, up_to=600)
     assert (newcomer * newcomer.index).sum() == pytest.approx(model.expected_purchases_new(273), rel=1e-8)
 
 
