@@ -87,7 +87,10 @@ class BetaGeoModel(PurchaseModel):
             "purchases are too rare, or all rates are equal",
         ),
         "a": ("no customer was seen to leave (plain NBD)", "all customers leave with the same probability"),
-        "b": ("customers leave at once or never", "all customers leave with the same probability"),
+        "b": (
+            "customers leave at once or never",
+            "no customer was seen to leave (plain NBD), or all leave with the same probability",
+        ),
     }
 
     def __init__(

@@ -98,7 +98,7 @@ class ParetoNBDModel(PurchaseModel):
         "s": ("no customer was seen to leave (plain NBD)", "all customers leave at the same rate"),
         "beta": (
             "customers leave at once or never",
-            "no customer was seen to leave, or all leave at the same rate",
+            "no customer was seen to leave (plain NBD), or all leave at the same rate",
         ),
     }
 
