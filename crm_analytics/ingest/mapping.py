@@ -38,7 +38,6 @@ from crm_analytics.ingest.row_shapes import RowShapes
 from crm_analytics.warehouse import Sandbox
 
 __all__ = [
-    "Control",
     "Fault",
     "Findings",
     "Issue",
@@ -129,15 +128,6 @@ class Issue:
 
 
 @dataclass(frozen=True)
-class Control:
-    """What a file says of itself, beside what was found: a subtotal or total that is no record."""
-
-    name: str
-    stated: str
-    found: str
-
-
-@dataclass(frozen=True)
 class MappedBlock:
     """The typed records of a block, by target of the profile, and those that failed.
 
@@ -159,7 +149,6 @@ class Findings:
     """
 
     issues: tuple[Issue, ...]
-    controls: tuple[Control, ...] = ()
     again: MappingPlan | None = None
 
 
