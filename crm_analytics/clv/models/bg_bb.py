@@ -24,10 +24,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import betaincinv, betaln, gammaln, psi
-from scipy.stats import binom
+from scipy.special import betaln, gammaln, psi
 
-from crm_analytics.clv.models.futures import Luck, geometric
+from crm_analytics.clv.models.futures import geometric
 from crm_analytics.clv.models.patterns import Histories, Patterns, distinct_rows
 from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.clv.models.quadrature import dropout_nodes
@@ -208,18 +207,6 @@ class BetaGeoBetaBinomModel(PurchaseModel):
                 uses = np.exp(ways + betaln(a + count, b + tries - count) - betaln(a, b))
                 result[rows, count] = (uses * lasts[:, count:]).sum(axis=1)
         return result
-
-    def futures_if_alive(self, core: Sequence[Any], known: Histories, days: float, luck: Luck) -> Floats:
-        """Return the number of purchases in the next `days` in each future, shape (n, draws)."""
-        alpha, beta, gamma, delta = core
-        horizon = self._horizon(np.array([days]))[0]
-        (x, n), position = distinct_rows(known.frequency, self._periods(known.T))
-        x, n = x[:, None], n[:, None]
-        with np.errstate(under="ignore"):
-            uses = betaincinv(alpha + x, beta + n - x, luck.rate)
-            leaves = betaincinv(gamma, delta + n, luck.leave)
-        lived = np.minimum(geometric(luck.when, leaves) - 1.0, horizon)
-        return np.asarray(np.maximum(binom.ppf(luck.stay, lived, uses), 0.0)[position])
 
     def _draw_histories(
         self, ages: Floats, horizon_days: float, rng: np.random.Generator, newcomers: Histories

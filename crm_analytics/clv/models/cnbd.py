@@ -32,7 +32,7 @@ from crm_analytics.clv.models.erlang import (
     phase_weights,
     silent_in_phase,
 )
-from crm_analytics.clv.models.futures import Latent, Luck, count_arrivals, geometric
+from crm_analytics.clv.models.futures import Latent, Luck, geometric
 from crm_analytics.clv.models.patterns import (
     Histories,
     Patterns,
@@ -255,12 +255,6 @@ class BetaGeoErlangModel(PurchaseModel):
             left, stayed = gammaincinv(a, luck.leave), gammaincinv(self.b_alive(b, column), luck.stay)
             last = geometric(luck.when, left / np.maximum(left + stayed, 1e-300))[x.position]
         return Latent(rate / (alpha + known.T[:, None]), np.array(np.inf), last)
-
-    def futures_if_alive(self, core: Sequence[Any], known: Histories, days: float, luck: Luck) -> Floats:
-        """Return the number of purchases in the next `days` in each future: every k-th phase ends in one."""
-        latent = self.latent_if_alive(core, known, luck)
-        phases = count_arrivals(latent.rate * days, luck) + self._phases(core, known, luck)
-        return np.asarray(np.minimum(np.floor(phases / self.k_), latent.last))
 
     def draw_gaps(self, rate: Floats, rng: np.random.Generator) -> Floats:
         """Return times between purchases of customers whose phases come at these rates."""

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-ARRIVALS = 2048
 _MOST = 1e12
 
 
@@ -26,8 +25,6 @@ class Luck:
     rate, leave, stay, when, phase : array of shape (draws,)
         Uniform on (0, 1): for the purchase rate, the propensity to leave (two numbers), the time of leaving,
         how much of the running gap between purchases is over.
-    arrivals : array of shape (draws, 2048)
-        Times of a Poisson process of rate one; arrivals beyond the last are taken as evenly spaced.
     """
 
     rate: Floats
@@ -35,14 +32,12 @@ class Luck:
     stay: Floats
     when: Floats
     phase: Floats
-    arrivals: Floats
 
     @classmethod
-    def draw(cls, draws: int, rng: np.random.Generator, *, arrivals: int = ARRIVALS) -> Luck:
+    def draw(cls, draws: int, rng: np.random.Generator) -> Luck:
         """Draw the numbers of `draws` futures."""
-        times = rng.standard_exponential((draws, arrivals)).cumsum(axis=1)
         rate, leave, stay, when, phase = np.clip(rng.random((5, draws)), 1e-16, 1.0 - 1e-16)
-        return cls(rate, leave, stay, when, phase, times)
+        return cls(rate, leave, stay, when, phase)
 
 
 @dataclass(frozen=True)
@@ -62,16 +57,6 @@ class Latent:
     rate: Floats
     lifetime_days: Floats
     last: Floats
-
-
-def count_arrivals(due: Floats, luck: Luck) -> Floats:
-    """Return how many arrivals of each future lie before operational time `due`, shape (n, draws)."""
-    counts = np.empty(due.shape)
-    for draw in range(due.shape[1]):
-        times = luck.arrivals[draw]
-        beyond = np.floor(np.maximum(due[:, draw] - times[-1], 0.0))
-        counts[:, draw] = np.searchsorted(times, due[:, draw]) + beyond
-    return counts
 
 
 def geometric(uniform: Floats, probability: Floats) -> Floats:

@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.clv.models.covariates import Effects, effects_of, standardise
-from crm_analytics.clv.models.futures import Latent, Luck, count_arrivals
+from crm_analytics.clv.models.futures import Latent, Luck
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.clv.models.optimiser import Evaluation, Likelihood, maximise
 from crm_analytics.clv.models.patterns import (
@@ -139,13 +139,6 @@ class PurchaseModel(MaximumLikelihoodModel):
             early = 1.0 - self.silence_if_alive(core, known, np.exp(middle)) < chance
             low, high = np.where(early, middle, low), np.where(early, high, middle)
         return np.where(never, np.nan, np.exp((low + high) / 2.0))
-
-    def futures_if_alive(self, core: Sequence[Any], known: Histories, days: float, luck: Luck) -> Floats:
-        """Return the number of purchases in the next `days` in each future, shape (n, draws)."""
-        latent = self.latent_if_alive(core, known, luck)
-        due = latent.rate * np.minimum(latent.lifetime_days, days)
-        shape = (len(known), len(luck.rate))
-        return np.asarray(np.minimum(count_arrivals(np.broadcast_to(due, shape), luck), latent.last))
 
     def bent_rows(
         self, core: Sequence[Any], patterns: Patterns, *, roughly: bool = False
@@ -492,7 +485,7 @@ class PurchaseModel(MaximumLikelihoodModel):
     ) -> dict[str, Any]:
         """Draw every customer's purchases in turn until its end or the end of the horizon."""
         size = len(ages)
-        luck = Luck.draw(size, rng, arrivals=0)
+        luck = Luck.draw(size, rng)
         # one row of futures, whose columns are the customers
         latent = self.latent_if_alive(self.core(self._numbers(), newcomers), new_customer(), luck)
         rate, lifetime, last = (

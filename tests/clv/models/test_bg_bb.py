@@ -8,7 +8,6 @@ import pytest
 from sklearn.base import clone
 
 from crm_analytics.clv.models.bg_bb import BetaGeoBetaBinomModel
-from crm_analytics.clv.models.futures import Luck
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
 
 YEAR = 365
@@ -154,15 +153,6 @@ def test_simulation_agrees_with_the_formulas() -> None:
     found = BetaGeoBetaBinomModel(YEAR).fit(drawn)
     for name, value in MANUAL.items():
         assert abs(found.params_[name] - value) < 3.5 * found.standard_errors_[name], name
-
-
-def test_futures_of_the_living_have_the_mean_and_spread_of_the_counts() -> None:
-    model, table = manual(), years((6, 6, 6))
-    luck = Luck.draw(20_000, np.random.default_rng(5), arrivals=0)
-    futures = model.futures_if_alive(list(model._numbers()), model._histories(table), 5.0 * YEAR, luck)[0]
-    counts = model.purchase_count_probabilities(table, horizon_days=5 * YEAR, up_to=5).iloc[0].to_numpy()
-    drawn = np.bincount(futures.astype(int), minlength=6) / len(futures)
-    assert (np.abs(drawn - counts) < 4 * np.sqrt(counts * (1 - counts) / len(futures))).all()
 
 
 def test_weights_order_and_saving_change_nothing(donors: pd.DataFrame, fitted: BetaGeoBetaBinomModel) -> None:
