@@ -29,7 +29,16 @@ MAX_HELD_BYTES = 256 * 1024 * 1024
 _CHUNK = 1024 * 1024
 _LABEL_CHARACTERS = 200
 ENCRYPTED, _METHODS = 0x1, (0, 8, 12, 14)
-_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, OverflowError)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+    NotImplementedError,
+)
 
 # How many uncompressed bytes so many compressed ones may become.
 Limit = Callable[[int], int]
@@ -171,7 +180,7 @@ def listed(file: str, opened: Callable[[], IO[bytes]]) -> list[zipfile.ZipInfo]:
         raise _refused(
             file, "truncated", f"the zip archive is not whole ({error}). Transfer the file again."
         ) from error
-    except (*_DAMAGE, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise _refused(
             file, "corrupt", f"the zip archive is damaged ({_said(error)}). Transfer the file again."
         ) from error

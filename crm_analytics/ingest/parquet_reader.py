@@ -190,7 +190,7 @@ def _file(part: Part) -> Iterator[Any]:
             pyarrow.parquet.ParquetFile(handle, page_checksum_verification=True) as file,
         ):
             yield file
-    except (OSError, pa.ArrowException, MemoryError) as error:
+    except (OSError, pa.ArrowException, MemoryError, ValueError, OverflowError) as error:
         raise FileRefused(
             f"{part.name}: the Parquet file is damaged ({str(error)[:200]}). Export it again.",
             file=part.name,

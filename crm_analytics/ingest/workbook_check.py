@@ -198,7 +198,7 @@ def _sheet_paths(
             ElementTree.fromstring(b"".join(piece for piece, _ in member_chunks(file, opened, parts[name])))
             for name in (_MAIN, _RELATIONS)
         )
-    except (KeyError, ElementTree.ParseError) as error:
+    except (LookupError, ValueError, ElementTree.ParseError) as error:
         raise _refused(
             file, "corrupt", "the workbook does not say which sheets it has. Save it again as .xlsx."
         ) from error

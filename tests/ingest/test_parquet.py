@@ -158,3 +158,9 @@ def test_changed_bytes_are_noticed(tmp_path: Path) -> None:
     content[content.index(b"C500")] ^= 1
     with pytest.raises(FileRefused, match="the Parquet file is damaged"):
         column(part_of(tmp_path, bytes(content)))
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    content = parquet({"idé": pa.array(["C1"])}, store_schema=False).replace("é".encode(), b"\xc3(")
+    with pytest.raises(FileRefused, match="the Parquet file is damaged"):
+        column(part_of(tmp_path, content))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,7 @@ def shared(text: str) -> str:
         ({SHEET: b"<worksheet><sheetData><row><c r='A1'><v>1"}, "corrupt"),
         ({"xl/workbook.xml": "<workbook"}, "corrupt"),
         ({"xl/_rels/workbook.xml.rels": "<Relationships/>"}, "corrupt"),
+        ({"xl/workbook.xml": '<?xml version="1.0" encoding="UTF-9"?><workbook/>'}, "corrupt"),
         ({"xl/_rels/workbook.xml.rels": b"\x00\x01"}, "unsafe_xml"),
         ({"xl/sharedStrings.xml": "<sst><si>"}, "corrupt"),
     ],
@@ -212,6 +214,7 @@ def shared(text: str) -> str:
         "cut sheet",
         "cut workbook",
         "no sheet where one is told",
+        "unknown encoding",
         "noise",
         "cut texts",
     ],
@@ -276,3 +279,10 @@ def test_a_truncated_workbook_is_refused(tmp_path: Path, kept: float) -> None:
     content = workbook({"S": [["id"], *([f"C{number}"] for number in range(200))]})
     with pytest.raises(FileRefused, match=r"not whole|damaged"):
         parts(tmp_path, content[: int(len(content) * kept)])
+
+
+def test_a_workbook_packed_in_a_way_that_is_not_read_is_refused(tmp_path: Path) -> None:
+    content = bytearray(workbook({"S": [["id"], ["C1"]]}))
+    struct.pack_into("<H", content, content.index(b"PK\x01\x02") + 10, 93)
+    with pytest.raises(FileRefused, match="packed bytes are damaged"):
+        parts(tmp_path, bytes(content))
