@@ -42,6 +42,7 @@ import duckdb
 
 def run(file, store):
     with duckdb.connect(store) as connection:
+        connection.execute("set enable_progress_bar = false").fetchall()
         connection.execute(
             "create table lines as select * from read_csv($file)", {"file": file}
         ).fetchall()
@@ -83,7 +84,9 @@ def measure(side: str, file: Path, folder: Path) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", SIDES[side], str(file), str(store)], capture_output=True, text=True, check=True
     )
-    measured: dict[str, Any] = json.loads(done.stdout) | {"store_mb": round(store.stat().st_size / 2**20)}
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) | {
+        "store_mb": round(store.stat().st_size / 2**20)
+    }
     store.unlink()
     return measured
 

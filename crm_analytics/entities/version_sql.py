@@ -1,0 +1,283 @@
+"""Which statements make versions of a delivery?  Templates of `crm_analytics.entities.versions`, in order.
+
+In braces stand quoted identifiers and expressions made of them; ``$name`` are values. Temporary tables are
+named ``versions_...``; `place` is the row of the staged table, `nth` counts equal lines.
+"""
+
+from __future__ import annotations
+
+# The delivery, typed and digested. row_id is empty where it is not known yet, and in the end where a record
+# is about no row.
+STAGED = """
+    create or replace temp table {staged} (
+        record_number bigint, is_deleted boolean, {columns}, content_id uhugeint, row_id uhugeint,
+        repeat_id uhugeint
+    )"""
+
+APPEND = """
+    insert into {staged}
+    select *, {row_id}, {repeat_id}
+    from (
+        select *, md5_number({content}) as content_id
+        from (
+            select cast(record_number as bigint) as record_number, {deleted} as is_deleted, {typed}
+            from versions_given
+        )
+    )"""
+
+# Rows of which the delivery holds several records.
+REPEATED = """
+    create or replace temp table versions_repeated as
+    select row_id from {staged} where row_id is not null group by row_id having count(*) > 1"""
+
+# Without stored lines every line is a new row: its fields and how often they came before.
+NAMED_AFRESH = """
+    create or replace temp table versions_named as
+    select place, case when $repeats = 'keep' then {new_row} end as row_id
+    from (
+        select
+            staged.rowid as place, content_id,
+            row_number() over (partition by row_id order by record_number, staged.rowid) as nth
+        from {staged} as staged
+        semi join versions_repeated using (row_id)
+        where {key} is null
+    ) as unmatched
+    where nth > 1"""
+
+LINES = """
+    create or replace temp table versions_lines as
+    select
+        staged.rowid as place, record_number, content_id, repeat_id, {agreeing},
+        row_number() over (partition by content_id order by record_number, staged.rowid) as nth
+    from {staged} as staged
+    where {key} is null"""
+
+# Lines now in the store that the delivery could mean: those of the documents it speaks of.
+STORED = """
+    create or replace temp table versions_stored as
+    select
+        row_id, content_id, {repeat_id} as repeat_id, {agreeing}, recorded_at, record_number,
+        row_number() over (partition by content_id order by row_id) as nth
+    from entities.{entity}
+    semi join (select {document} from {staged} where {key} is null) using ({document})
+    where source_system = $source_system and {key} is null"""
+
+# Which row is each line about? Repeated lines (of the file or the store) are about none: merged.
+NAMED = """
+    create or replace temp table versions_named as
+    with distinct_lines as (
+        select * from versions_lines where $repeats = 'keep' or nth = 1
+    ),
+    unmatched as (
+        select
+            *,
+            row_number() over (partition by repeat_id order by record_number, place) as position
+        from distinct_lines
+        anti join versions_stored using (content_id, nth)
+    ),
+    not_repeated as (
+        select
+            row_id, repeat_id, {agreeing},
+            row_number() over (partition by repeat_id order by recorded_at, record_number, row_id) as position
+        from versions_stored
+        anti join (
+            select content_id, case when $repeats = 'keep' then nth else 0 end as copy from versions_lines
+        ) as line
+            on line.content_id = versions_stored.content_id
+            and line.copy = case when $repeats = 'keep' then versions_stored.nth else 0 end
+    ),
+    placed as (
+        select
+            unmatched.place,
+            not_repeated.row_id as edited,
+            {new_row} as fresh,
+            {other_row} as other
+        from unmatched
+        left join not_repeated
+            on not_repeated.repeat_id = unmatched.repeat_id
+            and not_repeated.position = unmatched.position
+            and ({agrees})
+    )
+    -- A line that takes back the fields another line had before its edit is a row of its own.
+    select
+        placed.place,
+        coalesce(
+            placed.edited, case when taken.row_id is null then placed.fresh else placed.other end
+        ) as row_id
+    from placed
+    left join (select distinct row_id from versions_stored) as taken on taken.row_id = placed.fresh"""
+
+NAME = """
+    update {staged} as staged set row_id = named.row_id
+    from versions_named as named where staged.rowid = named.place"""
+
+KNOWN = """
+    create or replace temp table versions_known as
+    select row_id, content_id, recorded_at, record_number, is_deleted, {modified} as modified_at
+    from {versions} as staged
+    semi join {staged} using (row_id)
+    anti join ops.withdrawals using (load_id)"""
+
+# Rows of which the store holds versions, or the delivery several records; all others are simply new.
+CONTESTED = """
+    create or replace temp table versions_contested as
+    select row_id from versions_known
+    union
+    select row_id from versions_repeated"""
+
+# The records of contested rows that say something new. Equal neighbours in a row's history are one run: a run
+# that holds a version known by then adds nothing, any other run is kept once, by its last record.
+KEPT = """
+    create or replace temp table versions_kept as
+    with delivered as (
+        select
+            staged.row_id, staged.content_id, staged.record_number, staged.rowid as place,
+            {modified} as modified_at, {created} as created_at
+        from {staged} as staged
+        semi join versions_contested using (row_id)
+    ),
+    sequence as (
+        select
+            row_id, content_id, recorded_at, record_number, null as place, false as is_new,
+            null as modified_at
+        from versions_known
+        union all
+        select row_id, content_id, $received_at, record_number, place, true, modified_at
+        from delivered
+    ),
+    marked as (
+        select *, case when content_id = lag(content_id) over history then 0 else 1 end as starts_run
+        from sequence
+        window history as (
+            partition by row_id order by recorded_at, record_number, content_id, is_new, place
+        )
+    ),
+    numbered as (
+        select *, sum(starts_run) over history as run
+        from marked
+        window history as (
+            partition by row_id order by recorded_at, record_number, content_id, is_new, place
+        )
+    ),
+    in_runs as (
+        select
+            *,
+            bool_or(not is_new and recorded_at <= $received_at) over (partition by row_id, run) as is_known,
+            max(case when is_new then {{'number': record_number, 'place': place}} end)
+                over (partition by row_id, run) as last_new
+        from numbered
+    ),
+    known_contents as (
+        select distinct row_id, content_id, true as was_known from versions_known
+    ),
+    -- A delivery that tells a row's history again, up to what is known last, adds nothing to the row.
+    retold as (
+        select row_id
+        from sequence
+        left join known_contents using (row_id, content_id)
+        group by row_id
+        having bool_and(coalesce(was_known, false))
+            and max(
+                case when is_new then {{'number': record_number, 'content': content_id}} end
+            ).content
+                = max(
+                    case
+                        when not is_new and recorded_at <= $received_at
+                        then {{'at': recorded_at, 'number': record_number, 'content': content_id}}
+                    end
+                ).content
+    ),
+    -- Rows that were gone: what the source has not changed since is there again, from now on.
+    gone as (
+        select row_id, last.modified_at as modified_at
+        from (
+            select
+                row_id,
+                max(
+                    case
+                        when recorded_at <= $received_at
+                        then {{'at': recorded_at, 'number': record_number, 'content': content_id,
+                               'is_deleted': is_deleted, 'modified_at': modified_at}}
+                    end
+                ) as last
+            from versions_known
+            group by row_id
+        )
+        where last.is_deleted
+    ),
+    fresh as (
+        select
+            row_id, record_number, place,
+            coalesce(in_runs.modified_at >= gone.modified_at, false) as returns
+        from in_runs
+        left join known_contents using (row_id, content_id)
+        left join gone using (row_id)
+        anti join retold using (row_id)
+        where is_new
+            and not is_known
+            and place = last_new.place
+            -- The source's own time of change says that this very state was delivered before.
+            and (
+                not (in_runs.modified_at is not null and coalesce(was_known, false))
+                or coalesce(in_runs.modified_at >= gone.modified_at, false)
+            )
+    ),
+    known_rows as (
+        select row_id, min(recorded_at) as first_recorded_at from versions_known group by row_id
+    ),
+    since as (
+        select
+            place,
+            -- A later record of the file must not be overtaken by an earlier one that was created later.
+            min(created_at) over (
+                partition by row_id order by record_number, place
+                rows between current row and unbounded following
+            ) as created_at
+        from delivered
+    )
+    select
+        fresh.place,
+        known_rows.row_id is not null
+            or row_number() over (partition by fresh.row_id order by fresh.record_number, fresh.place) > 1
+            as is_revision,
+        case when fresh.returns then $received_at end as returned_at,
+        case
+            when known_rows.row_id is null or known_rows.first_recorded_at >= $received_at
+            then since.created_at
+        end as created_at
+    from fresh
+    join since using (place)
+    left join known_rows using (row_id)"""
+
+INSERT = """
+    insert into {versions} by name
+    select
+        $source_system as source_system,
+        staged.row_id,
+        staged.content_id,
+        $received_at as recorded_at,
+        $load_id as load_id,
+        staged.record_number,
+        {is_revision} as is_revision,
+        staged.is_deleted,
+        {time},
+        {columns}
+    from {staged} as staged
+    {chosen}"""
+
+UNCONTESTED = "anti join versions_contested using (row_id) where staged.row_id is not null"
+
+# Record numbers of the delivery that are the current version of a contested row.
+CURRENT = """
+    select record_number
+    from (
+        select load_id, record_number
+        from {versions}
+        semi join versions_contested using (row_id)
+        anti join ops.withdrawals using (load_id)
+        qualify row_number() over (
+            partition by row_id
+            order by {valid_from} recorded_at desc, record_number desc, content_id desc
+        ) = 1
+    )
+    where load_id = $load_id"""
