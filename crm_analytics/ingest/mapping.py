@@ -8,8 +8,7 @@ of an order line is the one given, else quantity x unit price - discount, in DEC
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
@@ -18,7 +17,6 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.cell_facts import Facts, facts_of
 from crm_analytics.ingest.conversions import NONE, Field
 from crm_analytics.ingest.converted_sql import (
@@ -29,11 +27,10 @@ from crm_analytics.ingest.converted_sql import (
     staged,
     statements,
 )
-from crm_analytics.ingest.dates import gregorian_day, jalali_local, may_be_jalali
+from crm_analytics.ingest.date_columns import CERTAIN_DATES, DateColumns
 from crm_analytics.ingest.headers import header_key
-from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import MappingPlan, TargetPlan, plan_mapping
-from crm_analytics.ingest.profile import Calendar, Target
+from crm_analytics.ingest.profile import Target
 from crm_analytics.ingest.row_shapes import RowShapes
 from crm_analytics.warehouse import Sandbox
 
@@ -50,39 +47,6 @@ __all__ = [
 
 LISTED_UNKNOWN_COLUMNS = 10
 LISTED_VALUES = 100
-# So many dates of a column, all in a form that nobody declared, refuse a file before it is read to its end.
-CERTAIN_DATES = 1_000
-
-# Ordinary ways to write a day that are not ISO, and what to do about a whole column of them.
-_UNDECLARED = {
-    r"(0?[1-9]|1[0-2])[/.-](0?[1-9]|1[0-2])[/.-]\d{4}( .*)?": (
-        "ambiguous_date",
-        "every date reads as day/month and as month/day. Say "
-        f"{option('date_format', '%d/%m/%Y', '%m/%d/%Y')}",
-    ),
-    r"\d{1,2}[/.-]\d{1,2}[/.-]\d{4}( .*)?": (
-        "bad_date",
-        f"the dates are not ISO 8601. Say how they are written: {option('date_format', '%d/%m/%Y')}",
-    ),
-    r"\d{4}[/.]\d{1,2}[/.]\d{1,2}( .*)?": (
-        "bad_date",
-        f"the dates are not ISO 8601. Say {option('date_format', '%Y/%m/%d')}",
-    ),
-    r"\d{8}": ("bad_date", f"these look like dates without marks. Say {option('date_format', '%Y%m%d')}"),
-    r"\d{5}(\.\d+)?": (
-        "bad_date",
-        f"these look like Excel serial numbers, not dates. Say {option('date_format', 'excel')}, or export "
-        "ISO dates",
-    ),
-    r"\d{10}(\.\d+)?": (
-        "bad_date",
-        f"these look like seconds since 1970. Say {option('date_format', 'epoch')}",
-    ),
-    r"\d{13}": (
-        "bad_date",
-        f"these look like milliseconds since 1970. Say {option('date_format', 'epoch_ms')}",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -160,24 +124,6 @@ class HasCells(Protocol):
         """``record_number`` and the text columns c0, c1 ..."""
 
 
-@dataclass
-class _DateCounts:
-    """What the texts of one date column look like, over all blocks."""
-
-    texts: int = 0
-    jalali: int = 0
-    gregorian: int = 0
-    example: str | None = None
-
-    def add(self, one: Field, count: int) -> None:
-        """Count dates that were read in the field's calendar."""
-        self.texts += count
-        if one.calendar == "jalali":
-            self.jalali += count
-        else:
-            self.gregorian += count
-
-
 class Mapper:
     """Converts the blocks of one delivery, in their order; a context manager.
 
@@ -204,8 +150,7 @@ class Mapper:
     def __init__(self, plan: MappingPlan) -> None:
         self._sandbox = Sandbox()
         self._shapes = RowShapes(plan, self._sandbox)
-        self._dates = {one.key: _DateCounts() for one in plan.fields if is_read_date(one)}
-        self._undeclared: dict[tuple[str, str], int] = defaultdict(int)
+        self._dates = DateColumns(plan)
         self._issues: dict[tuple[str, str, str], tuple[int, int]] = {}
         self._untold = 0
         self._use(plan)
@@ -266,9 +211,9 @@ class Mapper:
             valued = valued.filter(pc.invert(noticed))
         for planned in plan.targets:
             for name, one in planned.fields.items():
-                if one.key in self._dates:
+                if is_read_date(one):
                     column = valued[output(planned, name)]
-                    self._dates[one.key].add(one, len(column) - column.null_count)
+                    self._dates.add(one, len(column) - column.null_count)
         self._untold += _untold(valued, plan)
         return valued, rest
 
@@ -276,11 +221,11 @@ class Mapper:
         """Convert cells value by value (tables `texts`, `converted`), and note what is noticed."""
         self._sandbox.register("cells", cells)
         counts = self._convert()
-        calendars = self._look_at_dates(counts)
+        calendars = self._dates.look(self._plan, counts, self._run)
         if calendars:
             self._use(self._plan.with_calendars(calendars))
             counts = self._convert()
-        self._refuse_undeclared_dates(CERTAIN_DATES)
+        self._dates.refuse_undeclared(self._plan, CERTAIN_DATES)
         self._untold += counts["untold"]
         self._note_issues(counts)
         return counts
@@ -293,13 +238,16 @@ class Mapper:
         FileRefused
             As `add`.
         """
-        self._refuse_undeclared_dates(1)
+        self._dates.refuse_undeclared(self._plan, 1)
         issues = [
             Issue(issue, name, f"{text}, first in record {first}", count)
             for (issue, name, text), (count, first) in self._issues.items()
         ]
         issues.sort(key=lambda one: (one.issue, one.column_name, -one.row_count, one.detail))
-        issues += self._calendar_issues()
+        issues += [
+            Issue("jalali_dates", column, detail, count)
+            for column, detail, count in self._dates.jalali_columns(self._plan)
+        ]
         if self._shapes.ignored_count:
             detail = f"subtotals and headings, no records; first in record {self._shapes.first_ignored}"
             issues.append(Issue("ignored_row", "", detail, self._shapes.ignored_count))
@@ -308,7 +256,7 @@ class Mapper:
             issues.append(Issue("not_told", "", detail, self._untold))
         for name in self._plan.absent:
             issues.append(Issue("entity_not_told", "", f"{name}: the file lacks columns that it needs", 1))
-        return Findings((*issues, *_unknown_columns(self._plan)), again=self._better_plan())
+        return Findings((*issues, *_unknown_columns(self._plan)), again=self._dates.better_plan(self._plan))
 
     def _convert(self) -> dict[str, int]:
         """Make table `converted` of table `cells`; return its counts."""
@@ -330,81 +278,6 @@ class Mapper:
             "received_on": plan.received_at.astimezone(ZoneInfo(plan.home_zone)).date(),
         }
         return plan.bindings.used_in(sql) | {key: value for key, value in named.items() if f"${key}" in sql}
-
-    def _look_at_dates(self, counts: Mapping[str, int]) -> dict[str, Calendar]:
-        """Count what the dates of a block look like; return calendars that are to be changed."""
-        changed: dict[str, Calendar] = {}
-        for one in self._plan.fields:
-            if one.key not in self._dates:
-                continue
-            seen = self._dates[one.key]
-            is_first = seen.texts == 0
-            texts, bad = counts[f"{one.key} texts"], counts[f"{one.key} bad"]
-            if not bad:
-                seen.add(one, texts)
-                continue
-            [(jalali, gregorian, example)] = self._run(
-                f"select count({jalali_local(one)}), count({gregorian_day(one)}), min({one.text}) from texts"
-            )
-            seen.texts += texts
-            seen.jalali += jalali
-            seen.gregorian += gregorian
-            seen.example = seen.example or example
-            if is_first and may_be_jalali(one) and one.key not in self._plan.calendars and jalali > gregorian:
-                changed[one.key] = "jalali"
-            elif one.calendar == "gregorian":
-                self._count_undeclared(one)
-        return changed
-
-    def _count_undeclared(self, one: Field) -> None:
-        for pattern in _UNDECLARED:
-            matching = f"regexp_full_match({one.text}, $pattern)"
-            [(count,)] = self._sandbox.rows(
-                f"select count(*) filter ({matching}) from texts join converted using (record_number) "
-                f"where {one.part('fault')} in ('bad_date', 'date_out_of_range')",
-                pattern=pattern,
-            )
-            self._undeclared[one.key, pattern] += count
-
-    def _refuse_undeclared_dates(self, least: int) -> None:
-        """Refuse a file whose dates are, in a whole column, in a form that nobody declared."""
-        for (key, pattern), matching in self._undeclared.items():
-            seen = self._dates[key]
-            if seen.texts < least or matching < seen.texts:
-                continue
-            reason, advice = _UNDECLARED[pattern]
-            [one] = [field for field in self._plan.fields if field.key == key]
-            source = ", ".join(one.rule.sources)
-            is_open = self._plan.show_values or one.column.privacy == "none"
-            shown = f" (for example {seen.example!r})" if is_open else ""
-            raise FileRefused(
-                f"{self._plan.file}: column {source!r}: {advice}{shown}.",
-                file=self._plan.file,
-                reason=reason,
-                column=source,
-            )
-
-    def _better_plan(self) -> MappingPlan | None:
-        """Return the plan with other calendars, where most dates of a column proved to be of the other."""
-        wrong: dict[str, Calendar] = {}
-        for one in self._plan.fields:
-            seen = self._dates.get(one.key)
-            if seen is None or not may_be_jalali(one):
-                continue
-            better: Calendar = "jalali" if seen.jalali > seen.gregorian else "gregorian"
-            if better != one.calendar and seen.jalali != seen.gregorian:
-                wrong[one.key] = better
-        if not wrong:
-            return None
-        decided = {one.key: one.calendar for one in self._plan.fields if one.key in self._dates}
-        return self._plan.with_calendars(decided | wrong)
-
-    def _calendar_issues(self) -> Iterator[Issue]:
-        for one in self._plan.fields:
-            if one.calendar == "jalali" and one.key in self._dates and may_be_jalali(one):
-                seen = self._dates[one.key]
-                detail = f"the dates are Jalali and were read as such; {option('calendar')} says otherwise"
-                yield Issue("jalali_dates", one.column.name, detail, seen.jalali)
 
     def _note_issues(self, counts: Mapping[str, int]) -> None:
         """Note what is to be said of records that stay: emptied values, unknown words, rounded numbers."""
