@@ -5,10 +5,15 @@ from .compare import Comparison as Comparison
 from .compare import compare as compare
 from .contract_lives import contract_lives as contract_lives
 from .customer_summary import summary as summary
+from .customer_value import DEFAULT_MODEL as DEFAULT_MODEL
 from .customer_value import score_summary as score_summary
 from .group_totals import group_totals as group_totals
 from .holdout import holdout as holdout
+from .in_database import score_in_database as score_in_database
 from .lifetime_value import lifetime_value as lifetime_value
+from .model_choice import ModelChoice as ModelChoice
+from .model_choice import choose_model as choose_model
+from .model_choice import load_choice as load_choice
 from .models import MODELS as MODELS
 from .models.bg_bb import BetaGeoBetaBinomModel as BetaGeoBetaBinomModel
 from .models.bg_nbd import BetaGeoModel as BetaGeoModel
@@ -27,3 +32,4 @@ from .models.shifted_beta_geo import ShiftedBetaGeoModel as ShiftedBetaGeoModel
 from .models.shifted_beta_geo import fit_cohorts as fit_cohorts
 from .models.shifted_beta_geo import lives_from_survivors as lives_from_survivors
 from .opportunity_summary import opportunity_summary as opportunity_summary
+from .value_by import value_by as value_by
