@@ -235,13 +235,18 @@ def _value(night: _Night, step: Step) -> None:
     how = night.settings.value
     _clear(night, "scores.clv")
     values = clv.lifetime_value(
-        night.wh,
-        as_of=night.as_of,
-        horizon_days=how.horizon_days,
-        annual_discount_rate=how.annual_discount_rate,
-        margin_rate=how.margin_rate,
+        night.wh, as_of=night.as_of, **asdict(how) | {"model": how.model or _purchase_model(night, step)}
     )
     _keep(night, step, "scores.clv", values)
+
+
+def _purchase_model(night: _Night, step: Step) -> str:
+    """Return the model that was chosen; the default, and nothing is kept, where nothing can be compared."""
+    try:
+        return str(_model(night, step, "value").model)
+    except NotEnoughData as reason:
+        step.note = f"no purchase model could be chosen: {reason}"
+        return str(clv.DEFAULT_MODEL)
 
 
 def _churn(night: _Night, step: Step) -> None:

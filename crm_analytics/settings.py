@@ -140,6 +140,15 @@ class ValueSettings:
         example=0.4,
         **_between(0, 1),
     )
+    ticket_cost: float = _setting(
+        0.0, "what answering one ticket costs, counted against margins", **_between(0, 1e12)
+    )
+    model: str | None = _setting(
+        None,
+        "purchase model",
+        otherwise="the winner of a comparison, kept until `crm-analytics train value`",
+        example="bg_nbd",
+    )
 
 
 @dataclass(frozen=True)

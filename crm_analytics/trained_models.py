@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
-from crm_analytics import churn, scoring
+from crm_analytics import churn, clv, scoring
 from crm_analytics.errors import UsageError
 from crm_analytics.modelling.model_card import ModelCard
 from crm_analytics.settings import Settings
@@ -52,7 +52,7 @@ class Trained:
     Attributes
     ----------
     model : Model
-        A ChurnModel or an OfferModel.
+        A ChurnModel, an OfferModel, or the ModelChoice of lifetime value.
     path : pathlib.Path
         Its file.
     is_new : bool
@@ -78,7 +78,7 @@ def train(wh: Warehouse, settings: Settings, name: str, *, as_of: date) -> Train
     settings : Settings
         Horizons, and the models folder (created if need be).
     name : str
-        Key of ``KINDS``: churn or offers.
+        Key of ``KINDS``: churn, offers or value.
     as_of : date
         No outcome at or after this day is learned from.
 
@@ -131,5 +131,11 @@ KINDS: dict[str, Kind] = {
         ),
         read=scoring.load_offer_model,
         fits=lambda model, settings: model.horizon_days == settings.offers.horizon_days,
+    ),
+    # which purchase model values customers; its parameters are fitted every night
+    "value": Kind(
+        train=lambda wh, settings, as_of: clv.choose_model(wh, as_of=as_of),
+        read=clv.load_choice,
+        fits=lambda choice, settings: True,
     ),
 }

@@ -11,7 +11,7 @@ from crm_analytics.warehouse import Warehouse, quote_ident
 AGREED = {"ends_on", "due_on", "expected_close_on"}
 # What a fact reads although its past is unknown: only beside a day before as_of, or as a correction.
 DATED = {("contracts", "cancel_kind"), ("opportunities", "stage_kind"), ("opportunities", "amount")}
-DATED |= {("orders", "status"), ("leads", "converted_customer_source_id")}
+DATED |= {("orders", "status"), ("leads", "converted_customer_source_id"), ("campaigns", "cost_amount")}
 
 
 def poison_the_future(wh: Warehouse, as_of: date) -> None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
+from crm_analytics.clv.compare import compare
 from crm_analytics.clv.customer_summary import summary
-from crm_analytics.clv.customer_value import score_summary
-from crm_analytics.warehouse import Warehouse
+from crm_analytics.clv.customer_value import DEFAULT_MODEL, score_summary
+from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.warehouse import SqlFile, Warehouse
 
 
 def lifetime_value(
@@ -22,7 +25,8 @@ def lifetime_value(
     horizon_days: float = 365,
     annual_discount_rate: float = 0.1,
     margin_rate: float | pd.Series | None = None,
-    model: str = "bg_nbd",
+    ticket_cost: float = 0.0,
+    model: str | None = None,
     level: float = 0.9,
 ) -> pd.DataFrame:
     """Return the expected value of every customer with a purchase before as_of, ordered by customer_id.
@@ -33,8 +37,15 @@ def lifetime_value(
         Where the orders are.
     as_of : date
         First day not seen, and the first day of the horizon.
-    horizon_days, annual_discount_rate, margin_rate, model, level
+    horizon_days, annual_discount_rate, margin_rate, level
         As in `score_summary`.
+    ticket_cost : float
+        What answering one ticket costs, in the reporting currency, default 0; counted against margins, as
+        are the costs of campaigns that the warehouse knows.
+    model : str, optional
+        Key of `crm_analytics.clv.models.MODELS`; default: the winner of `compare` at as_of (which takes a few
+        seconds; the night uses the choice that was saved, see `choose_model`), or "bg_nbd" where nothing can
+        be compared.
 
     Returns
     -------
@@ -52,11 +63,31 @@ def lifetime_value(
     ...     len(lifetime_value(wh, as_of=date(2024, 1, 1)))
     0
     """
+    known = costed_summary(wh, as_of=as_of, ticket_cost=ticket_cost)
     return score_summary(
-        summary(wh, as_of=as_of),
+        known,
         horizon_days=horizon_days,
         annual_discount_rate=annual_discount_rate,
         margin_rate=margin_rate,
-        model=model,
+        model=model or winner(wh, as_of=as_of),
         level=level,
     )
+
+
+def costed_summary(wh: Warehouse, *, as_of: date, ticket_cost: float = 0.0) -> pd.DataFrame:
+    """Return the summary with the column serving_cost: campaigns and tickets of each customer so far."""
+    if not (np.isfinite(ticket_cost) and ticket_cost >= 0):
+        raise UsageError(f"ticket_cost={ticket_cost!r} must be an amount >= 0 in the reporting currency.")
+    known = summary(wh, as_of=as_of)
+    costs = wh.frame(SqlFile.beside(__file__, "customer_costs.sql"), as_of=as_of).set_index("customer_id")
+    costs = costs.reindex(known["customer_id"]).fillna(0.0)
+    total = costs["campaign_cost"].to_numpy(dtype=np.float64) + ticket_cost * costs["ticket_count"].to_numpy()
+    return known.assign(serving_cost=total)
+
+
+def winner(wh: Warehouse, *, as_of: date) -> str:
+    """Return the model that `compare` prefers at as_of; the default where nothing can be compared."""
+    try:
+        return compare(wh, as_of=as_of).winner
+    except NotEnoughData:
+        return DEFAULT_MODEL

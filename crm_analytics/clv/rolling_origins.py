@@ -54,6 +54,7 @@ class Origin:
         rows = {
             (self.as_of, name): {
                 "customers": len(self.actual),
+                "buying_rate": float((self.actual > 0).mean()),
                 "expected": float(expected.sum()),
                 "actual": float(self.actual.sum()),
                 "log_score": float(self.log_scores[name].mean()) if name in self.log_scores else np.nan,

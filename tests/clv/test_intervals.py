@@ -36,37 +36,31 @@ def customers(model: str, size: int, seed: int) -> pd.DataFrame:
     return drawn.assign(monetary_value=np.where(x > 0, mean, 0.0), spent=spent)
 
 
-@pytest.mark.parametrize("model", TRUTH)
-def test_ninety_percent_limits_cover_ninety_percent_of_totals_and_of_customers(model: str) -> None:
-    """150 cohorts of 480; the long version, for every model, is `python -m benchmarks.clv coverage`."""
-    totals, revenues, single, spent = [], [], [], []
-    for seed in range(150):
-        drawn = customers(model, 480, seed)
-        used = Models(MODELS[model]().fit(drawn), GammaGammaModel().fit(drawn))
+def test_ninety_percent_limits_cover_ninety_percent_of_totals_and_of_customers() -> None:
+    """120 cohorts of 360; by model and with more cohorts: `python -m benchmarks.clv coverage`."""
+    totals, single = [], []
+    for seed in range(120):
+        name = tuple(TRUTH)[seed % 2]
+        drawn = customers(name, 360, seed)
+        used = Models(MODELS[name]().fit(drawn), GammaGammaModel().fit(drawn))
         total = group_totals(
             drawn, used, np.zeros(len(drawn), dtype=int), horizon_days=HORIZON, annual_discount_rate=0.0
         ).iloc[0]
         actual = drawn["future_purchases"].to_numpy()
         totals.append(total["expected_purchases_low"] <= actual.sum() <= total["expected_purchases_high"])
-        revenues.append(
-            total["lifetime_revenue_low"] <= drawn["spent"].sum() <= total["lifetime_revenue_high"]
-        )
-        if seed < 10:
+        totals.append(total["lifetime_revenue_low"] <= drawn["spent"].sum() <= total["lifetime_revenue_high"])
+        if seed < 8:
             distinct, row = used.purchases._histories(drawn).distinct(HISTORY)
             limits = pattern_scores(
                 used.purchases, used.spend, distinct,
                 horizon_days=HORIZON, annual_discount_rate=0.0, level=0.9,
             ).iloc[row]  # fmt: skip
-            single += list(
-                (actual >= limits["expected_purchases_low"]) & (actual <= limits["expected_purchases_high"])
-            )
             relative = drawn["spent"].to_numpy() / used.spend.expected_spend(drawn).to_numpy()
-            low, high = limits["spend_low"].to_numpy(), limits["spend_high"].to_numpy()
-            spent += list((relative >= low * (1 - 1e-9)) & (relative <= high))
+            for came, name in ((actual, "expected_purchases"), (relative, "spend")):
+                low, high = limits[f"{name}_low"].to_numpy(), limits[f"{name}_high"].to_numpy()
+                single += list((came >= low * (1 - 1e-9)) & (came <= high * (1 + 1e-9)))
     assert 0.87 <= np.mean(totals) <= 0.93
-    assert 0.87 <= np.mean(revenues) <= 0.93
     assert np.mean(single) >= 0.87
-    assert np.mean(spent) >= 0.87
 
 
 @pytest.mark.parametrize("name", MODELS)

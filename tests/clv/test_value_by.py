@@ -1,0 +1,121 @@
+"""What are groups of customers worth, what did they cost, and does everything add up?"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_analytics.clv import choose_model, lifetime_value, load_choice, value_by
+from crm_analytics.errors import ModelFileError, UsageError
+from crm_analytics.warehouse import Warehouse
+from tests import build
+
+AS_OF = date(2024, 9, 1)
+
+
+@pytest.fixture(scope="module")
+def shop() -> Warehouse:
+    """40 customers from two channels; goods cost 6 of 10; search cost 200, a campaign 80; 3 tickets."""
+    days = {
+        f"C{n:02d}": [f"2024-0{1 + n % 3}-{5 + n % 20:02d}", *[f"2024-0{m}-11" for m in range(4, 5 + n % 5)]]
+        for n in range(40)
+    }
+    return build.warehouse(
+        order_lines=build.order_lines_of(days),
+        products=[{"source_id": "P1", "unit_cost": "6", "currency": "EUR", "created_at": "2023-01-01"}],
+        customers=[
+            {
+                "source_id": name,
+                "acquisition_channel": "paid_search" if number % 2 else "referral",
+                "created_at": "2024-01-01",
+            }
+            for number, name in enumerate(days)
+        ],
+        ad_spend=[
+            {"occurred_at": f"2024-0{month}-03", "channel": "paid_search", "amount": "100", "currency": "EUR"}
+            for month in (2, 3)
+        ],
+        campaigns=[
+            {"source_id": "M1", "channel": "email", "started_on": "2024-05-01", "ended_on": "2024-05-31",
+             "cost_amount": "80", "currency": "EUR", "created_at": "2024-04-01"},
+            {"source_id": "M2", "channel": "email", "started_on": "2024-08-01", "ended_on": "2024-09-30",
+             "cost_amount": "999", "currency": "EUR", "created_at": "2024-07-01"},
+        ],
+        campaign_members=[
+            {"campaign_source_id": m, "customer_source_id": c, "occurred_at": "2024-05-02",
+             "is_control": c == "C39"}
+            for m in ("M1", "M2") for c in ("C00", "C01", "C02", "C03", "C39")
+        ],
+        tickets=[
+            {"source_id": f"T{n}", "customer_source_id": "C05", "created_at": "2024-06-01"}
+            for n in range(3)
+        ],
+    )  # fmt: skip
+
+
+def test_campaigns_and_tickets_are_counted_against_margins(shop: Warehouse) -> None:
+    plain = lifetime_value(shop, as_of=AS_OF, model="bg_nbd").set_index("customer_id")
+    priced = lifetime_value(shop, as_of=AS_OF, model="bg_nbd", ticket_cost=4.0).set_index("customer_id")
+    margin = 0.4 * plain["historic_revenue"]
+    # 80 / 4 each; the held-out one and the campaign that still runs cost nothing
+    cost = (margin - plain["historic_value"]).round(9)
+    assert cost[[f"default:C0{n}" for n in range(4)]].tolist() == [20.0] * 4
+    assert cost.drop([f"default:C0{n}" for n in range(4)]).eq(0.0).all()
+    assert (plain["historic_value"] - priced["historic_value"]).round(9)["default:C05"] == 12.0
+    assert priced["lifetime_value"]["default:C05"] < plain["lifetime_value"]["default:C05"]
+    assert (plain["lifetime_value"] < 0.4 * plain["lifetime_revenue"]).all()
+    assert (plain["lifetime_value_low"] <= plain["lifetime_value_high"]).all()
+    with pytest.raises(UsageError, match="ticket_cost=-1"):
+        lifetime_value(shop, as_of=AS_OF, ticket_cost=-1)
+
+
+def test_channels_show_what_they_cost_and_bring(shop: Warehouse) -> None:
+    found = value_by(shop, as_of=AS_OF, by="channel", model="bg_nbd")
+    search = found.loc["paid_search"]
+    assert found["customers"].to_dict() == {"paid_search": 20, "referral": 20}
+    assert search["acquisition_cost"] == 200.0
+    # first purchases from February on, when the spend began
+    assert search["acquired_customers"] == 13
+    assert search["cost_per_customer"] == pytest.approx(200 / 13)
+    assert 0 < search["value_to_cost"] < 0.41 * search["revenue_to_cost"]
+    assert found.loc["referral", ["acquisition_cost", "cost_per_customer", "value_to_cost"]].isna().all()
+
+
+@pytest.mark.parametrize("by", ["all", "cohort", "country", "type"])
+def test_groups_add_up_to_everybody(shop: Warehouse, by: str) -> None:
+    found = value_by(shop, as_of=AS_OF, by=by, model="bg_nbd")
+    scored = lifetime_value(shop, as_of=AS_OF, model="bg_nbd")
+    for name in ("historic_revenue", "expected_purchases", "lifetime_revenue", "lifetime_value"):
+        assert found[name].sum() == pytest.approx(scored[name].sum(), rel=1e-7), name
+    assert (found["lifetime_revenue_low"] <= found["lifetime_revenue_high"]).all()
+    if by == "cohort":
+        assert found.index.tolist() == ["2024-01", "2024-02", "2024-03"]
+        assert found["acquisition_cost"].tolist()[1:] == [100.0, 100.0]
+        assert np.isnan(found["acquisition_cost"].iloc[0])
+
+
+def test_any_grouping_can_be_given(shop: Warehouse) -> None:
+    mine = pd.Series({"default:C00": "vip", "default:C01": "vip"})
+    found = value_by(shop, as_of=AS_OF, by=mine, model="bg_nbd")
+    assert found["customers"].to_dict() == {"unknown": 38, "vip": 2}
+    with pytest.raises(UsageError, match="by='colour' is no grouping"):
+        value_by(shop, as_of=AS_OF, by="colour")
+    with pytest.raises(UsageError, match="No segments are kept for 2024-09-01"):
+        value_by(shop, as_of=AS_OF, by="segment", model="bg_nbd")
+
+
+def test_the_choice_of_a_model_is_kept_in_a_file(shop: Warehouse, tmp_path: Path) -> None:
+    chosen = choose_model(shop, as_of=AS_OF, models=("bg_nbd", "nbd"))
+    path = chosen.save(tmp_path / "value.json")
+    again = load_choice(path)
+    assert (again.model, again.as_of, again.horizon_days) == (chosen.model, AS_OF, 90)
+    assert again.card.to_dict() == chosen.card.to_dict()
+    assert again.card.chosen == chosen.model
+    assert again.card.to_markdown().startswith("# Model card: value")
+    path.write_text(path.read_text().replace(chosen.model, "oracle", 1))
+    with pytest.raises(ModelFileError):
+        load_choice(path)
