@@ -127,6 +127,10 @@ known as (
     union all
     select 'orders' as target, source_system as system, source_id as id from entities.orders
     union all
+    -- lines that tell their own time are documents without a head (flat layouts)
+    select 'orders' as target, source_system as system, order_source_id as id
+    from entities.order_lines where occurred_at is not null
+    union all
     select 'products' as target, source_system as system, source_id as id from entities.products
     union all
     select 'tickets' as target, source_system as system, source_id as id from entities.tickets
