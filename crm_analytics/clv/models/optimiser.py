@@ -26,12 +26,14 @@ BOX = 12.0
 GRADIENT_LIMIT = 1e-5
 CONDITION_LIMIT = 1e8
 SAME_OPTIMUM = 1e-3
+AS_GOOD = 2.0
 _MOST_STEPS = 300
 _LONGEST_STEP = 2.0
 _CLOSE_ENOUGH = 1e-5
 _SAME_PLACE = 1e-5
 _SAME_ROUGHLY = 1e-2
 _FINE_ENOUGH = 1e-7
+_SMALL_GAIN = 1e-5
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ def maximise(
     else:
         other = _climb(objective, second, customers)
     other_value = objective(other)[0]
+    if other_value > objective(theta)[0] + SAME_OPTIMUM:
+        theta, other_value = other, objective(theta)[0]
     theta = theta.copy()
     value, gradient, curved = _polish(objective, theta)
     free = np.abs(theta) < BOX
@@ -157,16 +161,19 @@ def maximise(
         )
     if np.array_equal(theta, start):
         failures.append("the parameters did not move from their starting values")
-    if abs(other_value - value) > SAME_OPTIMUM + 1e-8 * abs(value) and not edges:
-        failures.append(
-            f"another start gave a different log-likelihood ({other_value:.3f} against {value:.3f})"
-        )
     least_known = max(eigenvalues[-1] / CONDITION_LIMIT, 1.0 / BOX**2)  # the latter: anywhere in the box
     if not edges and eigenvalues[0] <= least_known:
         flattest = int(np.argmax(np.abs(np.linalg.eigh(curved)[1][:, 0])))
         edges.append(
             "the likelihood is flat in one direction: " + edge_meaning(flattest, bool(theta[flattest] > 0))
         )
+    apart = abs(other_value - value)
+    if apart > SAME_OPTIMUM + 1e-8 * abs(value) and not edges:
+        both = f"(log-likelihood {value:.3f} and, from another start, {other_value:.3f})"
+        if apart <= AS_GOOD:
+            edges.append(f"two explanations fit almost equally well {both}; the better one is used")
+        else:
+            failures.append(f"another start gave a different log-likelihood {both}")
     status: Literal["ok", "boundary", "failed"] = "failed" if failures else "boundary" if edges else "ok"
     covariance = _invert(curved, floor=1.0 if status != "ok" else 0.0)
     return Estimate(theta, value, covariance, Verdict(status, tuple(failures + edges)))
@@ -183,12 +190,15 @@ def _climb(objective: Likelihood, start: Floats, customers: float) -> Floats:
     for _ in range(_MOST_STEPS):
         stuck = (np.abs(theta) >= BOX) & (np.sign(theta) == np.sign(gradient))
         uphill = np.where(stuck, 0.0, gradient)
-        if np.abs(uphill).max() <= _CLOSE_ENOUGH * customers:
-            break
+        is_close = bool(np.abs(uphill).max() <= _CLOSE_ENOUGH * customers)
         curvature = objective.exact_curvature(theta)
+        if curvature is None and is_close:
+            break
         if curvature is not None:
             inverse = _positive_inverse(curvature, ~stuck) * customers
         direction = np.where(stuck, 0.0, (inverse * uphill).sum(axis=1)) / customers
+        if is_close and (direction * uphill).sum() <= _SMALL_GAIN:  # on a ridge, small slopes may go far
+            break
         direction /= max(1.0, float(np.abs(direction).max()) / _LONGEST_STEP)
         if (direction * uphill).sum() <= 0:
             inverse, is_scaled, direction = np.eye(len(start)), False, uphill / np.abs(uphill).max()
