@@ -188,7 +188,7 @@ def listed(file: str, opened: Callable[[], IO[bytes]]) -> list[zipfile.ZipInfo]:
         raise _refused(
             file, "expansion_limit", f"{len(infos):,} members; at most {MAX_MEMBERS:,} are read. Split it."
         )
-    return [info for info in infos if not info.is_dir() and not _is_hidden(info.filename)]
+    return [info for info in infos if not info.filename.endswith("/") and not _is_hidden(info.filename)]
 
 
 def _is_hidden(name: str) -> bool:

@@ -18,13 +18,14 @@ from decimal import Decimal
 from functools import partial
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
 from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.profile import Dialect
-from crm_analytics.ingest.records import Block, Delivery, Part, Place
+from crm_analytics.ingest.records import MAX_FIELD_CHARACTERS, Block, BrokenRecord, Delivery, Part, Place
 from crm_analytics.ingest.row_blocks import BLOCK_ROWS, check_width, number_text, record_line
 from crm_analytics.warehouse import Sandbox, quote_ident
 
@@ -52,19 +53,75 @@ def _blocks(part: Part, header: tuple[str, ...], decimal: str) -> Iterator[Block
         rows = max(file.metadata.num_rows, 1)
         for batch in file.iter_batches(batch_size=_batch_rows(file)):
             table = _flat(part.name, pa.Table.from_batches([batch]))
-            texts = _texts(sandbox, table, decimal)
-            numbers = pa.array(range(first, first + table.num_rows), pa.int64())
+            faults = _text_faults(table)
+            is_sound = np.ones(table.num_rows, dtype=bool)
+            is_sound[list(faults)] = False
+            numbers = np.arange(first, first + table.num_rows, dtype=np.int64)
+            texts = _texts(sandbox, table.filter(pa.array(is_sound)), decimal)
             cells = pa.table(
-                {f"c{place}": text for place, text in enumerate(texts)} | {"record_number": numbers}
+                {f"c{place}": text for place, text in enumerate(texts)}
+                | {"record_number": pa.array(numbers[is_sound])}
             )
             first += table.num_rows
             yield Block(
                 cells=cells,
-                broken=(),
+                broken=tuple(
+                    BrokenRecord(
+                        int(numbers[row]),
+                        int(numbers[row]),
+                        0,
+                        _broken_line(header, table, row),
+                        reason,
+                        column,
+                    )
+                    for row, (reason, column) in sorted(faults.items())
+                ),
                 record_count=table.num_rows,
                 place=partial(_place, header, cells),
                 read_bytes=part.size * (first - 1) // rows,
             )
+
+
+def _text_faults(table: pa.Table) -> dict[int, tuple[str, int]]:
+    """Return the rows with a text that no other format would be read with: row -> reason, column."""
+    found: dict[int, tuple[str, int]] = {}
+    for place, column in enumerate(table.columns):
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            continue
+        raw = column.cast(pa.large_binary())
+        try:
+            column.validate(full=True)
+            odd = pc.or_(
+                pc.match_substring(raw, "\x00"), pc.greater(pc.binary_length(raw), MAX_FIELD_CHARACTERS)
+            )
+        except pa.ArrowInvalid:
+            odd = pc.is_valid(raw)
+        for row in np.flatnonzero(pc.fill_null(odd, False).to_numpy()).tolist():
+            reason = _fault_of(raw[row].as_py())
+            if reason is not None:
+                found.setdefault(row, (reason, place))
+    return found
+
+
+def _fault_of(raw: bytes) -> str | None:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return "invalid_encoding"
+    if "\x00" in text:
+        return "nul_byte"
+    return "field_too_long" if len(text) > MAX_FIELD_CHARACTERS else None
+
+
+def _broken_line(header: tuple[str, ...], table: pa.Table, row: int) -> bytes:
+    """Return a record as a line of JSON; bytes that are no text are written as \\xff."""
+    cells = []
+    for column in table.columns:
+        is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        value = (column.slice(row, 1).cast(pa.large_binary()) if is_text else column.slice(row, 1))[0].as_py()
+        told = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+        cells.append(None if told is None else str(told))
+    return record_line(header, cells)
 
 
 def _place(header: tuple[str, ...], cells: pa.Table, row: int) -> Place:
@@ -82,16 +139,22 @@ def _batch_rows(file: Any) -> int:
 
 
 def _flat(file: str, table: pa.Table) -> pa.Table:
-    """Return a table whose structs are columns."""
-    for _ in range(_MAX_DEPTH):
-        if not any(pa.types.is_struct(kind) for kind in table.schema.types):
-            return table
+    """Return a table whose structs are columns, and whose dictionaries are their values."""
+    depth = 0
+    while any(pa.types.is_struct(kind) for kind in table.schema.types):
+        depth += 1
+        if depth > _MAX_DEPTH:
+            raise FileRefused(
+                f"{file}: structs are nested deeper than {_MAX_DEPTH} levels. Flatten the export.",
+                file=file,
+                reason="too_deep",
+            )
         table = table.flatten()
-    raise FileRefused(
-        f"{file}: structs are nested deeper than {_MAX_DEPTH} levels. Flatten the export.",
-        file=file,
-        reason="too_deep",
-    )
+    for place, kind in enumerate(table.schema.types):
+        if pa.types.is_dictionary(kind):
+            values = table.column(place).cast(kind.value_type)
+            table = table.set_column(place, table.schema.names[place], values)
+    return table
 
 
 def _texts(sandbox: Sandbox, table: pa.Table, decimal: str) -> list[pa.Array]:
@@ -115,8 +178,6 @@ def _texts(sandbox: Sandbox, table: pa.Table, decimal: str) -> list[pa.Array]:
 
 def _prepared(column: pa.ChunkedArray) -> pa.ChunkedArray:
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _prepared(column.cast(kind.value_type))
     if pa.types.is_nested(kind):
         return pa.chunked_array([pa.array(map(_json, column.to_pylist()), pa.string())])
     if pa.types.is_timestamp(kind):

@@ -103,6 +103,11 @@ def test_structs_become_columns(tmp_path: Path) -> None:
     assert column(part, "c1") == ["7", None]
 
 
+def test_words_of_a_dictionary_inside_a_struct_are_texts(tmp_path: Path) -> None:
+    words = pa.StructArray.from_arrays([pa.array(["x", "y", "x"]).dictionary_encode()], names=["word"])
+    assert column(part_of(tmp_path, parquet({"a": words}))) == ["x", "y", "x"]
+
+
 def test_numbers_have_the_decimal_mark_of_the_dialect(tmp_path: Path) -> None:
     content = parquet({"n": pa.array([1.5]), "d": pa.array([Decimal("2.50")]), "text": pa.array(["3.5"])})
     part = part_of(tmp_path, content)
@@ -164,3 +169,22 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
     content = parquet({"idé": pa.array(["C1"])}, store_schema=False).replace("é".encode(), b"\xc3(")
     with pytest.raises(FileRefused, match="the Parquet file is damaged"):
         column(part_of(tmp_path, content))
+
+
+def test_texts_that_are_none_are_set_aside_and_the_others_come(tmp_path: Path) -> None:
+    binary = pa.array([b"Ada", b"\xff", b"a\x00b", b"x" * 1_000_001, "é".encode()], pa.binary())
+    texts = pa.Array.from_buffers(pa.string(), len(binary), binary.buffers())
+    part = part_of(tmp_path, parquet({"id": pa.array(range(5)), "name": texts}))
+    [block] = read(part, Dialect()).blocks()
+    assert block.cells.to_pylist() == [
+        {"c0": "0", "c1": "Ada", "record_number": 1},
+        {"c0": "4", "c1": "é", "record_number": 5},
+    ]
+    assert [(one.number, one.reason, one.field) for one in block.broken] == [
+        (2, "invalid_encoding", 1),
+        (3, "nul_byte", 1),
+        (4, "field_too_long", 1),
+    ]
+    assert block.broken[0].raw == b'{"id": "1", "name": "\\\\xff"}'
+    assert block.record_count == 5
+    assert block.place(1)[0] == 5

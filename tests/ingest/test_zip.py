@@ -211,3 +211,8 @@ def test_a_method_of_packing_that_is_not_read_is_named(tmp_path: Path) -> None:
     struct.pack_into("<H", packed, packed.index(b"PK\x01\x02") + 10, 93)
     [refusal] = open_source(written(tmp_path, "export.zip", bytes(packed)))
     assert "packed by a method that is not read (93)" in str(refusal)
+
+
+def test_a_member_without_a_name_is_passed_over(tmp_path: Path) -> None:
+    packed = zipped({"a.csv": CSV, "": b"1"})
+    assert told(written(tmp_path, "export.zip", packed)) == ["export.zip/a.csv text"]
