@@ -14,6 +14,7 @@ uses the expected ratio of discounted to undiscounted purchases.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,8 +83,8 @@ def future_limits(
     return Limits(*result)
 
 
-def waiting_days(futures: FutureCounts, *, alive: Floats, quantile: float) -> Floats:
-    """Return after how many days the next purchase has come with this probability, per history.
+def waiting_days(futures: FutureCounts, *, alive: Floats, quantiles: Sequence[float]) -> Floats:
+    """Return after how many days the next purchase has come with these probabilities, (quantiles, histories).
 
     NaN where the chance that it ever comes is smaller.
     """
@@ -94,14 +95,16 @@ def waiting_days(futures: FutureCounts, *, alive: Floats, quantile: float) -> Fl
             days = np.full(len(futures.nodes), futures.unit_days * np.exp(log_days))
             bought[:, place] += 1.0 - model.silence_if_alive(core, futures.nodes, days)
     bought /= len(futures.possible)
-    result = np.full(len(alive), np.nan)
+    result = np.full((len(quantiles), len(alive)), np.nan)
     by_row = np.argsort(futures.row, kind="stable")
     for first in range(0, futures.rows, _CHUNK):
         last = min(first + _CHUNK, futures.rows)
-        some = by_row[slice(*np.searchsorted(futures.row[by_row], [first, last]))]
-        some = some[alive[some] > quantile]
+        there = by_row[slice(*np.searchsorted(futures.row[by_row], [first, last]))]
         chance = futures.between(bought, first, last)
-        result[some] = grid_quantile(_LOG_DAYS, chance, futures.row[some] - first, quantile / alive[some])
+        for place, quantile in enumerate(quantiles):
+            some = there[alive[there] > quantile]
+            row = futures.row[some] - first
+            result[place, some] = grid_quantile(_LOG_DAYS, chance, row, quantile / alive[some])
     return result * futures.unit_days
 
 

@@ -55,9 +55,8 @@ def pattern_scores(
         "spend_low": limits.spend_low * discount,
         "spend_high": limits.spend_high * discount,
     }
-    quantiles = {"": 0.5, "_low": (1.0 - level) / 2.0, "_high": (1.0 + level) / 2.0}
-    for side, quantile in quantiles.items():
-        days = waiting_days(futures, alive=alive, quantile=quantile)
+    waiting = waiting_days(futures, alive=alive, quantiles=(0.5, (1.0 - level) / 2.0, (1.0 + level) / 2.0))
+    for side, days in zip(("", "_low", "_high"), waiting, strict=True):
         scores[f"next_purchase_days{side}"] = np.where(days <= LATEST_DAYS, days, np.nan)
     return pd.DataFrame(scores)
 
