@@ -157,7 +157,7 @@ def linked() -> Any:
         for name in dict.fromkeys(entity for entity, _, _ in LINKS):
             fields = [column for entity, column, _ in LINKS if entity == name]
             for system in ("default", "bare"):
-                rows = [
+                rows: list[dict[str, Any]] = [
                     {"source_id": f"{name} {told}"} | dict.fromkeys(fields, told)
                     for told in ("X", "nowhere")
                     if "source_id" in entities()[name].column_names
@@ -184,7 +184,7 @@ def test_ids_of_a_system_that_delivers_no_such_rows_are_not_judged(linked: dict[
 
 
 def test_lines_that_tell_their_own_time_are_documents_without_a_head() -> None:
-    lines = [{"order_source_id": "R1"}, {"order_source_id": "R2", "occurred_at": None}]
+    lines: list[dict[str, Any]] = [{"order_source_id": "R1"}, {"order_source_id": "R2", "occurred_at": None}]
     tickets = [{"source_id": str(n), "order_source_id": f"R{n}"} for n in (1, 2)]
     with build.warehouse(order_lines=lines, tickets=tickets) as wh:
         rows = counted(wh, "relations")
