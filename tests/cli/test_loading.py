@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.progress import Progress
 
 from crm_analytics import cli
 from crm_analytics.cli import output
@@ -133,7 +134,7 @@ def test_a_bar_appears_only_when_reading_takes_long(monkeypatch: pytest.MonkeyPa
     times = iter([0.0, 0.1, 5.0])
     monkeypatch.setattr(output, "monotonic", lambda: next(times))
     started: list[str] = []
-    monkeypatch.setattr(output.Progress, "start", lambda bar: started.append(str(bar.tasks[0].description)))
+    monkeypatch.setattr(Progress, "start", lambda bar: started.append(str(bar.tasks[0].description)))
     with output.byte_progress("load") as progress:
         progress("a.csv", 1, 10)
         assert started == []
