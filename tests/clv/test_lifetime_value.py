@@ -27,7 +27,10 @@ STATUSES = {"ok", "low_information", "fallback", "excluded"}
 def cohort(*rows: tuple[float, float, float, float]) -> pd.DataFrame:
     """Frequency, recency, T and monetary_value per customer."""
     table = pd.DataFrame(list(rows), columns=["frequency", "recency", "T", "monetary_value"], dtype=float)
-    return table.assign(customer_id=[f"C{number:05d}" for number in range(len(table))])
+    x, recency = table["frequency"], table["recency"]
+    gaps = np.where((x > 0) & (recency > 0), x * np.log(recency.clip(lower=1e-9) / x.clip(lower=1)), 0.0)
+    ids = [f"C{number:05d}" for number in range(len(table))]
+    return table.assign(customer_id=ids, log_gap_sum=gaps)
 
 
 def with_one_more(cdnow: pd.DataFrame, *row: float) -> pd.DataFrame:
