@@ -32,4 +32,13 @@ from .models.shifted_beta_geo import ShiftedBetaGeoModel as ShiftedBetaGeoModel
 from .models.shifted_beta_geo import fit_cohorts as fit_cohorts
 from .models.shifted_beta_geo import lives_from_survivors as lives_from_survivors
 from .opportunity_summary import opportunity_summary as opportunity_summary
+from .plot_data import alive_history as alive_history
+from .plot_data import alive_matrix as alive_matrix
+from .plot_data import calibration_table as calibration_table
+from .plot_data import conditional_table as conditional_table
+from .plot_data import daily_purchases as daily_purchases
+from .plot_data import frequency_table as frequency_table
+from .plot_data import parameter_correlation as parameter_correlation
+from .plot_data import retention_table as retention_table
+from .plot_data import tracking_table as tracking_table
 from .value_by import value_by as value_by

@@ -1,0 +1,337 @@
+"""Which numbers show whether a model of lifetime value deserves belief?  The tables behind the pictures.
+
+One function per picture of plots.py, without any drawing: observed beside expected, in purchases (days with a
+purchase) per customer or in all, time in days.  The tables are those of Fader, Hardie and Lee (2005),
+Marketing Science 24(2): frequency (table 2), tracking (figures 2 and 3), conditional expectation (figure 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
+from crm_analytics.clv.models.patterns import HISTORY, number_column
+from crm_analytics.clv.models.purchase_model import PurchaseModel
+from crm_analytics.clv.models.shifted_beta_geo import ShiftedBetaGeoModel
+from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.facts import settle_currency
+from crm_analytics.warehouse import SqlFile, Warehouse
+
+HIGHEST_BAND = 7
+GRID = 61
+
+
+def frequency_table(model: PurchaseModel, summary: pd.DataFrame, *, up_to: int = 6) -> pd.DataFrame:
+    """Return how many customers made 0, 1, ... repeat purchases in their T, and how many the model expects.
+
+    Parameters
+    ----------
+    model : PurchaseModel
+        Fitted.
+    summary : DataFrame
+        frequency, recency, T (days), and the covariates of the model.
+    up_to : int
+        Last count with a row of its own, default 6; the last row holds all above.
+
+    Returns
+    -------
+    DataFrame
+        Index: purchases (text, "0" ... "7+"). Columns: actual, expected (customers).
+    """
+    if up_to < 0:
+        raise UsageError(f"up_to={up_to} must be at least 0.")
+    frequency, ages = number_column(summary, "frequency"), number_column(summary, "T")
+    new = summary.assign(**dict.fromkeys(HISTORY, 0.0))
+    expected = np.zeros(up_to + 2)
+    differ = bool(model.coefficient_names)
+    for days, count in zip(*np.unique(ages, return_counts=True), strict=True):
+        same = new[ages == days] if differ else new.iloc[:1]
+        share = model.purchase_count_probabilities(same, horizon_days=float(days), up_to=up_to).to_numpy()
+        expected[:-1] += share.sum(axis=0) if differ else count * share[0]
+    expected[-1] = len(summary) - expected[:-1].sum()
+    actual = np.bincount(np.minimum(frequency, up_to + 1).astype(np.intp), minlength=up_to + 2)
+    names = pd.Index([*map(str, range(up_to + 1)), f"{up_to + 1}+"], name="purchases")
+    return pd.DataFrame({"actual": actual, "expected": expected}, index=names)
+
+
+def daily_purchases(wh: Warehouse, *, as_of: date, born_before: date | None = None) -> pd.DataFrame:
+    """Return per day before as_of how many customers bought first and how many again: input of tracking.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        Where the orders are.
+    as_of : date
+        First day not seen.
+    born_before : date, optional
+        Only customers whose first purchase lies before this day (the end of the calibration); default as_of.
+
+    Returns
+    -------
+    DataFrame
+        ordered_on, first_purchases, repeat_purchases; days without a purchase are left out.
+    """
+    settle_currency(wh)
+    file = SqlFile.beside(__file__, "daily_purchases.sql")
+    return wh.frame(file, as_of=as_of, born_before=born_before or as_of)
+
+
+def tracking_table(
+    model: PurchaseModel,
+    daily: pd.DataFrame,
+    *,
+    calibration_end: date,
+    as_of: date,
+    every_days: int = 7,
+) -> pd.DataFrame:
+    """Return repeat purchases per period and in all, as they came and as the model expected them.
+
+    Each customer counts from its first purchase on, with what the model expects of a new customer: the
+    expectation uses nothing of what the customer did, before or after calibration_end.
+
+    Parameters
+    ----------
+    model : PurchaseModel
+        Fitted to what was known at calibration_end, without covariates.
+    daily : DataFrame
+        As from `daily_purchases`: ordered_on, first_purchases, repeat_purchases.
+    calibration_end : date
+        First day that the fit did not see; it marks rows (is_holdout), nothing else.
+    as_of : date
+        First day that `daily` does not know.
+    every_days : int
+        Length of a period, default 7. Only whole periods are shown.
+
+    Returns
+    -------
+    DataFrame
+        Index: period (1, 2, ...). Columns: ends_on (first day after the period), actual, expected,
+        cumulative_actual, cumulative_expected, is_holdout (the period ends after calibration_end).
+    """
+    if every_days < 1:
+        raise UsageError(f"every_days={every_days} must be at least 1.")
+    if model.coefficient_names:
+        raise UsageError("Tracking counts all customers as alike; fit the model without covariates for it.")
+    if daily.empty:
+        raise NotEnoughData("There are no purchases to track. Use a later as_of, or load more orders.")
+    start = pd.Timestamp(daily["ordered_on"].min())
+    day = (pd.to_datetime(daily["ordered_on"]) - start).dt.days.to_numpy()
+    periods = (pd.Timestamp(as_of) - start).days // every_days
+    if periods < 1:
+        raise NotEnoughData(f"Not one period of {every_days} days lies before {as_of}. Use fewer every_days.")
+    born = np.bincount(day, daily["first_purchases"].to_numpy(dtype=np.float64))
+    came = np.bincount(day, daily["repeat_purchases"].to_numpy(dtype=np.float64))
+    ends = every_days * np.arange(1, periods + 1)
+    until = np.concatenate([[0.0], came.cumsum()])[np.minimum(ends, len(came))]
+    ages = np.unique(np.subtract.outer(ends, np.flatnonzero(born)))
+    by_age = np.zeros(int(ends[-1]) + 1)
+    for age in ages[ages > 0]:
+        by_age[age] = model.expected_purchases_new(float(age))
+    expected = [float(sum(born[d] * by_age[end - d] for d in np.flatnonzero(born[:end]))) for end in ends]
+    dates = [start + pd.Timedelta(days=int(end)) for end in ends]
+    table = pd.DataFrame(
+        {
+            "ends_on": dates,
+            "actual": np.diff(until, prepend=0.0).astype(np.int64),
+            "expected": np.diff(expected, prepend=0.0),
+            "cumulative_actual": until.astype(np.int64),
+            "cumulative_expected": expected,
+        },
+        index=pd.RangeIndex(1, periods + 1, name="period"),
+    )
+    return table.assign(is_holdout=table["ends_on"] > pd.Timestamp(calibration_end))
+
+
+def conditional_table(
+    models: Mapping[str, PurchaseModel],
+    known: pd.DataFrame,
+    *,
+    horizon_days: float,
+    by: str = "frequency",
+    bands: int = 8,
+) -> pd.DataFrame:
+    """Return purchases of the hold-out per customer, as they came and as each model expected them.
+
+    Parameters
+    ----------
+    models : mapping
+        Name -> fitted model.
+    known : DataFrame
+        Summary at the end of the calibration with the column actual (purchases in the hold-out).
+    horizon_days : float
+        Length of the hold-out.
+    by : str
+        "frequency": 0, 1, ... 7+. "recency": age at the last purchase, in `bands` equal steps of days.
+    bands : int
+        Steps of recency, default 8.
+
+    Returns
+    -------
+    DataFrame
+        Index: frequency or recency (text; recency "0-34" in days). Columns: customers, actual, one per model.
+    """
+    actual = number_column(known, "actual")
+    predicted = {
+        name: model.expected_purchases(known, horizon_days=horizon_days).to_numpy()
+        for name, model in models.items()
+    }
+    rows = pd.DataFrame({"actual": actual, **predicted})
+    if by == "frequency":
+        place = np.minimum(number_column(known, "frequency"), HIGHEST_BAND).astype(np.intp)
+        names = [*map(str, range(HIGHEST_BAND)), f"{HIGHEST_BAND}+"]
+    elif by == "recency":
+        recency = number_column(known, "recency")
+        step = max(int(np.ceil((recency.max(initial=0.0) + 1.0) / max(bands, 1))), 1)
+        place = (recency // step).astype(np.intp)
+        names = [f"{step * n}-{step * (n + 1) - 1}" for n in range(int(place.max(initial=0)) + 1)]
+    else:
+        raise UsageError(f"by={by!r} is unknown. Use frequency or recency.")
+    groups = rows.groupby(place)
+    table = groups.mean()
+    table.insert(0, "customers", groups.size())
+    table.index = pd.Index([names[n] for n in table.index], name=by)
+    return table
+
+
+def calibration_table(predicted: pd.Series, actual: pd.Series, *, groups: int = 10) -> pd.DataFrame:
+    """Return mean prediction and mean outcome of groups of customers with like predictions.
+
+    Equal predictions stay in one group, so there may be fewer groups than asked for.
+
+    Parameters
+    ----------
+    predicted, actual : Series
+        One number per customer, in the same order: expected and actual purchases, or a chance and 0 / 1.
+    groups : int
+        At most so many groups of about equal size, default 10.
+
+    Returns
+    -------
+    DataFrame
+        Index: group (1 = lowest prediction). Columns: customers, predicted, actual, standard_error (of the
+        mean of actual).
+    """
+    if len(predicted) != len(actual) or not len(predicted):
+        raise UsageError(
+            f"{len(predicted)} predictions and {len(actual)} outcomes: give one of each per customer."
+        )
+    if groups < 1:
+        raise UsageError(f"groups={groups} must be at least 1.")
+    rows = pd.DataFrame({"predicted": predicted.to_numpy(float), "actual": actual.to_numpy(float)})
+    share = rows["predicted"].rank(method="average") / len(rows)
+    by = rows.groupby(np.minimum((share * groups).astype(int), groups - 1).to_numpy())
+    table = by.mean()
+    table.insert(0, "customers", by.size())
+    table["standard_error"] = by["actual"].std().fillna(0.0) / np.sqrt(table["customers"])
+    table.index = pd.RangeIndex(1, len(table) + 1, name="group")
+    return table
+
+
+def alive_matrix(model: PurchaseModel, *, age_days: float, up_to: int = 20) -> pd.DataFrame:
+    """Return the probability of being alive by frequency and recency, of customers of one age.
+
+    Parameters
+    ----------
+    model : PurchaseModel
+        Fitted, without covariates.
+    age_days : float
+        Days from the first purchase to today (T), > 0.
+    up_to : int
+        Highest frequency, default 20.
+
+    Returns
+    -------
+    DataFrame
+        Index: recency (days, 0 to age_days). Columns: frequency, 0 to up_to. Missing where there is no such
+        history: a customer without repeat purchases has recency 0, any other more, and at most one purchase
+        a day.
+    """
+    if not (np.isfinite(age_days) and age_days > 0) or up_to < 1:
+        raise UsageError(f"age_days={age_days!r} must be > 0 and up_to={up_to} at least 1.")
+    recency = np.unique(np.round(np.linspace(0.0, age_days, GRID)))
+    grid = pd.DataFrame(
+        [(x, t) for t in recency for x in range(up_to + 1)], columns=["frequency", "recency"], dtype=float
+    )
+    exists = (grid["recency"] >= grid["frequency"]) & ((grid["frequency"] > 0) | (grid["recency"] == 0))
+    alive = pd.Series(np.nan, index=grid.index)
+    alive[exists] = model.probability_alive(grid[exists].assign(T=max(age_days, recency[-1])))
+    matrix = alive.to_numpy().reshape(len(recency), up_to + 1)
+    return pd.DataFrame(
+        matrix,
+        index=pd.Index(recency, name="recency"),
+        columns=pd.RangeIndex(up_to + 1, name="frequency"),
+    )
+
+
+def alive_history(model: PurchaseModel, purchase_days: Sequence[date], *, as_of: date) -> pd.DataFrame:
+    """Return day by day how probable it was that one customer was still there, as known on that day.
+
+    Parameters
+    ----------
+    model : PurchaseModel
+        Fitted, without covariates.
+    purchase_days : sequence of date
+        Days with a purchase, in any order; equal days count once.
+    as_of : date
+        First day not shown.
+
+    Returns
+    -------
+    DataFrame
+        Index: day, from the first purchase to the day before as_of. Columns: frequency, recency, T (days),
+        probability_alive, is_purchase.
+    """
+    bought = pd.DatetimeIndex(purchase_days).normalize().unique().sort_values()
+    bought = bought[bought < pd.Timestamp(as_of)]
+    if bought.empty:
+        raise NotEnoughData(f"The customer did not buy before {as_of}; choose a later as_of.")
+    days = pd.date_range(bought[0], pd.Timestamp(as_of) - pd.Timedelta(days=1), name="day")
+    seen = bought.searchsorted(days, side="right") - 1
+    history = pd.DataFrame(
+        {"frequency": seen, "recency": (bought[seen] - bought[0]).days, "T": (days - bought[0]).days},
+        index=days,
+    )
+    alive = model.probability_alive(history)
+    return history.assign(probability_alive=alive, is_purchase=days.isin(bought))
+
+
+def retention_table(
+    model: ShiftedBetaGeoModel, *, periods: int, survivors: Sequence[float] | None = None
+) -> pd.DataFrame:
+    """Return what share of contracts is left after each period, and what share of those renews.
+
+    Parameters
+    ----------
+    model : ShiftedBetaGeoModel
+        Fitted.
+    periods : int
+        How far to look, at least 1.
+    survivors : sequence of float, optional
+        Contracts left at the beginning and after 1, 2, ... periods, as far as known.
+
+    Returns
+    -------
+    DataFrame
+        Index: period (0, 1, ...). Columns: survival, retention (missing at 0), actual_survival,
+        actual_retention (missing where unknown).
+    """
+    if periods < 1:
+        raise UsageError(f"periods={periods} must be at least 1.")
+    table = pd.DataFrame({"survival": model.survival(periods), "retention": model.retention(periods)})
+    left = pd.Series(survivors if survivors is not None else [], dtype=np.float64).reindex(table.index)
+    return table.assign(actual_survival=left / left.iloc[0], actual_retention=left / left.shift())
+
+
+def parameter_correlation(model: MaximumLikelihoodModel) -> pd.DataFrame:
+    """Return the correlation of the estimates, in logarithms; missing where a parameter has no error.
+
+    Two parameters with a correlation near 1 are known only together (as a and b, whose ratio is the mean
+    dropout): read their joint effect, not each by itself.
+    """
+    names, error = list(model.all_names), np.sqrt(np.maximum(np.diag(model.log_covariance_), 0.0))
+    error[error == 0.0] = np.nan
+    return pd.DataFrame(model.log_covariance_ / np.outer(error, error), index=names, columns=names)
