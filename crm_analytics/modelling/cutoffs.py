@@ -128,7 +128,7 @@ def monthly_cutoffs(
     return tuple(reversed(fitting))
 
 
-def months_before(day: date, months: int) -> date:
+def months_before(day: date, month_count: int) -> date:
     """Return the same day of the month so many months before, or the last day of a shorter month.
 
     Examples
@@ -136,5 +136,5 @@ def months_before(day: date, months: int) -> date:
     >>> months_before(date(2024, 3, 31), 1)
     datetime.date(2024, 2, 29)
     """
-    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    year, month = divmod(day.year * 12 + day.month - 1 - month_count, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

@@ -58,12 +58,12 @@ def _new_year_days() -> Integers:
 NEW_YEAR_DAYS: Integers = _new_year_days()
 
 
-def jalali_to_days(years: npt.ArrayLike, months: npt.ArrayLike, days: npt.ArrayLike) -> npt.NDArray[Any]:
+def jalali_to_days(year: npt.ArrayLike, month: npt.ArrayLike, day: npt.ArrayLike) -> npt.NDArray[Any]:
     """Return the Gregorian days of Jalali dates.
 
     Parameters
     ----------
-    years, months, days : array_like of int, shape (n,)
+    year, month, day : array_like of int, shape (n,)
         Parts of the dates.
 
     Returns
@@ -76,7 +76,7 @@ def jalali_to_days(years: npt.ArrayLike, months: npt.ArrayLike, days: npt.ArrayL
     >>> jalali_to_days([1403, 1403, 1404], [5, 12, 12], [12, 30, 30])
     array(['2024-08-02', '2025-03-20',        'NaT'], dtype='datetime64[D]')
     """
-    year, month, day = (np.asarray(part, dtype=np.int64) for part in (years, months, days))
+    year, month, day = (np.asarray(part, dtype=np.int64) for part in (year, month, day))
     is_year = (year >= FIRST_YEAR) & (year <= LAST_YEAR)
     at = np.where(is_year, year - FIRST_YEAR, 0)
     before = np.where(month <= 7, (month - 1) * 31, 186 + (month - 7) * 30)
@@ -87,12 +87,12 @@ def jalali_to_days(years: npt.ArrayLike, months: npt.ArrayLike, days: npt.ArrayL
     return np.where(is_date, number.astype("datetime64[D]"), np.datetime64("NaT", "D"))
 
 
-def days_to_jalali(days: npt.ArrayLike) -> tuple[Integers, Integers, Integers]:
+def days_to_jalali(dates: npt.ArrayLike) -> tuple[Integers, Integers, Integers]:
     """Return year, month and day of the Jalali dates of Gregorian days.
 
     Parameters
     ----------
-    days : array_like of datetime64[D], shape (n,)
+    dates : array_like of datetime64[D], shape (n,)
         Days; NaT gives 0, 0, 0, as does a day outside the years 1200 to 1500.
 
     Examples
@@ -100,7 +100,7 @@ def days_to_jalali(days: npt.ArrayLike) -> tuple[Integers, Integers, Integers]:
     >>> [part.tolist() for part in days_to_jalali(np.array(["2024-08-02", "NaT"], "datetime64[D]"))]
     [[1403, 0], [5, 0], [12, 0]]
     """
-    given = np.asarray(days, dtype="datetime64[D]")
+    given = np.asarray(dates, dtype="datetime64[D]")
     number = np.where(np.isnat(given), NEW_YEAR_DAYS[0] - 1, given.astype(np.int64))
     is_known = (number >= NEW_YEAR_DAYS[0]) & (number < NEW_YEAR_DAYS[-1])
     at = np.clip(np.searchsorted(NEW_YEAR_DAYS, number, side="right") - 1, 0, LAST_YEAR - FIRST_YEAR)
