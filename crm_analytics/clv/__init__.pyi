@@ -41,4 +41,12 @@ from .plot_data import frequency_table as frequency_table
 from .plot_data import parameter_correlation as parameter_correlation
 from .plot_data import retention_table as retention_table
 from .plot_data import tracking_table as tracking_table
+from .plots import plot_alive_history as plot_alive_history
+from .plots import plot_alive_matrix as plot_alive_matrix
+from .plots import plot_calibration as plot_calibration
+from .plots import plot_conditional as plot_conditional
+from .plots import plot_frequency as plot_frequency
+from .plots import plot_parameter_correlation as plot_parameter_correlation
+from .plots import plot_retention as plot_retention
+from .plots import plot_tracking as plot_tracking
 from .value_by import value_by as value_by
