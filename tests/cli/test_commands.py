@@ -216,14 +216,14 @@ def test_an_unreadable_file_is_refused_by_name_and_the_others_go_on(
     (here / "exports").mkdir()
     (here / "exports" / "a.csv").write_text(CUSTOMERS)
     (here / "exports" / "b.csv").write_text(CUSTOMERS.replace("C", "D"))
-    read = Path.read_bytes
+    opened = Path.open
 
-    def locked(path: Path) -> bytes:
+    def locked(path: Path, *how: Any, **options: Any) -> Any:
         if path.name == "a.csv":
             raise PermissionError(13, "Permission denied")
-        return read(path)
+        return opened(path, *how, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", locked)
+    monkeypatch.setattr(Path, "open", locked)
     assert cli.main(["load", "exports", "--json"]) == cli.SOME_REFUSED
     refused, loaded = json.loads(capsys.readouterr().out)
     assert (refused["file"], refused["status"], refused["reasons"]) == ("a.csv", "refused", {"unreadable": 0})
