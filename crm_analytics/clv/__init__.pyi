@@ -11,6 +11,8 @@ from .group_totals import group_totals as group_totals
 from .holdout import holdout as holdout
 from .in_database import score_in_database as score_in_database
 from .lifetime_value import lifetime_value as lifetime_value
+from .lifetimes_bridge import from_lifetimes as from_lifetimes
+from .lifetimes_bridge import to_lifetimes as to_lifetimes
 from .model_choice import ModelChoice as ModelChoice
 from .model_choice import choose_model as choose_model
 from .model_choice import load_choice as load_choice
