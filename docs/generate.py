@@ -1,4 +1,4 @@
-"""Which pages are made from the code?  The data dictionary and the command line reference (`make docs`).
+"""Which pages are made from the code?  Data dictionary, layouts, command line reference (`make docs`).
 
 `tests/test_docs.py` fails when a page differs from what this script would write.
 """
@@ -13,18 +13,20 @@ from typing import Any
 import typer
 
 from crm_analytics.cli.commands import app
+from crm_analytics.ingest.recognise import PLAIN, profiles
 from crm_analytics.schema import entities
 from crm_analytics.vocabulary import WORDS
 from crm_analytics.warehouse import all_sql_files
 
 DOCS = Path(__file__).parent
-PAGES = ("data-dictionary.md", "cli.md")
+PAGES = ("data-dictionary.md", "layouts.md", "cli.md")
 
 
 def pages() -> dict[str, str]:
     """Return the text of every generated page by file name."""
     return {
         "data-dictionary.md": "\n".join(_data_dictionary()) + "\n",
+        "layouts.md": "\n".join(_layouts()) + "\n",
         "cli.md": "\n".join(_command_line()) + "\n",
     }
 
@@ -67,6 +69,27 @@ def _data_dictionary() -> Iterator[str]:
             yield "| column | meaning |"
             yield "|---|---|"
             yield from (f"| `{column}` | {meaning} |" for column, meaning in file.columns.items())
+
+
+def _layouts() -> Iterator[str]:
+    known = [one for one in profiles().values() if not one.name.startswith(PLAIN)]
+    yield "# Layouts"
+    yield ""
+    yield "Made by `make docs` from `crm_analytics/ingest/profiles/`. A file is recognised by its header, in any"
+    yield "order and case, by labels or technical names. Evidence: *verified* against real files or source code,"
+    yield "*partial*, or *unverified* (tolerant; look at `crm-analytics profile check FILE` first). Besides these"
+    yield "there is one plain layout per entity, whose headers are our own column names"
+    yield "([data dictionary](data-dictionary.md))."
+    for system in dict.fromkeys(one.source_system for one in known):
+        yield ""
+        yield f"## {system}"
+        yield ""
+        yield "| profile | what it reads | becomes | evidence |"
+        yield "|---|---|---|---|"
+        for one in known:
+            if one.source_system == system:
+                becomes = ", ".join(dict.fromkeys(target.entity for target in one.targets))
+                yield f"| `{one.name}` | {one.purpose} | {becomes} | {one.evidence} |"
 
 
 def _command_line() -> Iterator[str]:
