@@ -405,4 +405,84 @@ SYSTEMS = {
         },
         nothing_new={"subscription_history_data.csv": 2},
     ),
+    "mailchimp": System(
+        profiles={
+            "automation_email.csv": "mailchimp_campaign",
+            "automation_recipient_activity.csv": "mailchimp_activity",
+            "campaign.csv": "mailchimp_campaign",
+            "campaign_recipient_activity.csv": "mailchimp_activity",
+            "member.csv": "mailchimp_member",
+            "unsubscribe.csv": "mailchimp_unsubscribe",
+        },
+        passed_over=_because(
+            ".csv",
+            {
+                "settings of an automation; its mails are loaded": "automation",
+                "who was to get a mail, without a time": "automation_recipient campaign_recipient",
+                "audiences and segments are no entity": "list segment segment_member",
+            },
+        ),
+        relations={
+            "interactions.customer_source_id": Relation(
+                25,
+                24,
+                (
+                    ("automation_recipient_activity.csv", "member_id"),
+                    ("campaign_recipient_activity.csv", "member_id"),
+                ),
+                (("member.csv", "id"),),
+                key=("member_id", "action", "timestamp", "list_id"),
+            ),
+            "consents.customer_source_id": Relation(
+                8,
+                8,
+                (("member.csv", "id"),),
+                (("member.csv", "id"),),
+                only="status.isin(['subscribed', 'unsubscribed'])",
+            ),
+            "interactions.campaign_source_id": Relation(
+                25,
+                25,
+                (
+                    ("automation_recipient_activity.csv", "automation_email_id"),
+                    ("campaign_recipient_activity.csv", "campaign_id"),
+                ),
+                (("automation_email.csv", "id"), ("campaign.csv", "id")),
+                key=("member_id", "action", "timestamp", "list_id"),
+            ),
+        },
+        nothing_new={"member.csv": 1, "unsubscribe.csv": 1},
+    ),
+    "klaviyo": System(
+        profiles={
+            "campaign.csv": "klaviyo_campaign",
+            "event.csv": "klaviyo_event",
+            "event_norename.csv": "klaviyo_event",
+            "person.csv": "klaviyo_profile",
+        },
+        passed_over=_because(
+            ".csv",
+            {
+                "automatic series of mails, which are no campaigns": "flow",
+                "names of events; an event has its own": "metric",
+            },
+        ),
+        relations={
+            "interactions.customer_source_id": Relation(
+                3,
+                0,
+                (("event.csv", "person_id"),),
+                (("person.csv", "id"),),
+                only="type == 'Received Email'",
+            ),
+            "interactions.campaign_source_id": Relation(
+                2,
+                0,
+                (("event.csv", "campaign_id"),),
+                (("campaign.csv", "id"),),
+                only="type == 'Received Email'",
+            ),
+        },
+        nothing_new={"event.csv": 1, "event_norename.csv": 4},
+    ),
 }
