@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammaln, psi
 
-from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
+from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel, fingerprint
 from crm_analytics.clv.models.optimiser import maximise
 from crm_analytics.clv.models.patterns import (
     Levels,
@@ -109,6 +109,7 @@ class GammaGammaModel(MaximumLikelihoodModel):
             estimate.verdict,
             customers=float(count.sum()),
             purchases=float((count * x).sum()),
+            fingerprint=fingerprint(x, m, count),
         )
         return self
 

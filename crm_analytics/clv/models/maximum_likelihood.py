@@ -7,6 +7,7 @@ and in the currency of the data.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 from collections.abc import Mapping
@@ -19,10 +20,11 @@ from numpy.typing import NDArray
 
 from crm_analytics.clv.models.optimiser import BOX, Verdict
 from crm_analytics.errors import ModelFileError, UsageError
+from crm_analytics.warehouse.run_log import versions
 
 Floats = NDArray[np.float64]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 UNIT_DAYS = {"day": 1.0, "week": 7.0, "month": 365.25 / 12.0, "year": 365.25}
 
 
@@ -31,7 +33,8 @@ class MaximumLikelihoodModel:
 
     A subclass names its parameters and how log-parameters become parameters, and fits itself.  Learned
     attributes are ``params_``, ``log_likelihood_``, ``standard_errors_``, ``log_covariance_``, ``verdict_``,
-    ``customers_`` and ``purchases_``.
+    ``customers_``, ``purchases_`` and ``data_fingerprint_`` (of the data it was fitted to, in any order
+    of rows; empty if the parameters were given).
     """
 
     name: ClassVar[str]
@@ -47,6 +50,7 @@ class MaximumLikelihoodModel:
     verdict_: Verdict
     customers_: float
     purchases_: float
+    data_fingerprint_: str
 
     @property
     def coefficient_names(self) -> tuple[str, ...]:
@@ -168,7 +172,11 @@ class MaximumLikelihoodModel:
         return table.div(np.array(divide), axis=0)
 
     def to_json(self) -> str:
-        """Return the fitted model as JSON text; `from_json` gives an equal model back."""
+        """Return the fitted model as JSON text; `from_json` gives an equal model back.
+
+        The text holds the parameters and the covariance of their logarithms, their unit, the verdict, the
+        fingerprint of the data and the versions of the software; no customer can be read from it.
+        """
         return json.dumps(
             {
                 "model": self.name,
@@ -182,6 +190,8 @@ class MaximumLikelihoodModel:
                 "customers": self.customers_,
                 "purchases": self.purchases_,
                 "verdict": asdict(self.verdict_),
+                "data_fingerprint": self.data_fingerprint_,
+                "versions": versions(),
             },
             indent=2,
         )
@@ -215,6 +225,7 @@ class MaximumLikelihoodModel:
                 verdict,
                 customers=float(saved["customers"]),
                 purchases=float(saved["purchases"]),
+                fingerprint=str(saved["data_fingerprint"]),
             )
             model.params_ = params
         except (KeyError, TypeError, ValueError) as problem:
@@ -267,6 +278,7 @@ class MaximumLikelihoodModel:
         *,
         customers: float,
         purchases: float,
+        fingerprint: str = "",
     ) -> None:
         """Store what was learned; theta as in `_theta`, in days."""
         natural = self._natural(theta)
@@ -277,6 +289,16 @@ class MaximumLikelihoodModel:
         self.verdict_ = verdict
         self.customers_ = customers
         self.purchases_ = purchases
+        self.data_fingerprint_ = fingerprint
+
+
+def fingerprint(*columns: Floats) -> str:
+    """Return the SHA-256 of columns of numbers: equal for equal numbers in equal order only."""
+    digest = hashlib.sha256()
+    for column in columns:
+        digest.update(f"{column.shape}".encode())
+        digest.update(np.ascontiguousarray(column, dtype="<f8").tobytes())
+    return digest.hexdigest()
 
 
 def unit_days(unit: str) -> float:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from crm_analytics.clv.models.covariates import Effects, effects_of, standardise
 from crm_analytics.clv.models.futures import Latent, Luck
-from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
+from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel, fingerprint
 from crm_analytics.clv.models.optimiser import Evaluation, Likelihood, maximise
 from crm_analytics.clv.models.patterns import (
     HISTORY,
@@ -200,6 +200,7 @@ class PurchaseModel(MaximumLikelihoodModel):
             estimate.verdict,
             customers=patterns.customers,
             purchases=patterns.purchases,
+            fingerprint=_fingerprint(patterns),
         )
         return self
 
@@ -540,6 +541,11 @@ def refuse_degenerate(patterns: Patterns, model: str) -> None:
             "nothing to learn about how often customers return. Use a later as_of, load more orders, or use "
             "crm.clv.lifetime_value, which then falls back on one cautious rate and says so."
         )
+
+
+def _fingerprint(patterns: Patterns) -> str:
+    known = patterns.histories
+    return fingerprint(known.frequency, known.recency, known.T, known.covariates, patterns.weight)
 
 
 def _days(days: float, name: str = "horizon_days") -> float:

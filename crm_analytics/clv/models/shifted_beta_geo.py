@@ -26,7 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import betaln, chdtrc, psi
 
-from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
+from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel, fingerprint
 from crm_analytics.clv.models.optimiser import maximise
 from crm_analytics.clv.models.patterns import checked_weights, distinct_rows, number_column
 from crm_analytics.clv.models.quadrature import dropout_nodes
@@ -112,6 +112,7 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
             estimate.verdict,
             customers=float(count.sum()),
             purchases=float((count * (periods - ended)).sum()),
+            fingerprint=fingerprint(periods, ended, count),
         )
         return self
 
