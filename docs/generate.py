@@ -75,10 +75,10 @@ def _layouts() -> Iterator[str]:
     known = [one for one in profiles().values() if not one.name.startswith(PLAIN)]
     yield "# Layouts"
     yield ""
-    yield "Made by `make docs` from `crm_analytics/ingest/profiles/`. A file is recognised by its header, in any"
-    yield "order and case, by labels or technical names. Evidence: *verified* against real files or source code,"
-    yield "*partial*, or *unverified* (tolerant; look at `crm-analytics profile check FILE` first). Besides these"
-    yield "there is one plain layout per entity, whose headers are our own column names"
+    yield "Made by `make docs` from `crm_analytics/ingest/profiles/`. A file is recognised by its header,"
+    yield "in any order and case, by labels or technical names. Evidence: *verified* against real files or"
+    yield "source code, *partial*, or *unverified* (tolerant: `crm-analytics profile check FILE` first)."
+    yield "Besides these there is one plain layout per entity, whose headers are our own column names"
     yield "([data dictionary](data-dictionary.md))."
     for system in dict.fromkeys(one.source_system for one in known):
         yield ""
