@@ -111,7 +111,7 @@ def plot_conditional(
     ax.set(xlabel=words[by], ylabel=f"purchases per customer in {horizon_days:g} days")
     error = {name: _mean_gap(table, name) for name in models}
     best = min(error, key=lambda name: error[name])
-    title = f"{best} misses the groups by {error[best]:.2f} purchases per customer on average"
+    title = f"{best} is off by {error[best]:.2f} purchases per customer"
     _title(ax, title if len(models) == 1 else f"Closest: {title}")
     return table
 
