@@ -180,7 +180,8 @@ def _check(
                 seen.add(used_plan, block, mapper.add(block))
             findings = mapper.finish()
         plan = findings.again
-    read_places = {used_plan.places[source] for one in used_plan.fields for source in one.rule.sources}
+    sources = {source for one in used_plan.fields for source in one.rule.sources}
+    read_places = {place for source, place in used_plan.places.items() if source in sources}
     return ProfileCheck(
         file=part.name,
         profile=used.name,
