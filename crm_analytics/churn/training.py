@@ -22,13 +22,16 @@ from crm_analytics.churn.known import COLUMNS, HELD_FACTS, fit_theory, known
 from crm_analytics.churn.model import KIND, ChurnModel
 from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.facts import settle_currency
-from crm_analytics.modelling.cutoffs import Cutoff, monthly_cutoffs
+from crm_analytics.modelling.cutoffs import Cutoff, monthly_cutoffs, months_before
 from crm_analytics.modelling.model_card import CutoffUse, ModelCard
 from crm_analytics.modelling.training_table import training_table
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 # Two years, so that the last windows have the same season a year before, and three hold-outs before them.
 MAX_MONTHS = 24
+# More cutoffs than this add little and cost their facts: then every third month is taken.
+MAX_CUTOFFS = 16
+THINNED_MONTHS = 3
 # A shorter history than so many horizons tells too little of a rhythm, unless there is no longer one.
 SETTLED_HORIZONS = 2
 # More rows than this teach the small trees nothing new; customers beyond it are left out by their hash.
@@ -149,8 +152,17 @@ def _cutoffs(first_on: date, as_of: date, horizon_days: int) -> tuple[Cutoff, ..
     for horizons in range(SETTLED_HORIZONS, 0, -1):
         settled = tuple(one for one in cutoffs if (one.as_of - first_on).days >= horizons * horizon_days)
         if len(settled) > 1 and (settled[-1].as_of - settled[0].as_of).days >= horizon_days:
-            return settled
+            return _thinned(settled, as_of)
     return settled or cutoffs[-1:]
+
+
+def _thinned(cutoffs: tuple[Cutoff, ...], as_of: date) -> tuple[Cutoff, ...]:
+    """Return all, or every third counted from the last, with those of the season of `as_of`."""
+    if len(cutoffs) <= MAX_CUTOFFS:
+        return cutoffs
+    season = {months_before(as_of, 12), months_before(as_of, 24)}
+    third = cutoffs[::-1][::THINNED_MONTHS]
+    return tuple(one for one in cutoffs if one in third or one.as_of in season)
 
 
 def _table(wh: Warehouse, cutoffs: tuple[Cutoff, ...], *, active_days: int) -> pd.DataFrame:

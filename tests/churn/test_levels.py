@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from crm_analytics.churn.levels import Levels, fit_levels, level_of_rows
+from crm_analytics.churn.training import MAX_CUTOFFS, _cutoffs
 from crm_analytics.modelling.cutoffs import months_before
 
 MONTHS = tuple(months_before(date(2024, 1, 15), months) for months in range(18, 2, -1))
@@ -56,3 +57,13 @@ def test_with_its_level_each_cutoff_expects_what_came() -> None:
 def test_levels_survive_json() -> None:
     levels = Levels((date(2023, 1, 1),), (0.25,))
     assert Levels.from_list(levels.to_list()) == levels
+
+
+def test_a_long_history_is_thinned_and_keeps_the_season_and_the_year_of_the_last_window() -> None:
+    for horizon_days in (30, 90, 180):
+        days = [one.as_of for one in _cutoffs(date(2015, 1, 1), date(2025, 7, 1), horizon_days)]
+        assert len(days) <= MAX_CUTOFFS
+        assert date(2024, 7, 1) in days
+        assert months_before(days[-1], 12) in days
+    short = _cutoffs(date(2024, 1, 1), date(2025, 7, 1), 90)
+    assert len(short) == 10
