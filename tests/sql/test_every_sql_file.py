@@ -115,6 +115,7 @@ def _arguments(file: SqlFile) -> dict[str, Any]:
         "new_only": False,
         "k": 5,
         "period_days": 30,
+        "born_before": AS_OF,
     }
     return {name: known[name] for name in file.parameters}
 
