@@ -192,8 +192,13 @@ def next_load_id(wh: Warehouse) -> int:
 def write_entry(wh: Warehouse, entry: Entry, issues: Sequence[Issue] = ()) -> None:
     """Write one load with what was noticed."""
     wh.append("ops.loads", pa.Table.from_pylist([asdict(entry)]))
+    write_issues(wh, entry.load_id, issues)
+
+
+def write_issues(wh: Warehouse, load_id: int, issues: Sequence[Issue]) -> None:
+    """Write what was noticed about one load."""
     if issues:
-        rows = [{"load_id": entry.load_id} | asdict(one) for one in issues]
+        rows = [{"load_id": load_id} | asdict(one) for one in issues]
         wh.append("ops.load_issues", pa.Table.from_pylist(rows))
 
 

@@ -1,10 +1,12 @@
 """How do corrected records come back in?  `replay`: read as their file was, tied to what they correct.
 
-A corrected record is known by its ``quarantine_id``. What still reads as it did is left where it is, what
-was replayed before is passed over; the others are loaded as one more delivery of the same profile, options
-and ``received_at`` as the file they come from, so that the entities are as if it had been right at once. Of
-each the fact is recorded (``ops.quarantine_resolutions``) in the same transaction. One that is wrong again
-is in quarantine again, under a new id. So for every load, with all its replays::
+A corrected record is known by its ``quarantine_id``. What still reads as it did is passed over and told; the
+others are loaded as one more delivery of the same profile, options and ``received_at`` as the file they come
+from, so that the entities are as if it had been right at once. Of each the fact is recorded
+(``ops.quarantine_resolutions``) in the same transaction. One that is wrong again is in quarantine again,
+under a new id; it can be corrected under either. One that came in and reads otherwise now is a second
+correction: the replay that brought the first one is withdrawn, and all its records come in again. So for
+every load, with all its replays that stand::
 
     rows_in = rows_loaded + rows_merged + accepted records of its replays + records still open
 
@@ -15,10 +17,9 @@ from __future__ import annotations
 
 import codecs
 import json
-import re
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from os import PathLike
 from pathlib import Path
@@ -27,36 +28,48 @@ from typing import Any
 import pyarrow as pa
 
 from crm_analytics.errors import UsageError
+from crm_analytics.ingest.corrected_file import CorrectedFile, read_corrected
 from crm_analytics.ingest.intake import Progress
 from crm_analytics.ingest.layouts import Layout, read_layout
+from crm_analytics.ingest.ledger import write_issues
 from crm_analytics.ingest.load import Load, load
 from crm_analytics.ingest.mapping import Issue
 from crm_analytics.ingest.profile import WHITESPACE
 from crm_analytics.ingest.quarantine import ID_COLUMN, encoding_of, exported_bytes, quarantine_id, quarantined
+from crm_analytics.ingest.withdraw import unload, with_replays
 from crm_analytics.warehouse import Warehouse
 
-_ID = rb'[ \t]*"?Q(\d+)-(\d+)"?[ \t]*'
 _LISTED = 5
+Place = tuple[int, int]
+
+_STANDING = """
+    select resolution.load_id, record_number, replay_load_id, replay_record_number, outcome, content_sha256
+    from ops.quarantine_resolutions as resolution
+    anti join ops.withdrawals on ops.withdrawals.load_id = resolution.replay_load_id"""
 
 
 @dataclass(frozen=True)
-class _Corrected:
-    """One record of the corrected file: what it corrects, its bytes, and the lines that it takes."""
+class _Replayed:
+    """What a replay made of one record: where it stands there, whether it came in, what it read."""
 
-    load_id: int
-    record_number: int
-    content: bytes
-    lines: int = 1
+    place: Place
+    is_accepted: bool
+    sha256: str | None
 
 
 @dataclass(frozen=True)
-class _CorrectedFile:
-    """What a corrected file holds; `header` and `delimiter` of a text."""
+class _Sorted:
+    """The records of a corrected file, by what becomes of them.
 
-    records: list[_Corrected]
-    encoding: str | None = None
-    header: bytes = b""
-    delimiter: str = ","
+    `chosen` are replayed: number in the file -> the record in quarantine that it corrects. `as_before` read
+    as they did when they were set aside, `replayed` as in an earlier replay. `second` came in before and
+    read otherwise now: number in the file -> load that brought it.
+    """
+
+    chosen: Mapping[int, Place]
+    as_before: tuple[str, ...]
+    replayed: tuple[str, ...]
+    second: Mapping[int, int]
 
 
 def replay(
@@ -115,15 +128,20 @@ def replay(
     (1, 1, [('Ada',), ('Bob',)])
     """
     path = Path(corrected_file)
-    given = _read(path)
+    given = read_corrected(path)
     layout = _layout(wh, path.name, given)
     with wh.transaction():
-        chosen = _chosen(wh, layout, given, is_asked_anew=bool(options))
-        if not any(one is not None for one in chosen):
-            return _nothing(path.name, layout, len(given.records))
+        told = _sort(wh, layout, given, is_asked_anew=bool(options))
+        issues: tuple[Issue, ...] = ()
+        if told.second:
+            issues = _take_back(wh, path.name, given, told)
+            told = _sort(wh, layout, given, is_asked_anew=bool(options))
+        issues += _passed_over(told)
+        if not told.chosen:
+            return _nothing(path.name, layout, issues)
         with tempfile.TemporaryDirectory() as folder:
             part = Path(folder) / path.with_suffix(".csv" if layout.kind == "text" else ".ndjson").name
-            part.write_bytes(_as_delivered(layout, given, chosen))
+            part.write_bytes(_as_delivered(layout, given, told.chosen))
             [account] = load(
                 wh,
                 part,
@@ -134,79 +152,18 @@ def replay(
                 progress=progress,
                 **_options(layout, given, options),
             )
-        replayed = [one for one in chosen if one is not None]
-        if account.rows_in != len(replayed):
+        if account.rows_in != len(told.chosen):
             raise UsageError(
-                f"{path.name}: {len(replayed):,} records have a {ID_COLUMN}, but {account.rows_in:,} were "
+                f"{path.name}: {len(told.chosen):,} records have a {ID_COLUMN}, but {account.rows_in:,} were "
                 "read. Each record begins with its own id; look for quotes that do not end. Nothing came in."
             )
-        _resolve(wh, account, replayed)
-    return account
+        _resolve(wh, account, given, told.chosen)
+        if account.load_id is not None:
+            write_issues(wh, account.load_id, issues)
+    return replace(account, issues=account.issues + issues)
 
 
-def _read(path: Path) -> _CorrectedFile:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path.name}: cannot be read ({error.strerror}).") from error
-    encoding = None
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
-        if content.startswith(mark):
-            content, encoding = content[len(mark) :].decode(name, "replace").encode(), "utf-8"
-    if content.lstrip().startswith(b"{"):
-        return _CorrectedFile(list(_json_records(path.name, content)), encoding)
-    return _text_file(path.name, content, encoding)
-
-
-def _text_file(file: str, content: bytes, encoding: str | None) -> _CorrectedFile:
-    found = re.match(rb'"?' + ID_COLUMN.encode() + rb'"?([^\w"\r\n])([^\r\n]*)(\r\n|\r|\n)', content)
-    if found is None:
-        raise UsageError(
-            f"{file}: the first column is not {ID_COLUMN!r}. Replay takes what `quarantine export` wrote."
-        )
-    if encoding is None and not content.isascii():
-        try:
-            content.decode("utf-8")
-            encoding = "utf-8"
-        except UnicodeDecodeError:
-            encoding = None  # as it was delivered
-    begins = re.compile(rb"^" + _ID + re.escape(found[1]), re.MULTILINE)
-    starts = list(begins.finditer(content, found.end()))
-    first = starts[0].start() if starts else len(content)
-    if content[found.end() : first].strip():
-        raise UsageError(f"{file}, line 2: the record has no {ID_COLUMN}. Leave the ids as they are.")
-    ends = [*(one.start() for one in starts[1:]), len(content)][: len(starts)]
-    records = [
-        _Corrected(
-            int(one[1]), int(one[2]), content[one.end() : end], content[one.start() : end].count(b"\n")
-        )
-        for one, end in zip(starts, ends, strict=True)
-    ]
-    return _CorrectedFile(records, encoding, found[2], found[1].decode())
-
-
-def _json_records(file: str, content: bytes) -> Iterator[_Corrected]:
-    for number, line in enumerate(content.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            told = json.loads(line)
-            load_id, record_number = re.fullmatch(r"Q(\d+)-(\d+)", told[ID_COLUMN]).groups()  # type: ignore[union-attr]
-            record = told["record"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UsageError(
-                f"{file}, line {number}: no JSON object with {ID_COLUMN!r} and 'record'. Leave the ids alone."
-            ) from error
-        if record is None:
-            continue  # was no JSON, and still waits to be written
-        yield _Corrected(int(load_id), int(record_number), json.dumps(record, ensure_ascii=False).encode())
-
-
-def _layout(wh: Warehouse, file: str, given: _CorrectedFile) -> Layout:
+def _layout(wh: Warehouse, file: str, given: CorrectedFile) -> Layout:
     """Return how the records were read; all must be in quarantine, of one load that stands."""
     load_ids = sorted({one.load_id for one in given.records})
     if not load_ids:
@@ -234,24 +191,110 @@ def _layout(wh: Warehouse, file: str, given: _CorrectedFile) -> Layout:
     return read_layout(wh, load_ids[0])
 
 
-def _chosen(
-    wh: Warehouse, layout: Layout, given: _CorrectedFile, *, is_asked_anew: bool
-) -> list[_Corrected | None]:
-    """Return the records to be replayed; None in the place of the others."""
-    still_open = set(quarantined(wh, load_id=layout.load_id)["record_number"])
+def _sort(wh: Warehouse, layout: Layout, given: CorrectedFile, *, is_asked_anew: bool) -> _Sorted:
+    """Tell which records are to be replayed, and which are passed over."""
+    standing = _standing(wh)
     before: Mapping[int, bytes] = dict(
         wh.rows("select record_number, raw from ops.quarantine where load_id = $id", id=layout.load_id)
     )
-    return [
-        one
-        if one.record_number in still_open
-        and (is_asked_anew or not _is_same(layout, given, before[one.record_number], one.content))
-        else None
-        for one in given.records
-    ]
+    chosen: dict[int, Place] = {}
+    second: dict[int, int] = {}
+    as_before: list[str] = []
+    replayed: list[str] = []
+    for number, one in enumerate(given.records):
+        name = quarantine_id(one.load_id, one.record_number)
+        history = _history(standing, one.place)
+        last = history[-1] if history else None
+        is_in = last is not None and last.is_accepted
+        reads_as_before = one.sha256 in {turn.sha256 for turn in history} or _is_same(
+            layout, given, before[one.record_number], one.content
+        )
+        if reads_as_before and (is_in or not is_asked_anew):
+            (replayed if is_in else as_before).append(name)
+        elif last is None:
+            chosen[number] = one.place
+        elif last.is_accepted:
+            second[number] = last.place[0]
+        else:
+            chosen[number] = last.place
+    return _Sorted(chosen, tuple(as_before), tuple(replayed), second)
 
 
-def _is_same(layout: Layout, given: _CorrectedFile, raw: bytes, content: bytes) -> bool:
+def _standing(wh: Warehouse) -> dict[Place, _Replayed]:
+    """Return what became of every record that a standing replay brought."""
+    return {
+        (load_id, record): _Replayed((replay_id, number), outcome == "accepted", sha256)
+        for load_id, record, replay_id, number, outcome, sha256 in wh.rows(_STANDING)
+    }
+
+
+def _history(standing: Mapping[Place, _Replayed], place: Place) -> list[_Replayed]:
+    """Return the replays of a record in turn: each but the last set it aside again."""
+    turns: list[_Replayed] = []
+    while place in standing:
+        turns.append(standing[place])
+        place = turns[-1].place
+    return turns
+
+
+def _take_back(wh: Warehouse, file: str, given: CorrectedFile, told: _Sorted) -> tuple[Issue, ...]:
+    """Withdraw the replays of what reads otherwise now; the file must hold all that they brought."""
+    standing = _standing(wh)
+    held: set[Place] = set()
+    for number, one in enumerate(given.records):
+        history = _history(standing, one.place)
+        if history and (number in told.second or history[-1].sha256 == one.sha256):
+            held.add(history[-1].place)
+    issues = []
+    for load_id in sorted(set(told.second.values())):
+        names = [_name(given, number) for number, of in told.second.items() if of == load_id]
+        taken = set(with_replays(wh, load_id))
+        if not taken:
+            continue  # went with one before
+        brought = [one.place for one in standing.values() if one.is_accepted and one.place[0] in taken]
+        lacking = [
+            quarantine_id(*origin)
+            for origin, one in standing.items()
+            if one.is_accepted and one.place[0] in taken and one.place not in held
+        ]
+        if lacking:
+            raise UsageError(
+                f"{file}: {_listed(names)} came in with load {load_id}, and read otherwise now. A replay is "
+                f"taken back as a whole, and this file lacks what it brought of {_listed(lacking)}. Put them "
+                f"into the file as they were corrected, or withdraw load {load_id} (`crm-analytics unload "
+                f"{load_id}`) and replay all that is right."
+            )
+        unload(wh, load_id, reason=f"corrected again by {file}")
+        detail = (
+            f"load {load_id} was withdrawn: {_listed(names)} read otherwise now; all it brought is replayed"
+        )
+        issues.append(Issue("replay_withdrawn", "", detail, len(brought)))
+    return tuple(issues)
+
+
+def _passed_over(told: _Sorted) -> tuple[Issue, ...]:
+    """Say which records of the file are not replayed, and why."""
+    found = {
+        "not_corrected": (told.as_before, "read as when they were set aside, and wait"),
+        "replayed_before": (told.replayed, "came in before (withdraw that replay to read them otherwise)"),
+    }
+    return tuple(
+        Issue(issue, "", f"passed over: {_listed(names)} {why}", len(names))
+        for issue, (names, why) in found.items()
+        if names
+    )
+
+
+def _name(given: CorrectedFile, number: int) -> str:
+    return quarantine_id(*given.records[number].place)
+
+
+def _listed(names: Collection[str]) -> str:
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return ", ".join(list(names)[:_LISTED]) + more
+
+
+def _is_same(layout: Layout, given: CorrectedFile, raw: bytes, content: bytes) -> bool:
     if layout.kind != "text":
         try:
             return bool(json.loads(raw) == json.loads(content))
@@ -263,20 +306,20 @@ def _is_same(layout: Layout, given: _CorrectedFile, raw: bytes, content: bytes) 
     return told == content.rstrip(b"\r\n")
 
 
-def _as_delivered(layout: Layout, given: _CorrectedFile, chosen: list[_Corrected | None]) -> bytes:
+def _as_delivered(layout: Layout, given: CorrectedFile, chosen: Collection[int]) -> bytes:
     """Return the chosen records in the layout of their file; each line keeps its number."""
     if layout.kind != "text":
-        return b"".join(one.content + b"\n" for one in chosen if one is not None)
+        return b"".join(given.records[number].content + b"\n" for number in chosen)
     pieces = [given.header if layout.has_header else b"", b"\n"]
-    for record, one in zip(given.records, chosen, strict=True):
-        if one is None:
-            pieces.append(b"\n" * record.lines)
+    for number, one in enumerate(given.records):
+        if number not in chosen:
+            pieces.append(b"\n" * one.lines)
         else:
             pieces.append(one.content if one.content.endswith(b"\n") else one.content + b"\n")
     return b"".join(pieces)
 
 
-def _options(layout: Layout, given: _CorrectedFile, options: Mapping[str, Any]) -> dict[str, Any]:
+def _options(layout: Layout, given: CorrectedFile, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of the load: as before, but for what the corrected file changed."""
     # The corrected records of a snapshot are no snapshot.
     changed: dict[str, Any] = {"skip_rows": 0, "snapshot": False}
@@ -290,8 +333,7 @@ def _options(layout: Layout, given: _CorrectedFile, options: Mapping[str, Any]) 
     return {**layout.options, **changed, **options}
 
 
-def _nothing(file: str, layout: Layout, count: int) -> Load:
-    detail = "every record reads as it did, or was replayed before"
+def _nothing(file: str, layout: Layout, issues: tuple[Issue, ...]) -> Load:
     return Load(
         file=file,
         profile=layout.profile,
@@ -300,11 +342,11 @@ def _nothing(file: str, layout: Layout, count: int) -> Load:
         rows_loaded=0,
         rows_quarantined=0,
         rows_merged=0,
-        issues=(Issue("nothing_new", "", detail, count),),
+        issues=(Issue("nothing_new", "", "nothing was replayed", 0), *issues),
     )
 
 
-def _resolve(wh: Warehouse, account: Load, replayed: list[_Corrected]) -> None:
+def _resolve(wh: Warehouse, account: Load, given: CorrectedFile, chosen: Mapping[int, Place]) -> None:
     again = {
         row[0]
         for row in wh.rows("select record_number from ops.quarantine where load_id = $id", id=account.load_id)
@@ -312,13 +354,14 @@ def _resolve(wh: Warehouse, account: Load, replayed: list[_Corrected]) -> None:
     now = datetime.now(UTC)
     rows = [
         {
-            "load_id": one.load_id,
-            "record_number": one.record_number,
+            "load_id": corrects[0],
+            "record_number": corrects[1],
             "replay_load_id": account.load_id,
             "replay_record_number": number,
             "outcome": "set_aside" if number in again else "accepted",
+            "content_sha256": given.records[place].sha256,
             "resolved_at": now,
         }
-        for number, one in enumerate(replayed, start=1)
+        for number, (place, corrects) in enumerate(chosen.items(), start=1)
     ]
     wh.append("ops.quarantine_resolutions", pa.Table.from_pylist(rows))

@@ -98,7 +98,7 @@ def unload(
         raise UsageError(f"withdrawn_at={moment} has no time zone. Give one, for example tzinfo=UTC.")
     with wh.transaction():
         file = _check(wh, load_id)
-        load_ids = _with_replays(wh, load_id)
+        load_ids = with_replays(wh, load_id)
         fact = {"withdrawn_at": moment, "withdrawn_with": load_id, "reason": reason}
         fact["last_load_id"] = wh.value("select max(load_id) from ops.loads")
         rows = [{"load_id": one} | fact for one in load_ids]
@@ -138,6 +138,17 @@ def records_withdrawn(wh: Warehouse, file_sha256: str, profile_sha256: str) -> t
     return (rows[0][0], rows[0][1]) if rows and rows[0][2] else None
 
 
+def with_replays(wh: Warehouse, load_id: int) -> list[int]:
+    """Return the load and every standing load that replayed its quarantine, or that of its replays."""
+    rows = wh.rows(
+        "with recursive taken as (select $load_id as load_id union "
+        "select replay_load_id from ops.quarantine_resolutions join taken using (load_id)) "
+        "select load_id from taken anti join ops.withdrawals using (load_id) order by load_id",
+        load_id=load_id,
+    )
+    return [row[0] for row in rows]
+
+
 def _check(wh: Warehouse, load_id: int) -> str:
     """Return the file of a load that can be withdrawn."""
     found: list[tuple[Any, ...]] = wh.rows(
@@ -159,17 +170,6 @@ def _check(wh: Warehouse, load_id: int) -> str:
             "sync brings it."
         )
     return str(file)
-
-
-def _with_replays(wh: Warehouse, load_id: int) -> list[int]:
-    """Return the load and every standing load that replayed its quarantine, or that of its replays."""
-    rows = wh.rows(
-        "with recursive taken as (select $load_id as load_id union "
-        "select replay_load_id from ops.quarantine_resolutions join taken using (load_id)) "
-        "select load_id from taken anti join ops.withdrawals using (load_id) order by load_id",
-        load_id=load_id,
-    )
-    return [row[0] for row in rows]
 
 
 def _count(wh: Warehouse, entity_name: str, load_ids: list[int]) -> int:

@@ -16,6 +16,7 @@ from crm_analytics import Warehouse, load, replay, unload
 from crm_analytics.errors import FileRefused, UsageError
 from crm_analytics.ingest.load import Load
 from crm_analytics.ingest.quarantine import export_quarantine, quarantined, set_aside_record
+from tests.ingest.export_files import workbook
 
 HEADER = "customer_id,order_id,order_date,product_id,product,quantity,unit_price,currency\n"
 GOOD = "C1,O1,2024-01-04,P1,Mug,1,10,EUR\n"
@@ -161,6 +162,89 @@ def test_replaying_twice_changes_nothing(tmp_path: Path) -> None:
         assert_balanced(wh)
 
 
+def edit(file: Path, *changes: tuple[str, str]) -> None:
+    text = file.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    file.write_text(text)
+
+
+def test_a_second_correction_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, GOOD, BAD_DAY, BAD_COUNT, BAD_COUNT.replace("3", "4").replace("one", "two"))
+        # Corrected with a wrong order id: its row must not stay beside the right one.
+        file = correct(wh, tmp_path, ("C2,O2,04.01.24", "C2,O9,2024-01-04"), (",one,", ",1,"))
+        first = replay(wh, file)
+        assert (first.rows_in, [one.issue for one in first.issues]) == (2, ["not_corrected"])
+        assert "passed over: Q1-4" in first.issues[0].detail
+        edit(file, ("C2,O9", "C2,O2"))
+        second = replay(wh, file)
+        assert (second.status, second.rows_in, second.rows_loaded) == ("loaded", 2, 2)
+        assert [(one.issue, one.row_count) for one in second.issues] == [
+            ("replay_withdrawn", 2),
+            ("not_corrected", 1),
+        ]
+        orders = "select order_source_id from entities.order_lines order by 1"
+        assert [row[0] for row in wh.rows(orders)] == ["O1", "O2", "O3"]
+        noticed = "select issue, row_count from ops.load_issues where load_id = 3 order by 1"
+        assert wh.rows(noticed) == [("not_corrected", 1), ("replay_withdrawn", 2)]
+        assert quarantined(wh)["record_number"].tolist() == [4]
+        assert_balanced(wh)
+        third = replay(wh, file)
+        assert (third.status, [one.issue for one in third.issues]) == (
+            "unchanged",
+            ["nothing_new", "not_corrected", "replayed_before"],
+        )
+
+
+def test_what_was_corrected_wrongly_can_be_corrected_in_the_same_file(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, GOOD, BAD_DAY, BAD_COUNT)
+        file = correct(wh, tmp_path, ("04.01.24", "soon"), (",one,", ",1,"))
+        assert replay(wh, file).rows_quarantined == 1
+        assert replay(wh, file).status == "unchanged", "as wrong as before"
+        edit(file, ("soon", "2024-01-04"))
+        again = replay(wh, file)
+        assert (again.rows_in, again.rows_loaded) == (1, 1)
+        assert quarantined(wh).empty
+        assert_balanced(wh)
+        edit(file, ("C2,O2", "C7,O2"))
+        assert replay(wh, file).rows_loaded == 1
+        assert [row[0] for row in wh.rows(LINES)] == ["C1", "C3", "C7"]
+        assert_balanced(wh)
+
+
+def test_a_second_correction_that_would_lose_records_says_which(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, GOOD, BAD_DAY, BAD_COUNT)
+        file = correct(wh, tmp_path, ("04.01.24", "2024-01-04"), (",one,", ",1,"))
+        whole = file.read_text()
+        replay(wh, file)
+        file.write_text("".join(whole.splitlines(keepends=True)[:2]).replace("C2,O2", "C2,O7"))
+        with pytest.raises(UsageError, match=r"Q1-2 came in with load 2.* lacks what it brought of Q1-3"):
+            replay(wh, file)
+        assert wh.value("select count(*) from ops.loads") == 2
+        unload(wh, 2)
+        assert replay(wh, file).rows_loaded == 1
+        assert quarantined(wh)["record_number"].tolist() == [3]
+        assert_balanced(wh)
+
+
+def test_an_older_copy_of_the_corrections_takes_nothing_back(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, GOOD, BAD_DAY, BAD_COUNT)
+        file = correct(wh, tmp_path)
+        untouched = file.read_text()
+        edit(file, ("04.01.24", "2024-01-04"))
+        replay(wh, file)
+        file.write_text(untouched.replace(",one,", ",1,"))
+        account = replay(wh, file)
+        assert (account.rows_in, [one.issue for one in account.issues]) == (1, ["replayed_before"])
+        assert [row[0] for row in wh.rows(LINES)] == ["C1", "C2", "C3"]
+        assert_balanced(wh)
+
+
 def test_a_correction_does_not_take_back_what_a_newer_file_says(tmp_path: Path) -> None:
     header = "customer_id,name,created_at\n"
     old, new = tmp_path / "old.csv", tmp_path / "new.csv"
@@ -183,7 +267,12 @@ def test_records_can_be_tried_again_with_another_option(tmp_path: Path) -> None:
         deliver(wh, tmp_path, GOOD, BAD_DAY)
         [exported] = export_quarantine(wh, tmp_path)
         nothing = replay(wh, exported.file)
-        assert (nothing.status, [one.issue for one in nothing.issues]) == ("unchanged", ["nothing_new"])
+        assert nothing.status == "unchanged"
+        assert [(one.issue, one.row_count) for one in nothing.issues] == [
+            ("nothing_new", 0),
+            ("not_corrected", 1),
+        ]
+        assert "Q1-2 read as when they were set aside" in nothing.issues[1].detail
         assert replay(wh, exported.file, date_format="%d.%m.%y").rows_loaded == 1
         assert quarantined(wh).empty
 
@@ -245,7 +334,7 @@ def test_a_file_without_header_line_is_replayed_by_the_names_of_its_profile(tmp_
         assert wh.value("select count(*) from entities.order_lines") == 2
 
 
-@pytest.mark.parametrize("kind", ["json", "ndjson", "parquet"])
+@pytest.mark.parametrize("kind", ["json", "ndjson", "parquet", "xlsx"])
 def test_records_of_other_formats_are_corrected_as_json_lines(tmp_path: Path, kind: str) -> None:
     rows = [
         {"customer_id": "C1", "name": "Ada", "created_at": "2024-01-01"},
@@ -254,13 +343,17 @@ def test_records_of_other_formats_are_corrected_as_json_lines(tmp_path: Path, ki
     file = tmp_path / f"customers.{kind}"
     if kind == "parquet":
         pa.parquet.write_table(pa.Table.from_pylist(rows), file)
+    elif kind == "xlsx":
+        sheet = [list(rows[0]), *([*row.values()] for row in rows)]
+        file.write_bytes(workbook({"Customers": sheet}))
     elif kind == "json":
         file.write_text(json.dumps(rows))
     else:
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with Warehouse.open() as wh:
         assert load(wh, file)[0].rows_quarantined == 1
-        mended = correct(wh, tmp_path, ('"customer_id": null', '"customer_id": "C2"'))
+        nothing = '""' if kind == "xlsx" else "null"
+        mended = correct(wh, tmp_path, (f'"customer_id": {nothing}', '"customer_id": "C2"'))
         assert mended.suffix == ".ndjson"
         assert replay(wh, mended).rows_loaded == 1
         assert wh.rows("select source_id, name from entities.customers order by 1") == [

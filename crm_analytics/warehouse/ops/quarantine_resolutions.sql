@@ -8,6 +8,7 @@
 --   replay_load_id          load that brought it corrected; when that is withdrawn, the record is open again
 --   replay_record_number    its number in the corrected file
 --   outcome                 accepted, or set_aside: corrected wrongly, and in quarantine under its new number
+--   content_sha256          digest of the corrected record: equal = no second correction
 --   resolved_at             when it was replayed
 create table if not exists ops.quarantine_resolutions (
     load_id bigint not null,
@@ -15,5 +16,6 @@ create table if not exists ops.quarantine_resolutions (
     replay_load_id bigint not null,
     replay_record_number bigint not null,
     outcome varchar not null,
+    content_sha256 varchar,
     resolved_at timestamptz not null
 )
