@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: Who was addressed by a campaign (or held out from it) before as_of, and who responded by then?
 -- grain:   contact_id
--- reads:   entities.campaign_members_known
+-- reads:   entities.campaign_members_known, entities.customer_ids
 -- columns:
 --   contact_id      identity of the membership
 --   campaign_id     campaign, as system:id
@@ -10,13 +10,15 @@
 --   is_control      held out on purpose
 --   responded_on    business day of the response, when before as_of
 select
-    hex(row_id) as contact_id,
-    source_system || ':' || campaign_source_id as campaign_id,
-    source_system || ':' || customer_source_id as customer_id,
-    occurred_on as contacted_on,
-    coalesce(is_control, false) as is_control,
+    hex(e.row_id) as contact_id,
+    e.source_system || ':' || e.campaign_source_id as campaign_id,
+    coalesce(ids.customer_id, e.source_system || ':' || e.customer_source_id) as customer_id,
+    e.occurred_on as contacted_on,
+    coalesce(e.is_control, false) as is_control,
     case
-        when responded_at < cast(cast($as_of as date) as timestamptz) then cast(responded_at as date)
+        when e.responded_at < cast(cast($as_of as date) as timestamptz) then cast(e.responded_at as date)
     end as responded_on
-from entities.campaign_members_known(_known_at := $known_at)
-where occurred_on < cast($as_of as date)
+from entities.campaign_members_known(_known_at := $known_at) as e
+left join entities.customer_ids(_known_at := $known_at) as ids
+    on ids.source_system = e.source_system and ids.source_id = e.customer_source_id
+where e.occurred_on < cast($as_of as date)

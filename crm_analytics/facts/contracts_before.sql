@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: Which contracts had begun before as_of, and did they still run?
 -- grain:   contract_id
--- reads:   entities.contracts_at, facts.last_rates_before
+-- reads:   entities.contracts_at, entities.customer_ids, facts.last_rates_before
 -- columns:
 --   contract_id            contract, as system:number
 --   customer_id            canonical customer
@@ -17,7 +17,7 @@
 --   billing_period_days    days
 select
     c.source_system || ':' || c.source_id as contract_id,
-    c.source_system || ':' || c.customer_source_id as customer_id,
+    coalesce(ids.customer_id, c.source_system || ':' || c.customer_source_id) as customer_id,
     c.source_system || ':' || c.product_source_id as product_id,
     c.started_on as started_on,
     case when c.is_held then c.ends_on end as ends_on,
@@ -37,5 +37,7 @@ select
     end as period_amount,
     c.billing_period_days as billing_period_days
 from entities.contracts_at($as_of, _known_at := $known_at) as c
+left join entities.customer_ids(_known_at := $known_at) as ids
+    on ids.source_system = c.source_system and ids.source_id = c.customer_source_id
 left join facts.last_rates_before($as_of, _known_at := $known_at) as r on r.currency = c.currency
 where c.started_on < cast($as_of as date)

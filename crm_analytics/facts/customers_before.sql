@@ -1,11 +1,11 @@
 -- kind:    facts
 -- purpose: Which customers were known or active before as_of?
 -- grain:   customer_id
--- reads:   entities.customers_at, entities.consents_known, facts.orders_before, facts.contracts_before,
---          facts.tickets_before
+-- reads:   entities.customers_at, entities.customer_ids, entities.consents_known, facts.orders_before,
+--          facts.contracts_before, facts.tickets_before
 -- columns:
 --   customer_id            canonical customer
---   source_system          system of the leading source record
+--   source_system          system of the leading source record: the one whose key is the customer's
 --   source_id              its id there
 --   type                   person or organisation
 --   country                country of the main address
@@ -15,20 +15,68 @@
 --   owner_source_id        user who looks after the customer, as the last version before as_of says
 --   is_excluded            test or internal record: counted nowhere
 --   has_opted_out          the last word before as_of on every marketing channel is no
-with records as (
+with described as (
     select
-        source_system || ':' || source_id as customer_id,
+        coalesce(ids.customer_id, e.source_system || ':' || e.source_id) as customer_id,
+        e.source_system || ':' || e.source_id as record_id,
+        e.is_held as is_held,
+        case when e.is_held then e.valid_from end as held_from,
+        e.type as type,
+        e.country as country,
+        e.acquisition_channel as acquisition_channel,
+        case when e.created_at < cast(cast($as_of as date) as timestamptz) then cast(e.created_at as date) end
+            as created_on,
+        case
+            when e.created_at is not null then cast(e.created_at as date)
+            when e.is_held then cast(e.valid_from as date)
+        end as known_on,
+        case when e.is_held then e.owner_source_id end as owner_source_id,
+        coalesce(e.is_test, false) or coalesce(e.is_internal, false) as is_excluded
+    from entities.customers_at($as_of, _known_at := $known_at) as e
+    left join entities.customer_ids(_known_at := $known_at) as ids
+        on ids.source_system = e.source_system and ids.source_id = e.source_id
+),
+
+shared as (
+    select distinct customer_id from entities.customer_ids(_known_at := $known_at)
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by customer_id order by is_held desc, held_from desc nulls last, record_id
+        ) as newest,
+        row_number() over (partition by customer_id order by created_on nulls last, record_id) as earliest
+    from described
+    semi join shared using (customer_id)
+),
+
+-- of several source records the newest word holds; who won the customer is the first one's to say
+records as (
+    select
+        customer_id,
         type,
         country,
         acquisition_channel,
-        cast(created_at as date) as created_on,
-        case
-            when created_at is not null then cast(created_at as date)
-            when is_held then cast(valid_from as date)
-        end as known_on,
-        case when is_held then owner_source_id end as owner_source_id,
-        coalesce(is_test, false) or coalesce(is_internal, false) as is_excluded
-    from entities.customers_at($as_of, _known_at := $known_at)
+        created_on,
+        known_on,
+        owner_source_id,
+        is_excluded
+    from described
+    anti join shared using (customer_id)
+    union all
+    select
+        customer_id,
+        arg_min(type, newest),
+        arg_min(country, newest),
+        arg_min(acquisition_channel, earliest),
+        min(created_on),
+        min(known_on),
+        arg_min(owner_source_id, newest),
+        bool_or(is_excluded)
+    from ranked
+    group by customer_id
 ),
 
 appearances as (
@@ -49,13 +97,15 @@ seen as (
 
 last_words as (
     select
-        source_system || ':' || customer_source_id as customer_id,
-        is_granted
-    from entities.consents_known(_known_at := $known_at)
-    where occurred_on < cast($as_of as date)
+        coalesce(ids.customer_id, e.source_system || ':' || e.customer_source_id) as customer_id,
+        e.is_granted as is_granted
+    from entities.consents_known(_known_at := $known_at) as e
+    left join entities.customer_ids(_known_at := $known_at) as ids
+        on ids.source_system = e.source_system and ids.source_id = e.customer_source_id
+    where e.occurred_on < cast($as_of as date)
     qualify row_number() over (
-        partition by source_system, customer_source_id, channel
-        order by occurred_at desc, recorded_at desc, row_id desc
+        partition by coalesce(ids.customer_id, e.source_system || ':' || e.customer_source_id), e.channel
+        order by e.occurred_at desc, e.recorded_at desc, e.row_id desc
     ) = 1
 ),
 
@@ -70,7 +120,7 @@ select
     records.type as type,
     records.country as country,
     records.acquisition_channel as acquisition_channel,
-    case when records.created_on < cast($as_of as date) then records.created_on end as created_on,
+    records.created_on as created_on,
     seen.first_seen_on as first_seen_on,
     records.owner_source_id as owner_source_id,
     coalesce(records.is_excluded, false) as is_excluded,

@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: Which contacts with customers were there before as_of?
 -- grain:   interaction_id
--- reads:   entities.interactions_known
+-- reads:   entities.customer_ids, entities.interactions_known
 -- columns:
 --   interaction_id      identity of the contact
 --   customer_id         canonical customer; NULL = a lead or unknown
@@ -14,15 +14,17 @@
 --   campaign_id         campaign, as system:id
 --   page                page or asset of a web event
 select
-    hex(row_id) as interaction_id,
-    source_system || ':' || customer_source_id as customer_id,
-    occurred_on as occurred_on,
-    kind as kind,
-    direction as direction,
-    outcome as outcome,
-    channel as channel,
-    duration_seconds as duration_seconds,
-    source_system || ':' || campaign_source_id as campaign_id,
-    page as page
-from entities.interactions_known(_known_at := $known_at)
-where occurred_on < cast($as_of as date)
+    hex(e.row_id) as interaction_id,
+    coalesce(ids.customer_id, e.source_system || ':' || e.customer_source_id) as customer_id,
+    e.occurred_on as occurred_on,
+    e.kind as kind,
+    e.direction as direction,
+    e.outcome as outcome,
+    e.channel as channel,
+    e.duration_seconds as duration_seconds,
+    e.source_system || ':' || e.campaign_source_id as campaign_id,
+    e.page as page
+from entities.interactions_known(_known_at := $known_at) as e
+left join entities.customer_ids(_known_at := $known_at) as ids
+    on ids.source_system = e.source_system and ids.source_id = e.customer_source_id
+where e.occurred_on < cast($as_of as date)

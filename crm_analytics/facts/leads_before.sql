@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: Which leads had come in before as_of, and which had become customers?
 -- grain:   lead_id
--- reads:   entities.leads_at
+-- reads:   entities.customer_ids, entities.leads_at
 -- columns:
 --   lead_id           lead, as system:id
 --   created_on        business day on which it came in
@@ -20,14 +20,16 @@ with cut as (
 )
 
 select
-    source_system || ':' || source_id as lead_id,
-    cast(created_at as date) as created_on,
-    lead_source as lead_source,
-    industry as industry,
-    country as country,
-    job_title as job_title,
-    employee_count as employee_count,
-    case when has_converted then cast(converted_at as date) end as converted_on,
-    case when has_converted then source_system || ':' || converted_customer_source_id end as customer_id
+    cut.source_system || ':' || cut.source_id as lead_id,
+    cast(cut.created_at as date) as created_on,
+    cut.lead_source as lead_source,
+    cut.industry as industry,
+    cut.country as country,
+    cut.job_title as job_title,
+    cut.employee_count as employee_count,
+    case when cut.has_converted then cast(cut.converted_at as date) end as converted_on,
+    case when cut.has_converted then coalesce(ids.customer_id, cut.source_system || ':' || cut.converted_customer_source_id) end as customer_id
 from cut
-where created_at < cast(cast($as_of as date) as timestamptz)
+left join entities.customer_ids(_known_at := $known_at) as ids
+    on ids.source_system = cut.source_system and ids.source_id = cut.converted_customer_source_id
+where cut.created_at < cast(cast($as_of as date) as timestamptz)

@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: What was ordered (and returned as a negative line) before as_of, by whom, for how much?
 -- grain:   line_id
--- reads:   entities.order_lines_known, facts.order_heads_before, facts.products_before,
+-- reads:   entities.customer_ids, entities.order_lines_known, facts.order_heads_before, facts.products_before,
 --          facts.daily_rates_before, ops.settings
 -- columns:
 --   line_id         identity of the line
@@ -39,7 +39,7 @@ reporting as (
 select
     lines.line_id as line_id,
     lines.source_system || ':' || lines.order_source_id as order_id,
-    lines.source_system || ':' || lines.customer_source_id as customer_id,
+    coalesce(ids.customer_id, lines.source_system || ':' || lines.customer_source_id) as customer_id,
     lines.ordered_on as ordered_on,
     lines.source_system || ':' || lines.product_source_id as product_id,
     coalesce(lines.product_name, p.name) as product_name,
@@ -50,6 +50,8 @@ select
     ) as amount,
     cast(cast(lines.quantity as decimal(38, 4)) * p.unit_cost_amount as decimal(38, 4)) as cost_amount
 from lines
+left join entities.customer_ids(_known_at := $known_at) as ids
+    on ids.source_system = lines.source_system and ids.source_id = lines.customer_source_id
 cross join reporting
 left join facts.products_before($as_of, _known_at := $known_at) as p
     on p.product_id = lines.source_system || ':' || lines.product_source_id

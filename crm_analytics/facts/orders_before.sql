@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: Which orders count before as_of, and what are they worth net of returns?
 -- grain:   order_id, customer_id
--- reads:   facts.order_lines_before, facts.order_heads_before, facts.returns_before,
+-- reads:   entities.customer_ids, facts.order_lines_before, facts.order_heads_before, facts.returns_before,
 --          facts.daily_rates_before, ops.settings
 -- columns:
 --   order_id           order, as system:number
@@ -21,7 +21,7 @@ with reporting as (
 heads as (
     select
         h.source_system || ':' || h.order_source_id as order_id,
-        h.source_system || ':' || h.customer_source_id as customer_id,
+        coalesce(ids.customer_id, h.source_system || ':' || h.customer_source_id) as customer_id,
         h.ordered_on as ordered_on,
         cast(
             cast(h.total_amount as decimal(38, 4)) * case when h.currency = reporting.currency then 1 else r.rate end
@@ -36,6 +36,8 @@ heads as (
     cross join reporting
     left join facts.daily_rates_before($as_of, _known_at := $known_at) as r
         on r.currency = h.currency and r.priced_on = h.ordered_on
+    left join entities.customer_ids(_known_at := $known_at) as ids
+        on ids.source_system = h.source_system and ids.source_id = h.customer_source_id
     where h.counts
 ),
 

@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: Which payments were asked for before as_of, and were they made in time by then?
 -- grain:   payment_id
--- reads:   entities.payments_known, facts.daily_rates_before, ops.settings
+-- reads:   entities.customer_ids, entities.payments_known, facts.daily_rates_before, ops.settings
 -- columns:
 --   payment_id      payment, as system:id
 --   customer_id     canonical customer
@@ -16,7 +16,7 @@ with reporting as (
 
 select
     e.source_system || ':' || e.source_id as payment_id,
-    e.source_system || ':' || e.customer_source_id as customer_id,
+    coalesce(ids.customer_id, e.source_system || ':' || e.customer_source_id) as customer_id,
     e.occurred_on as requested_on,
     e.due_on as due_on,
     case when e.paid_on < cast($as_of as date) then e.paid_on end as paid_on,
@@ -35,6 +35,8 @@ select
             )
     end as days_late
 from entities.payments_known(_known_at := $known_at) as e
+left join entities.customer_ids(_known_at := $known_at) as ids
+    on ids.source_system = e.source_system and ids.source_id = e.customer_source_id
 cross join reporting
 left join facts.daily_rates_before($as_of, _known_at := $known_at) as r
     on r.currency = e.currency and r.priced_on = e.occurred_on

@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: What came back before as_of, and for how much?
 -- grain:   return_id
--- reads:   entities.returns_known, facts.order_heads_before, facts.products_before,
+-- reads:   entities.customer_ids, entities.returns_known, facts.order_heads_before, facts.products_before,
 --          facts.daily_rates_before, ops.settings
 -- columns:
 --   return_id      identity of the return
@@ -37,7 +37,7 @@ dated as (
 select
     hex(dated.row_id) as return_id,
     dated.source_system || ':' || dated.order_source_id as order_id,
-    dated.source_system || ':' || dated.customer_source_id as customer_id,
+    coalesce(ids.customer_id, dated.source_system || ':' || dated.customer_source_id) as customer_id,
     dated.returned_on as returned_on,
     dated.quantity as quantity,
     cast(
@@ -49,6 +49,8 @@ select
         else cast(cast(dated.quantity as decimal(38, 4)) * p.unit_cost_amount as decimal(38, 4))
     end as cost_amount
 from dated
+left join entities.customer_ids(_known_at := $known_at) as ids
+    on ids.source_system = dated.source_system and ids.source_id = dated.customer_source_id
 cross join reporting
 left join facts.products_before($as_of, _known_at := $known_at) as p
     on p.product_id = dated.source_system || ':' || dated.product_source_id

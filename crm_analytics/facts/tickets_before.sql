@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: Which requests and complaints were opened before as_of, and how far had they come?
 -- grain:   ticket_id
--- reads:   entities.tickets_at
+-- reads:   entities.customer_ids, entities.tickets_at
 -- columns:
 --   ticket_id               ticket, as system:id
 --   customer_id             canonical customer
@@ -21,8 +21,8 @@ with cut as (
 )
 
 select
-    source_system || ':' || source_id as ticket_id,
-    source_system || ':' || customer_source_id as customer_id,
+    cut.source_system || ':' || cut.source_id as ticket_id,
+    coalesce(ids.customer_id, cut.source_system || ':' || cut.customer_source_id) as customer_id,
     created_on as opened_on,
     kind as kind,
     category as category,
@@ -36,4 +36,6 @@ select
             then cast(date_diff('minute', created_at, first_response_at) as double) / cast(60 as double)
     end as first_response_hours
 from cut
+left join entities.customer_ids(_known_at := $known_at) as ids
+    on ids.source_system = cut.source_system and ids.source_id = cut.customer_source_id
 where created_at < cut_at

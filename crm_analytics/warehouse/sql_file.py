@@ -28,7 +28,7 @@ from crm_analytics.errors import StoreError
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = ("facts", "features", "label", "score", "check", "quality", "kpi", "statement", "table")
+KINDS = ("entities", "facts", "features", "label", "score", "check", "quality", "kpi", "statement", "table")
 PACKAGE = Path(__file__).parent.parent
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 _GATE = re.compile(r"(warn|stop) above (\d+(?:\.\d+)?)")

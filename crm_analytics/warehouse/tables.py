@@ -1,7 +1,8 @@
 """Which tables and macros does a warehouse hold?  All whose definition lies in the package.
 
 Three sources: ``schema/*.toml`` (entities: a table of versions, a view of the current ones and a
-macro that looks back in time), SQL files of kind ``table``, and SQL files of kind ``facts`` (macros).
+macro that looks back in time), SQL files of kind ``table``, and SQL files of kind ``entities`` and ``facts``
+(macros).
 Versions of withdrawn loads (``ops.withdrawals``) stay in their table; views and macros pass them over.
 Nothing above this floor is imported: only files are read.
 """
@@ -13,6 +14,7 @@ import re
 from collections.abc import Iterator
 
 from crm_analytics.schema import Entity, entities
+from crm_analytics.warehouse.commit_mark import SEQUENCE
 from crm_analytics.warehouse.identifiers import quote_ident
 from crm_analytics.warehouse.sql_file import SqlFile, all_sql_files
 
@@ -72,9 +74,11 @@ def definitions() -> Iterator[str]:
     """Yield every statement that a warehouse needs before its first use; each may be repeated."""
     for schema in SCHEMAS:
         yield f"create schema if not exists {quote_ident(schema)}"
+    yield f"create sequence if not exists {SEQUENCE}"
     yield from (file.text for file in all_sql_files() if file.kind == "table")
     for entity in entities().values():
         yield from _entity_definitions(entity)
+    yield from (_macro(file) for file in all_sql_files() if file.kind == "entities")
     yield from (_macro(file) for file in _in_reading_order(_facts()))
 
 
@@ -130,4 +134,4 @@ def _macro(file: SqlFile) -> str:
         arguments.append("_known_at := null")
     body = re.sub(r"\$([a-z_]+)", r"_\1", file.text)
     name = quote_ident(file.path.stem)
-    return f"create or replace macro facts.{name}({', '.join(arguments)}) as table {body}"
+    return f"create or replace macro {file.kind}.{name}({', '.join(arguments)}) as table {body}"
