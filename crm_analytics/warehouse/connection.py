@@ -253,12 +253,14 @@ class Warehouse:
     def registered(self, **tables: pd.DataFrame | pa.Table) -> Iterator[None]:
         """Make frames or Arrow tables readable in SQL by name while the block runs."""
         cursor = self._cursor()
-        for name, table in tables.items():
-            cursor.register(name, _as_arrow(table))
+        lent = {name: _Lent(_as_arrow(table)) for name, table in tables.items()}
+        for name, table in lent.items():
+            cursor.register(name, table)
         try:
             yield
         finally:
-            for name in tables:
+            for name, table in lent.items():
+                table.take_back()
                 # In a failed transaction nothing can be unregistered; the rollback does it.
                 with suppress(duckdb.TransactionException):
                     cursor.unregister(name)
@@ -429,6 +431,22 @@ class Warehouse:
                 "insert into ops.settings (name, value) values ($name, $value)", name=name, value=value
             )
         self._settings = None
+
+
+class _Lent:
+    """An Arrow table lent to DuckDB: a transaction holds what was registered in it until it ends."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table: pa.Table | None = table
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        if self._table is None:
+            raise errors.StoreError("A table that is no longer registered was read.")
+        return self._table.__arrow_c_stream__(requested_schema)
+
+    def take_back(self) -> None:
+        """Let go of the table."""
+        self._table = None
 
 
 def _check_path(path: Path, read_only: bool) -> None:
