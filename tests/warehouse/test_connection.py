@@ -261,3 +261,14 @@ def test_times_come_as_times_of_the_business_zone(query: str) -> None:
 def test_identities_that_pandas_cannot_hold_say_what_to_do() -> None:
     with Warehouse.open() as wh, pytest.raises(errors.UsageError, match=r"hex\(row_id\)"):
         wh.frame("select row_id from entities.customers")
+
+
+def test_a_table_that_was_read_is_let_go_before_its_transaction_ends() -> None:
+    before = pa.total_allocated_bytes()
+    with Warehouse.open() as wh, wh.transaction():
+        wh.execute("create temp table taken (value bigint)")
+        for _ in range(3):
+            with wh.registered(given=pa.table({"value": pa.array(range(100_000), pa.int64())})):
+                wh.execute("insert into taken select value from given where value < 1")
+        assert pa.total_allocated_bytes() - before < 800_000
+        assert wh.value("select count(*) from taken") == 3
