@@ -13,9 +13,10 @@ from datetime import date
 from typing import Any
 
 from crm_analytics.errors import ModelFileError
+from crm_analytics.modelling import card_pages
 from crm_analytics.modelling.evaluate import Metric
 
-_SHOWN = ("auc", "log_loss", "brier", "calibration_in_the_large", "lift_at_top_decile", "hit_rate", "recall")
+Metrics = dict[str, dict[str, Metric]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,30 @@ class CutoffUse:
     role: str
     row_count: int
     event_rate: float
+
+
+@dataclass(frozen=True)
+class ReliabilityGroup:
+    """What was predicted for some customers of a hold-out, beside what came.
+
+    Attributes
+    ----------
+    as_of : date
+        Day of the hold-out.
+    row_count : int
+        Customers of the group.
+    mean_probability, event_rate : float
+        Predicted and observed, 0..1.
+    low, high : float
+        95 % limits of `event_rate`.
+    """
+
+    as_of: date
+    row_count: int
+    mean_probability: float
+    event_rate: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -68,6 +93,22 @@ class ModelCard:
         One sentence: may it be used, and for what.
     notes : tuple of str
         What a reader must know besides.
+    by_cutoff : dict of str to dict of str to Metric
+        Hold-out day (ISO) -> metrics of the chosen model there; empty where it was not asked.
+    by_segment : dict of str to dict of str to Metric
+        Segment -> metrics of the chosen model for its customers.
+    reliability : tuple of ReliabilityGroup
+        Predicted beside what came, per hold-out day, of the chosen model.
+
+    Examples
+    --------
+    >>> card = ModelCard(
+    ...     name="churn", event="a customer buys nothing in the 90 days that follow", as_of=date(2024, 7, 1),
+    ...     horizon_days=90, cutoffs=(), features=(), metrics={}, baselines=(), chosen="base_rate",
+    ...     verdict="Use with care: unproven.",
+    ... )
+    >>> card.answers()[2]
+    ('May I use it?', 'Use with care: unproven.')
     """
 
     name: str
@@ -76,11 +117,18 @@ class ModelCard:
     horizon_days: int
     cutoffs: tuple[CutoffUse, ...]
     features: tuple[str, ...]
-    metrics: dict[str, dict[str, Metric]]
+    metrics: Metrics
     baselines: tuple[str, ...]
     chosen: str
     verdict: str
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    by_cutoff: Metrics = field(default_factory=dict)
+    by_segment: Metrics = field(default_factory=dict)
+    reliability: tuple[ReliabilityGroup, ...] = ()
+
+    def answers(self) -> tuple[tuple[str, str], ...]:
+        """Return what was predicted, how good it is against doing nothing clever, and whether to use it."""
+        return card_pages.answers(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON types; figures that are not defined become None."""
@@ -93,16 +141,17 @@ class ModelCard:
                 [c.as_of.isoformat(), c.role, c.row_count, _number(c.event_rate)] for c in self.cutoffs
             ],
             "features": list(self.features),
-            "metrics": {
-                model: {
-                    name: [_number(m.value), _number(m.low), _number(m.high)] for name, m in found.items()
-                }
-                for model, found in self.metrics.items()
-            },
+            "metrics": _stored(self.metrics),
             "baselines": list(self.baselines),
             "chosen": self.chosen,
             "verdict": self.verdict,
             "notes": list(self.notes),
+            "by_cutoff": _stored(self.by_cutoff),
+            "by_segment": _stored(self.by_segment),
+            "reliability": [
+                [r.as_of.isoformat(), r.row_count, r.mean_probability, r.event_rate, r.low, r.high]
+                for r in self.reliability
+            ],
         }
 
     @classmethod
@@ -119,16 +168,17 @@ class ModelCard:
                     for as_of, role, rows, rate in stored["cutoffs"]
                 ),
                 features=tuple(stored["features"]),
-                metrics={
-                    model: {
-                        name: Metric(*(_float(value) for value in figures)) for name, figures in found.items()
-                    }
-                    for model, found in stored["metrics"].items()
-                },
+                metrics=_read(stored["metrics"]),
                 baselines=tuple(stored["baselines"]),
                 chosen=str(stored["chosen"]),
                 verdict=str(stored["verdict"]),
                 notes=tuple(stored["notes"]),
+                by_cutoff=_read(stored["by_cutoff"]),
+                by_segment=_read(stored["by_segment"]),
+                reliability=tuple(
+                    ReliabilityGroup(date.fromisoformat(as_of), int(rows), *map(float, rates))
+                    for as_of, rows, *rates in stored["reliability"]
+                ),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelFileError(
@@ -136,49 +186,25 @@ class ModelCard:
             ) from error
 
     def to_markdown(self) -> str:
-        """Return the card as a short Markdown text."""
-        lines = [
-            f"# Model card: {self.name}",
-            "",
-            self.verdict,
-            "",
-            f"- Predicts: {self.event}",
-            f"- As of {self.as_of.isoformat()}, for the {self.horizon_days} days from the day of the score",
-            f"- Model used: {self.chosen}",
-            *(f"- {note}" for note in self.notes),
-            "",
-        ]
-        if self.cutoffs:
-            lines += ["| cutoff | used to | customers | event rate |", "|---|---|---|---|"]
-            lines += [
-                f"| {c.as_of.isoformat()} | {c.role} | {c.row_count:,} | {c.event_rate:.1%} |"
-                for c in self.cutoffs
-            ]
-            lines.append("")
-        return "\n".join(lines + self._metric_lines())
+        """Return the card as Markdown whose tables line up on a terminal."""
+        return card_pages.markdown(self)
 
-    def _metric_lines(self) -> list[str]:
-        names = [name for name in _SHOWN if any(name in found for found in self.metrics.values())]
-        if not names:
-            return []
-        lines = [
-            "| model (hold-out, 95 % interval) | "
-            + " | ".join(name.replace("_", " ") for name in names)
-            + " |",
-            "|---" * (len(names) + 1) + "|",
-        ]
-        for model, found in self.metrics.items():
-            kind = " (baseline)" if model in self.baselines else ""
-            mark = " **used**" if model == self.chosen else ""
-            figures = (_figure(found[name]) if name in found else "" for name in names)
-            lines.append(f"| {model}{kind}{mark} | " + " | ".join(figures) + " |")
-        return [*lines, ""]
+    def _repr_html_(self) -> str:
+        return card_pages.page(self)
 
 
-def _figure(metric: Metric) -> str:
-    if math.isnan(metric.value):
-        return "not defined"
-    return f"{metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})"
+def _stored(metrics: Metrics) -> dict[str, dict[str, list[float | None]]]:
+    return {
+        group: {name: [_number(m.value), _number(m.low), _number(m.high)] for name, m in found.items()}
+        for group, found in metrics.items()
+    }
+
+
+def _read(stored: Mapping[str, Any]) -> Metrics:
+    return {
+        group: {name: Metric(*(_float(value) for value in figures)) for name, figures in found.items()}
+        for group, found in stored.items()
+    }
 
 
 def _number(value: float) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,7 @@ from crm_analytics.modelling.baselines import base_rate, single_feature
 from crm_analytics.modelling.cutoffs import Cutoff, monthly_cutoffs, months_before, rolling_cutoffs
 from crm_analytics.modelling.evaluate import METRICS, evaluate, log_loss_gain
 from crm_analytics.modelling.logistic import LogisticModel, fit_logistic, fit_logistic_by_group
-from crm_analytics.modelling.model_card import CutoffUse, ModelCard
+from crm_analytics.modelling.model_card import CutoffUse, ModelCard, ReliabilityGroup
 from crm_analytics.modelling.saved_model import check_features, load_model, save_model
 from crm_analytics.modelling.training_table import training_table
 
@@ -239,8 +240,8 @@ def test_a_card_survives_json_and_reads_as_text(card: ModelCard) -> None:
     for expected in (
         "May be used.",
         "no order",
-        "| 2024-04-02 | hold-out | 1,200 | 25.0% |",
-        "base_rate (baseline)",
+        "| 2024-04-02 |  hold-out |     1,200 |          25.0% |",
+        "base rate (simple)",
         "not defined",
     ):
         assert expected in text
@@ -303,3 +304,47 @@ def test_features_are_compared_by_name_and_order() -> None:
         check_features(["a", "b"], ["a", "c"], model="churn")
     with pytest.raises(ModelFileError, match="another order"):
         check_features(["a", "b"], ["b", "a"], model="churn")
+
+
+def test_a_card_answers_what_a_marketing_manager_asks(card: ModelCard) -> None:
+    y = np.array([1] * 20 + [0] * 80)
+    p = np.linspace(0.99, 0.01, 100)
+    silence = np.r_[p[50:], p[:50]]
+    judged = {"base_rate": np.full(100, 0.2), "days_since_last_order": silence, "boosted": p}
+    found = replace(
+        card,
+        metrics={name: evaluate(y, values, replicates=20) for name, values in judged.items()},
+        baselines=("base_rate", "days_since_last_order"),
+    )
+    answers = dict(found.answers())
+    assert "no order" in answers["What was predicted?"]
+    compared = answers["How good is it against doing nothing clever?"]
+    assert "50%" in compared
+    assert "blindly, a tenth finds 10 %" in compared
+    assert "the best of the simple ways (base rate) finds 10%" in compared
+    assert "Where 100 came, it had expected 250" in compared
+    assert answers["May I use it?"] == "May be used."
+    beaten = replace(found, chosen="base_rate")
+    assert (
+        "no model that learns beat it"
+        in dict(beaten.answers())["How good is it against doing nothing clever?"]
+    )
+    unproven = replace(found, metrics={})
+    assert "no later window" in dict(unproven.answers())["How good is it against doing nothing clever?"]
+
+
+def test_a_card_lines_up_on_a_terminal_and_is_safe_in_a_notebook(card: ModelCard) -> None:
+    evil = "<script>alert(1)</script>"
+    group = {evil: evaluate([0, 1, 1, 0], [0.2, 0.7, 0.6, 0.4], replicates=5)}
+    rows = (ReliabilityGroup(date(2024, 4, 2), 4, 0.5, 0.5, 0.2, 0.8),)
+    found = replace(card, by_segment=group, by_cutoff={"2024-04-02": group[evil]}, reliability=rows)
+    assert ModelCard.from_dict(json.loads(json.dumps(found.to_dict()))).to_dict() == found.to_dict()
+    text = found.to_markdown()
+    tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert len(tables) == 4
+    for lines in tables:
+        assert len({len(line) for line in lines}) == 1
+    page = found._repr_html_()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert page.count("<table>") == page.count("</table>") == 4
