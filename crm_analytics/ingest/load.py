@@ -38,6 +38,7 @@ from crm_analytics.ingest.reconcile import (
 )
 from crm_analytics.ingest.records import Part
 from crm_analytics.ingest.source import open_source
+from crm_analytics.ingest.stillness import FileState, check_still, state_of
 from crm_analytics.ingest.withdraw import compared_with_withdrawn, records_withdrawn
 from crm_analytics.warehouse import Warehouse, quote_ident
 
@@ -289,6 +290,7 @@ def _try_file(wh: Warehouse, file: Path, call: _Call) -> list[Load]:
 def _load_file(wh: Warehouse, file: Path, call: _Call) -> list[Load]:
     """Load the parts of one file; a refusal is raised where the file has no other part."""
     started_at = datetime.now(UTC)
+    before = state_of(file)
     try:
         parts = open_source(file, max_expanded_bytes=call.max_expanded_bytes)
     except FileRefused as refusal:
@@ -300,7 +302,7 @@ def _load_file(wh: Warehouse, file: Path, call: _Call) -> list[Load]:
             if isinstance(part, FileRefused):
                 _write_refusal(wh, part.file, None, None, call, started_at, part)
                 raise part
-            loads.append(_load_part(wh, part, call))
+            loads.append(_load_part(wh, part, call, before))
         except InputError as refusal:
             if len(parts) == 1:
                 raise
@@ -326,7 +328,7 @@ def _account_of_refusal(file: str, refusal: InputError, load_id: int) -> Load:
     )
 
 
-def _load_part(wh: Warehouse, part: Part, call: _Call) -> Load:
+def _load_part(wh: Warehouse, part: Part, call: _Call, before: FileState | None) -> Load:
     started_at = datetime.now(UTC)
     used: Profile | None = None
     try:
@@ -341,7 +343,9 @@ def _load_part(wh: Warehouse, part: Part, call: _Call) -> Load:
                 told = f"withdrawn as load {withdrawn[0]}; load the file by its name to bring it back"
                 issue = Issue("withdrawn", "", told, withdrawn[1])
                 return _unchanged(wh, part, used, call, started_at, rows_in=withdrawn[1], issues=(issue,))
-            return _store(wh, part, used, call, started_at)
+            account = _store(wh, part, used, call, started_at)
+            check_still(part.path, before, file=part.name)
+            return account
     except InputError as refusal:
         _write_refusal(wh, part.name, part, used, call, started_at, refusal)
         raise
