@@ -75,7 +75,7 @@ class BetaGeoModel(PurchaseModel):
     parameter_names: ClassVar[tuple[str, ...]] = ("r", "alpha", "a", "b")
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     start: ClassVar[Floats] = np.log([0.5, 0.3, 1.0, 3.0])
-    second_start: ClassVar[Floats] = np.log([1.5, 2.0, 0.3, 0.6])
+    second_start: ClassVar[Floats] = np.log([0.3, 0.1, 0.5, 1.0])
     covariate_effects: ClassVar[Mapping[str, tuple[str, float]]] = {
         "purchase": ("alpha", -1.0),
         "dropout": ("a", 1.0),
@@ -115,11 +115,15 @@ class BetaGeoModel(PurchaseModel):
     ) -> tuple[Floats, Floats, Callable[[], Floats] | None]:
         """Return what `rows` says, and second derivatives where the parameters are the same for all."""
         is_common = not any(np.ndim(parameter) for parameter in core)
-        by_x = patterns.frequency.table(self._by_frequency, *core)
+        if is_common:
+            slopes = self._by_frequency(patterns.frequency.values, *core)
+            by_x = patterns.frequency.spread(slopes)
+        else:
+            by_x = patterns.frequency.table(self._by_frequency, *core)
         by_T = patterns.T.table(_by_day, core[1])
         by_t = patterns.recency.table(_by_day, core[1])
         value, scores = np.empty(len(patterns)), np.empty((4, len(patterns)))
-        total = self._bend_by_frequency(core, patterns) if is_common else np.zeros((4, 4))
+        total = self._bend_by_frequency(core, patterns, slopes) if is_common else np.zeros((4, 4))
         for rows in chunks(len(patterns), _CHUNK):
             r = core[0] if np.ndim(core[0]) == 0 else core[0][rows]
             known, d_r, d_a, d_b, shape, leaving, away = by_x(rows)
@@ -141,11 +145,11 @@ class BetaGeoModel(PurchaseModel):
                 total += np.einsum("in,jn->ij", apart * (weight * w_stayed * w_left), apart)
                 total[0, 0] += (weight * scores[0, rows]).sum()
                 total[0, 1] += r * (weight * (1.0 - near)).sum()
+                total[1, 0] = total[0, 1]
                 curved = w_stayed * near_T * (near_T - 1.0) + w_left * near_t * (near_t - 1.0)
                 total[1, 1] += (weight * shape * curved).sum()
                 total[3, 3] += (weight * w_left * away * (away - 1.0)).sum()
-        curvature = -(np.triu(total) + np.triu(total, 1).T)
-        return value, scores.T, (lambda: curvature) if is_common else None
+        return value, scores.T, (lambda: -total) if is_common else None
 
     def _by_frequency(self, x: Floats, r: Any, alpha: Any, a: Any, b: Any) -> Floats:
         """Return what depends on the frequency only.
@@ -171,17 +175,16 @@ class BetaGeoModel(PurchaseModel):
             ]
         )
 
-    def _bend_by_frequency(self, core: Sequence[Any], patterns: Patterns) -> Floats:
+    def _bend_by_frequency(self, core: Sequence[Any], patterns: Patterns, slopes: Floats) -> Floats:
         """Return second derivatives by the log-parameters of what depends on the frequency only."""
         r, _, a, b = core
         x, count = patterns.frequency.values, patterns.customers_by_frequency
-        slopes = self._by_frequency(x, *core)
         b_end = self.b_alive(b, x)
         joint = zeta(2, a + b) - zeta(2, a + b_end)
         total = np.zeros((4, 4))
         total[0, 0] = (count * r**2 * (zeta(2, r + x) - zeta(2, r))).sum()
         total[2, 2] = (count * (a**2 * joint + slopes[2])).sum()
-        total[2, 3] = (count * a * b * joint).sum()
+        total[2, 3] = total[3, 2] = (count * a * b * joint).sum()
         total[3, 3] = (count * (b**2 * (joint - zeta(2, b) + zeta(2, b_end)) + slopes[3])).sum()
         return total
 

@@ -6,8 +6,9 @@ y = t + (exp(q) - 1) / k, where k is the steepness at t, give it without cancell
 alpha < beta.
 
 Against 40-digit arithmetic over c to 5,050, alpha and beta from .01 to 3,000, the largest error of the
-logarithm with 48 nodes is 4e-11; nothing is NaN.  Where the integrand dies long before T, the nodes end where
-it has fallen by exp(-45).
+logarithm with 48 nodes is 4e-11; nothing is NaN.  Where q runs less than 2.5 (most histories), 24 nodes do as
+well (1.3e-10 over the same cases); `nodes_by_row` says where.  Where the integrand dies long before T, the
+nodes end where it has fallen by exp(-45).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 NODES = 48
+FEW_NODES = 24
+_SHORT = 2.5
 _DEAD = 45.0
 _LONG = 8.0
 _HALVINGS = 8
@@ -91,6 +94,12 @@ def leaving_nodes(
     with np.errstate(divide="ignore"):
         log_total = top + np.log(total) + np.log(span) - np.log(steep)
     return LeavingNodes(log_total, weight, at)
+
+
+def nodes_by_row(c: Any, alpha: Any, d: Any, beta: Any, *, start: Floats, end: Floats) -> NDArray[np.intp]:
+    """Return how many nodes each integral of `leaving_nodes` needs; it depends on nothing but its own row."""
+    steep = c / (alpha + start) + d / (beta + start)
+    return np.where(steep * (end - start) < np.expm1(_SHORT), FEW_NODES, NODES)
 
 
 def _living_span(c: Any, alpha: Floats, d: Any, beta: Floats, steep: Floats, span: Floats) -> Floats:

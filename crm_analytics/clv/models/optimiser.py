@@ -32,8 +32,11 @@ _LONGEST_STEP = 2.0
 _CLOSE_ENOUGH = 1e-5
 _SAME_PLACE = 1e-5
 _SAME_ROUGHLY = 1e-2
-_FINE_ENOUGH = 1e-7
+# With exact curvature the step after one of this size would be its square.
+_FINE_ENOUGH, _FINE_ENOUGH_IF_EXACT = 1e-7, 1e-6
 _SMALL_GAIN = 1e-5
+_SAME_HILL = 0.1
+_REMEMBERED = 8
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Estimate:
 
 
 class Likelihood:
-    """A log-likelihood with its derivatives; remembers the last place, so that each costs one pass.
+    """A log-likelihood with its derivatives; remembers the last places, so that each costs one pass.
 
     Parameters
     ----------
@@ -74,8 +77,7 @@ class Likelihood:
 
     def __init__(self, evaluate: Callable[[Floats], Evaluation]) -> None:
         self._evaluate = evaluate
-        self._place: Floats | None = None
-        self._last: Evaluation = (0.0, np.zeros(0), None)
+        self._known: dict[bytes, Evaluation] = {}
 
     @classmethod
     def without_curvature(cls, objective: Objective) -> Likelihood:
@@ -84,14 +86,11 @@ class Likelihood:
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
         """Return value and gradient."""
-        if self._place is None or not np.array_equal(self._place, theta):
-            self._place, self._last = theta.copy(), self._evaluate(theta)
-        return self._last[:2]
+        return self._at(theta)[:2]
 
     def exact_curvature(self, theta: Floats) -> Floats | None:
         """Return minus the second derivatives, if the model gives them."""
-        self(theta)
-        bend = self._last[2]
+        bend = self._at(theta)[2]
         return None if bend is None else bend()
 
     def curvature(self, theta: Floats, step: float = 1e-4) -> Floats:
@@ -105,6 +104,14 @@ class Likelihood:
         ]
         curvature = np.array(rows)
         return np.asarray((curvature + curvature.T) / 2.0)
+
+    def _at(self, theta: Floats) -> Evaluation:
+        place = theta.tobytes()
+        if place not in self._known:
+            if len(self._known) >= _REMEMBERED:
+                del self._known[next(iter(self._known))]
+            self._known[place] = self._evaluate(theta)
+        return self._known[place]
 
 
 def maximise(
@@ -138,12 +145,13 @@ def maximise(
         objective = Likelihood.without_curvature(objective)
     first, second = start, second_start
     if rough is not None:
-        first, second = (_climb(rough, point, rough_customers) for point in (start, second_start))
+        first = _climb(rough, start, rough_customers)
+        second = _climb(rough, second_start, rough_customers, known=first)
     theta = _climb(objective, first, customers)
     if rough is not None and np.abs(first - second).max() < _SAME_ROUGHLY:
         other = theta
     else:
-        other = _climb(objective, second, customers)
+        other = _climb(objective, second, customers, known=theta)
     other_value = objective(other)[0]
     if other_value > objective(theta)[0] + SAME_OPTIMUM:
         theta, other_value = other, objective(theta)[0]
@@ -179,8 +187,8 @@ def maximise(
     return Estimate(theta, value, covariance, Verdict(status, tuple(failures + edges)))
 
 
-def _climb(objective: Likelihood, start: Floats, customers: float) -> Floats:
-    """Return a point near the optimum, by steps clipped to the box.
+def _climb(objective: Likelihood, start: Floats, customers: float, known: Floats | None = None) -> Floats:
+    """Return a point near the optimum, by steps clipped to the box; the known optimum if it is on that hill.
 
     Written out because scipy's L-BFGS-B calls threaded LAPACK for matrices of four numbers, which costs up to
     4 ms a step and makes the result depend on the number of threads.
@@ -188,6 +196,8 @@ def _climb(objective: Likelihood, start: Floats, customers: float) -> Floats:
     theta, (value, gradient) = start.copy(), objective(start)
     inverse, is_scaled = np.eye(len(start)), False
     for _ in range(_MOST_STEPS):
+        if known is not None and _is_on_its_hill(theta, value, known, objective):
+            return known
         stuck = (np.abs(theta) >= BOX) & (np.sign(theta) == np.sign(gradient))
         uphill = np.where(stuck, 0.0, gradient)
         is_close = bool(np.abs(uphill).max() <= _CLOSE_ENOUGH * customers)
@@ -226,6 +236,11 @@ def _climb(objective: Likelihood, start: Floats, customers: float) -> Floats:
     return theta
 
 
+def _is_on_its_hill(theta: Floats, value: float, known: Floats, objective: Likelihood) -> bool:
+    is_near = np.abs(theta - known).max() < _SAME_HILL
+    return bool(is_near and abs(objective(known)[0] - value) < SAME_OPTIMUM / 2.0)
+
+
 def _positive_inverse(curvature: Floats, free: NDArray[np.bool_]) -> Floats:
     """Return the inverse of the curvature among free parameters, made positive, so that steps lead uphill."""
     inner = np.where(np.outer(free, free), curvature, np.diag(np.diag(curvature)))
@@ -252,7 +267,10 @@ def _polish(objective: Likelihood, theta: Floats) -> tuple[float, Floats, Floats
             break
         step = float(np.abs(trial - theta).max())
         theta[:], value, gradient = trial, trial_value, trial_gradient
-        if step < _FINE_ENOUGH:
+        exact = objective.exact_curvature(theta)
+        if exact is not None:
+            measured_at, curvature = theta.copy(), exact
+        if step < (_FINE_ENOUGH if exact is None else _FINE_ENOUGH_IF_EXACT):
             break
     moved = float(np.abs(theta - measured_at).max())
     return value, gradient, objective.curvature(theta) if moved > _SAME_PLACE else curvature

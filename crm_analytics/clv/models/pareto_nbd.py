@@ -25,13 +25,15 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv, gammaln, psi, zeta
 
 from crm_analytics.clv.models.futures import Latent, Luck
-from crm_analytics.clv.models.lifetime_quadrature import NODES, LeavingNodes, leaving_nodes
+from crm_analytics.clv.models.lifetime_quadrature import LeavingNodes, leaving_nodes, nodes_by_row
 from crm_analytics.clv.models.patterns import Histories, Patterns, levels
 from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.clv.models.quadrature import legendre
 
 Floats = NDArray[np.float64]
+Rows = slice | NDArray[np.intp]
 
+NO_NODES = np.zeros(1, dtype=np.intp)
 _CHUNK = 1_024
 _DISCOUNT_NODES = 64
 _FEW, _MANY = 80, 400
@@ -84,7 +86,7 @@ class ParetoNBDModel(PurchaseModel):
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
     has_rough_rows: ClassVar[bool] = True
     start: ClassVar[Floats] = np.log([0.5, 0.3, 0.5, 0.3])
-    second_start: ClassVar[Floats] = np.log([1.5, 2.0, 1.5, 2.0])
+    second_start: ClassVar[Floats] = np.log([0.25, 0.15, 0.25, 0.1])
     covariate_effects: ClassVar[Mapping[str, tuple[str, float]]] = {
         "purchase": ("alpha", -1.0),
         "dropout": ("beta", -1.0),
@@ -125,10 +127,11 @@ class ParetoNBDModel(PurchaseModel):
         """Return what `rows` says, and second derivatives where the parameters are the same for all."""
         size, is_common = len(patterns), not any(np.ndim(parameter) for parameter in core)
         value, scores, bends = np.empty(size), np.empty((size, 4)), np.zeros((4, 4))
-        nodes = _ROUGH_NODES if roughly else NODES
-        for rows, own, part in _parts(core, patterns.histories):
+        known = patterns.histories
+        nodes = np.array([_ROUGH_NODES]) if roughly else self._nodes(core, known)
+        for rows, own, part, each in _parts(core, known, nodes):
             r, alpha, s, beta = own
-            stayed, left, days = self._two_cases(own, part, nodes)
+            stayed, left, days = self._two_cases(own, part, each)
             top = np.maximum(stayed, left)
             w_stayed, w_left = np.exp(stayed - top), np.exp(left - top)
             total = w_stayed + w_left
@@ -176,13 +179,17 @@ class ParetoNBDModel(PurchaseModel):
     def alive(self, core: Sequence[Any], known: Histories) -> Floats:
         """Return P(alive at the end of T); 1 where the last purchase was at the end."""
         result = np.empty(len(known))
-        for rows, own, part in _parts(core, known):
-            stayed, left, _ = self._two_cases(own, part)
+        for rows, own, part, each in _parts(core, known, self._nodes(core, known)):
+            stayed, left, _ = self._two_cases(own, part, each)
             result[rows] = np.exp(stayed - np.logaddexp(stayed, left))
         return result
 
+    def _nodes(self, core: Sequence[Any], known: Histories) -> NDArray[np.intp]:
+        r, alpha, s, beta = core
+        return nodes_by_row(r + known.frequency, alpha, s + 1.0, beta, start=known.recency, end=known.T)
+
     def _two_cases(
-        self, core: Sequence[Any], known: Histories, nodes: int = NODES
+        self, core: Sequence[Any], known: Histories, nodes: int
     ) -> tuple[Floats, Floats, LeavingNodes]:
         """Return the log weights of still being there and of having left, and the nodes of the latter."""
         r, alpha, s, beta = core
@@ -221,7 +228,7 @@ class ParetoNBDModel(PurchaseModel):
     def silence_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
         """Return the chance to stay without buying, or to leave before buying."""
         result = np.empty(len(known))
-        for rows, (r, alpha, s, beta), part in _parts(core, known):
+        for rows, (r, alpha, s, beta), part, _ in _parts(core, known):
             shape, rate, left = r + part.frequency, alpha + part.T, beta + part.T
             stays = np.exp(-shape * np.log1p(days[rows] / rate) - s * np.log1p(days[rows] / left))
             nodes = leaving_nodes(shape, rate, s + 1.0, left, start=0.0 * rate, end=days[rows])
@@ -236,7 +243,7 @@ class ParetoNBDModel(PurchaseModel):
         arrive from the left; they start where a customer that never leaves would be.
         """
         result = np.empty(len(known))
-        for rows, (r, alpha, s, beta), part in _parts(core, known):
+        for rows, (r, alpha, s, beta), part, _ in _parts(core, known):
             shape, rate, left = r + part.frequency, alpha + part.T, beta + part.T
             log_scale = np.log(shape) + shape * np.log(rate) + s * np.log(left)
             wanted = chance[rows]
@@ -261,7 +268,7 @@ class ParetoNBDModel(PurchaseModel):
     def counts_if_alive(self, core: Sequence[Any], known: Histories, days: float, up_to: int) -> Floats:
         """Return P(0), ... P(up_to purchases in the next days): staying, or leaving on one of the days."""
         result = np.empty((len(known), up_to + 1))
-        for rows, (r, alpha, s, beta), part in _parts(core, known):
+        for rows, (r, alpha, s, beta), part, _ in _parts(core, known):
             many = np.maximum(part.frequency, up_to) > _LARGE
             for group, nodes in ((~many, _FEW), (many, _MANY)):
                 if group.any():
@@ -313,11 +320,19 @@ def _bends(
     return total
 
 
-def _parts(core: Sequence[Any], known: Histories) -> Iterator[tuple[slice, list[Any], Histories]]:
-    """Return histories in chunks that fit the processor's cache, with their parameters."""
-    for first in range(0, len(known), _CHUNK):
-        rows = slice(first, first + _CHUNK)
-        yield rows, [value if np.ndim(value) == 0 else value[rows] for value in core], known.take(rows)
+def _parts(
+    core: Sequence[Any], known: Histories, nodes: NDArray[np.intp] = NO_NODES
+) -> Iterator[tuple[Rows, list[Any], Histories, int]]:
+    """Return histories in chunks that fit the processor's cache, with their parameters and number of nodes.
+
+    ``nodes`` is that of every history, or one for all.
+    """
+    for count in np.unique(nodes).tolist():
+        chosen = np.flatnonzero(nodes == count) if len(nodes) > 1 else None
+        for first in range(0, len(known) if chosen is None else len(chosen), _CHUNK):
+            rows: Rows = slice(first, first + _CHUNK)
+            rows = rows if chosen is None else chosen[rows]
+            yield rows, [part if np.ndim(part) == 0 else part[rows] for part in core], known.take(rows), count
 
 
 def _counts(core: Sequence[Floats], known: Histories, days: float, up_to: int, nodes: int) -> Floats:

@@ -78,14 +78,17 @@ class Levels:
     ) -> Callable[[slice], Floats]:
         """Return what `map` returns, for some rows at a time."""
         if all(np.ndim(parameter) == 0 for parameter in parameters):
-            values = np.atleast_2d(function(self.values, *parameters))
-            return lambda rows: np.take(values, self.position[rows], axis=1)
+            return self.spread(np.atleast_2d(function(self.values, *parameters)))
         return lambda rows: np.atleast_2d(
             function(
                 self.values[self.position[rows]],
                 *(value if np.ndim(value) == 0 else np.asarray(value)[rows] for value in parameters),
             )
         )
+
+    def spread(self, table: Floats) -> Callable[[slice], Floats]:
+        """Return rows of numbers, given per distinct value, for some rows of the column at a time."""
+        return lambda rows: np.take(table, self.position[rows], axis=1)
 
     def total(self, weights: Floats) -> Floats:
         """Return the summed weight of each distinct value."""
