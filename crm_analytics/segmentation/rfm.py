@@ -1,7 +1,7 @@
 """Who bought recently, often and for much?  RFM scores and named segments.
 
 Recency in days before as_of, frequency in purchases, money net of returns in the reporting currency.
-Equal values share a score (`rfm.sql` says how); names come from `segment_names.toml`.
+Equal values share a score (`thresholds` says how); names come from `segment_names.toml`.
 Source: Bult and Wansbeek (1995), "Optimal selection for direct mail", Marketing Science 14(4).
 """
 
@@ -13,13 +13,21 @@ import pandas as pd
 
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
-from crm_analytics.segmentation.names import segment_names, segment_of
+from crm_analytics.segmentation.names import SCORES, segment_names, segment_of
+from crm_analytics.segmentation.thresholds import Money, RfmThresholds, learn_limits, score
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 ALL_DAYS = 36_500  # a century: the whole history
 
 
-def rfm(wh: Warehouse, *, as_of: date, window_days: int | None = None) -> pd.DataFrame:
+def rfm(
+    wh: Warehouse,
+    *,
+    as_of: date,
+    window_days: int | None = None,
+    money: Money = "net_spend",
+    thresholds: RfmThresholds | None = None,
+) -> pd.DataFrame:
     """Score every customer who bought before `as_of`, and name the segment.
 
     Parameters
@@ -29,22 +37,28 @@ def rfm(wh: Warehouse, *, as_of: date, window_days: int | None = None) -> pd.Dat
         First day not seen.
     window_days : int, optional
         Look back only that many days; default the whole history.
+    money : {"net_spend", "net_margin"}
+        What the m_score measures: what customers paid, or what was earned by it.
+    thresholds : RfmThresholds, optional
+        Limits of the scores, as from `learn_thresholds`; default those of the customers at hand, so that
+        scores compare customers with each other. Learned limits bring their own window and money.
 
     Returns
     -------
     DataFrame
         One row per customer, ordered by customer_id: customer_id, source_system, source_id,
         days_since_last_order (0 = bought on the day before as_of), order_count, net_spend (reporting
-        currency; missing where a price or rate is unknown), r_score, f_score, m_score (1..5,
-        5 = best), segment. Customers without a purchase, and test or internal ones, are not in it.
-        Where the spend is unknown, the frequency score stands in for m_score in the segment's rule.
+        currency; missing where a price or rate is unknown), net_margin (missing where a cost is unknown),
+        r_score, f_score, m_score (1..5, 5 = best), segment. Customers without a purchase in the window, and
+        test or internal ones, are not in it. Where the money is unknown, the frequency score stands in for
+        m_score in the segment's rule.
 
     Raises
     ------
     CurrencyError
         Orders are in several currencies and no reporting currency was chosen.
     UsageError
-        `window_days` is not positive.
+        `window_days` is not positive, or `money` is neither of the two.
 
     Examples
     --------
@@ -53,18 +67,67 @@ def rfm(wh: Warehouse, *, as_of: date, window_days: int | None = None) -> pd.Dat
     >>> rfm(Warehouse.open(), as_of=date(2025, 7, 1)).empty
     True
     """
+    if thresholds is not None:
+        window_days, money = thresholds.window_days, thresholds.money
+    scored = _measured(wh, as_of=as_of, window_days=window_days, money=money)
+    limits = thresholds or _learned(scored, as_of=as_of, window_days=window_days, money=money)
+    scored["r_score"] = score(scored["days_since_last_order"], limits.r, more_is_better=False)
+    scored["f_score"] = score(scored["order_count"], limits.f, more_is_better=True)
+    scored["m_score"] = score(scored[money], limits.m, more_is_better=True)
+    names = {(r, f, m): segment_of(r, f, m) for r in SCORES for f in SCORES for m in SCORES}
+    named = pd.MultiIndex.from_arrays(
+        [scored["r_score"], scored["f_score"], scored["m_score"].fillna(scored["f_score"])]
+    )
+    scored["segment"] = pd.Series(names).reindex(named).astype("str").to_numpy()
+    return scored
+
+
+def learn_thresholds(
+    wh: Warehouse, *, as_of: date, window_days: int | None = None, money: Money = "net_spend"
+) -> RfmThresholds:
+    """Learn the limits of the RFM scores from the customers of a day, to be used on later days.
+
+    Parameters
+    ----------
+    wh, as_of, window_days, money
+        As of `rfm`.
+
+    Returns
+    -------
+    RfmThresholds
+        Save it with ``save(path)``, read it back with `load_thresholds`. Scoring the same customers with it
+        gives the scores of `rfm` without limits.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> from crm_analytics import Warehouse
+    >>> learn_thresholds(Warehouse.open(), as_of=date(2025, 7, 1)).f
+    (None, None, None, None)
+    """
+    measured = _measured(wh, as_of=as_of, window_days=window_days, money=money)
+    return _learned(measured, as_of=as_of, window_days=window_days, money=money)
+
+
+def _measured(wh: Warehouse, *, as_of: date, window_days: int | None, money: Money) -> pd.DataFrame:
     if window_days is not None and window_days < 1:
         raise UsageError(f"window_days={window_days} must be at least 1; leave it out for the whole history.")
+    if money not in ("net_spend", "net_margin"):
+        raise UsageError(f"money={money!r} is no measure of money here. Use 'net_spend' or 'net_margin'.")
     settle_currency(wh)
-    scored = wh.frame(SqlFile.beside(__file__, "rfm.sql"), as_of=as_of, window_days=window_days or ALL_DAYS)
-    scores = zip(scored["r_score"], scored["f_score"], scored["m_score"], strict=True)
-    scored["segment"] = pd.Series(
-        [segment_of(int(r), int(f), int(f) if pd.isna(m) else int(m)) for r, f, m in scores],
-        index=scored.index,
-        dtype="str",
+    return wh.frame(SqlFile.beside(__file__, "rfm.sql"), as_of=as_of, window_days=window_days or ALL_DAYS)
+
+
+def _learned(measured: pd.DataFrame, *, as_of: date, window_days: int | None, money: Money) -> RfmThresholds:
+    return RfmThresholds(
+        as_of=as_of,
+        window_days=window_days,
+        money=money,
+        r=learn_limits(measured["days_since_last_order"], more_is_better=False),
+        f=learn_limits(measured["order_count"], more_is_better=True),
+        m=learn_limits(measured[money], more_is_better=True),
+        customer_count=len(measured),
     )
-    scored["m_score"] = scored["m_score"].astype("Int64")
-    return scored
 
 
 def segment_table(scored: pd.DataFrame) -> pd.DataFrame:

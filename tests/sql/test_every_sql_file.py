@@ -116,6 +116,11 @@ def _arguments(file: SqlFile) -> dict[str, Any]:
         "k": 5,
         "period_days": 30,
         "born_before": AS_OF,
+        "high_margin_rate": None,
+        "at_risk_days": None,
+        "lapsed_days": None,
+        "is_current_only": False,
+        "segmentation": "rfm",
     }
     return {name: known[name] for name in file.parameters}
 

@@ -1,0 +1,30 @@
+-- kind:    statement
+-- purpose: Since which night is each of tonight's members in its segment without a break?
+-- grain:   segment, member_id
+-- reads:   scores.rule_segments, scores.lead_segments, scores.segment_sizes
+-- columns:
+--   segment        name of the rule
+--   member_id      customer or lead
+--   entered_on     as_of of the first night of this stay
+-- Tonight's members are handed over as the table tonight (segment, member_id).
+with last_night as (
+    select max(as_of) as as_of from scores.segment_sizes where as_of < cast($as_of as date)
+),
+
+before as (
+    select r.segment, r.customer_id as member_id, r.entered_on
+    from scores.rule_segments as r
+    join last_night on last_night.as_of = r.as_of
+    union all
+    select l.segment, l.lead_id, l.entered_on
+    from scores.lead_segments as l
+    join last_night on last_night.as_of = l.as_of
+)
+
+select
+    tonight.segment as segment,
+    tonight.member_id as member_id,
+    coalesce(before.entered_on, cast($as_of as date)) as entered_on
+from tonight
+left join before on before.segment = tonight.segment and before.member_id = tonight.member_id
+order by segment, member_id
