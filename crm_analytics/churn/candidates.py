@@ -1,9 +1,10 @@
 """Which models are tried?  A literal list of candidates and baselines, each with the same answers.
 
-A candidate is fitted on a training table (rows sorted by cutoff and customer), says log-odds of churn per
-row, and splits them into parts per theme (rhythm, value, tickets ...) that, with a constant, add up to the
-log-odds. The learned ones have a level per cutoff besides (`crm_analytics.churn.levels`), which is no part
-of these log-odds: the level of the day that is scored is added to them.
+A candidate is fitted on a training table (``as_of``, ``customer_id``, ``churned`` and features; rows sorted
+by cutoff and customer), says log-odds of churn per row, and splits them into parts per theme (rhythm, value,
+tickets ...; a column without a theme is one of its own) that, with a constant, add up to the log-odds. The
+learned ones have a level per cutoff besides (`crm_analytics.churn.levels`), which is no part of these
+log-odds: the level of the day that is scored is added to them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.churn.boosting import Trees, fit_trees
-from crm_analytics.churn.known import COLUMNS, THEMES_OF_COLUMNS, THEORY
+from crm_analytics.churn.known import CURVE, THEMES_OF_COLUMNS, THEORY
 from crm_analytics.churn.levels import Levels, fit_levels, level_of_rows
 from crm_analytics.churn.tree_parts import contributions
 from crm_analytics.errors import ModelFileError
@@ -29,7 +30,10 @@ Parts = dict[str, Floats]
 # Strength of the ridge: many of the features say nearly the same, and weights of 1 or less drifted apart.
 RIDGE = 30.0
 # How often trees and levels are fitted in turn: the third turn changed nothing on Online Retail and CDNOW.
+# A table of one cutoff has one level, and the first turn finds it.
 TURNS = 2
+# Columns of a training table that are no features.
+NOT_FEATURES = ("as_of", "customer_id", "churned")
 
 
 class Fitted(Protocol):
@@ -85,7 +89,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """The purchase model's own probability of no purchase; `fallback` where it has none."""
+    """What theory alone says: the purchase model, or the curve of contracts; else `fallback`."""
 
     fallback: float
     levels = Levels()
@@ -95,8 +99,8 @@ class ClosedForm:
         return start_of(frame, self.fallback)
 
     def parts(self, frame: pd.DataFrame) -> Parts:
-        """Return the log-odds as the part of the purchase rhythm."""
-        return {"rhythm": self.log_odds(frame)}
+        """Return the log-odds as the part of the theme that theory belongs to."""
+        return {THEMES_OF_COLUMNS[theory_column(frame) or THEORY]: self.log_odds(frame)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fallback."""
@@ -147,6 +151,11 @@ class Linear:
         return cls(single_feature(table, outcome, "days_since_last_order"))
 
     @classmethod
+    def fit_age(cls, table: pd.DataFrame, outcome: Floats, *, seed: int) -> Linear:
+        """Fit on the age of the contract alone."""
+        return cls(single_feature(table, outcome, "contract_age_days"))
+
+    @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Linear:
         """Rebuild what `to_dict` gave."""
         return cls(LogisticModel.from_dict(stored["model"]), Levels.from_list(stored["levels"]))
@@ -167,12 +176,13 @@ class Boosted:
 
     def parts(self, frame: pd.DataFrame) -> Parts:
         """Return exact tree contributions by theme; the starting point belongs to the rhythm."""
-        themes = list(dict.fromkeys(["rhythm", *(THEMES_OF_COLUMNS[name] for name in self.columns)]))
-        groups = [themes.index(THEMES_OF_COLUMNS[name]) for name in self.columns]
+        started = THEMES_OF_COLUMNS[theory_column(frame) or THEORY]
+        themes = list(dict.fromkeys([started, *(theme_of(name) for name in self.columns)]))
+        groups = [themes.index(theme_of(name)) for name in self.columns]
         values = np.asfortranarray(frame[list(self.columns)].to_numpy(dtype=np.float32))
         found = contributions(self.text, values, groups, len(themes))
         parts = {theme: found[:, number] for number, theme in enumerate(themes)}
-        return {**parts, "rhythm": parts["rhythm"] + start_of(frame, self.fallback)}
+        return {**parts, started: parts[started] + start_of(frame, self.fallback)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trees as xgboost's own JSON text."""
@@ -193,7 +203,7 @@ class Boosted:
         fallback = log_odds(base_rate(outcome))
         theory = start_of(table, fallback)
         levels = fit_levels(table, outcome, theory)
-        for _ in range(TURNS):
+        for _ in range(TURNS if len(levels.days) > 1 else 1):
             start = theory + level_of_rows(table, levels)
             text = fit_trees(table[columns], outcome, start=start, seed=seed)
             levels = fit_levels(table, outcome, theory + Trees(text, columns).correction(table))
@@ -254,28 +264,48 @@ class Blend:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One line of the list: how to fit it, how to read it back, and whether it is a baseline."""
+    """One line of the list.
+
+    Attributes
+    ----------
+    fit, from_dict : function
+        How to fit it, and how to read it back.
+    is_baseline : bool
+        One of the simple ones that a learned model has to beat.
+    needs : str
+        Column without which it makes no sense; "" = it takes what there is.
+    """
 
     fit: Callable[..., Fitted]
     from_dict: Callable[[Mapping[str, Any]], Fitted]
     is_baseline: bool
+    needs: str = ""
 
 
 CANDIDATES: dict[str, Candidate] = {
     "base_rate": Candidate(Constant.fit, Constant.from_dict, is_baseline=True),
-    "days_since_last_order": Candidate(Linear.fit_silence, Linear.from_dict, is_baseline=True),
-    "closed_form": Candidate(ClosedForm.fit, ClosedForm.from_dict, is_baseline=True),
+    "days_since_last_order": Candidate(Linear.fit_silence, Linear.from_dict, is_baseline=True, needs=THEORY),
+    "closed_form": Candidate(ClosedForm.fit, ClosedForm.from_dict, is_baseline=True, needs=THEORY),
+    "contract_age": Candidate(Linear.fit_age, Linear.from_dict, is_baseline=True, needs=CURVE),
+    "survival_curve": Candidate(ClosedForm.fit, ClosedForm.from_dict, is_baseline=True, needs=CURVE),
     "logistic": Candidate(Linear.fit_all, Linear.from_dict, is_baseline=False),
     "boosted": Candidate(Boosted.fit, Boosted.from_dict, is_baseline=False),
     "blend": Candidate(Blend.fit, Blend.from_dict, is_baseline=False),
 }
 
 
+def candidates_for(table: pd.DataFrame) -> dict[str, Candidate]:
+    """Return the candidates that make sense with the columns of a table."""
+    return {name: kind for name, kind in CANDIDATES.items() if not kind.needs or kind.needs in table}
+
+
 def fit_all(table: pd.DataFrame, *, seed: int) -> dict[str, Fitted]:
     """Fit every candidate on a training table with both outcomes; the blend takes its two parts as fitted."""
     outcome = outcome_of(table)
     fitted: dict[str, Fitted] = {
-        name: kind.fit(table, outcome, seed=seed) for name, kind in CANDIDATES.items() if name != "blend"
+        name: kind.fit(table, outcome, seed=seed)
+        for name, kind in candidates_for(table).items()
+        if name != "blend"
     }
     linear, boosted = fitted["logistic"], fitted["boosted"]
     assert isinstance(linear, Linear), "the list above says so"
@@ -300,21 +330,35 @@ def outcome_of(table: pd.DataFrame) -> Floats:
     return np.asarray(table["churned"].to_numpy(dtype=np.float64), dtype=np.float64)
 
 
+def theory_column(frame: pd.DataFrame) -> str | None:
+    """Return the column with what theory says, None in a frame without one."""
+    return next((name for name in (THEORY, CURVE) if name in frame), None)
+
+
 def start_of(frame: pd.DataFrame, fallback: float) -> Floats:
-    """Return the closed form's log-odds per row, `fallback` where there is none."""
-    found = frame[THEORY].to_numpy(dtype=np.float64)
+    """Return the log-odds of theory per row, `fallback` where there are none."""
+    column = theory_column(frame)
+    if column is None:
+        return np.full(len(frame), fallback)
+    found = frame[column].to_numpy(dtype=np.float64)
     return np.asarray(np.where(np.isnan(found), fallback, found), dtype=np.float64)
 
 
 def varying(table: pd.DataFrame) -> list[str]:
-    """Return the columns that are known for somebody and not the same for all; the first one if none are."""
-    return [name for name in COLUMNS if table[name].nunique(dropna=False) > 1] or list(COLUMNS[:1])
+    """Return the features that are known for somebody and not the same for all; the first one if none are."""
+    names = [name for name in table.columns if name not in NOT_FEATURES]
+    return [name for name in names if table[name].nunique(dropna=False) > 1] or names[:1]
+
+
+def theme_of(column: str) -> str:
+    """Return the theme of a feature; one that is not ours is a theme of its own."""
+    return THEMES_OF_COLUMNS.get(column, column)
 
 
 def by_theme(columns: tuple[str, ...], contributions: Floats) -> Parts:
     """Add up contributions (rows, columns) by the theme of each column, in the order of the columns."""
     parts: Parts = {}
     for number, column in enumerate(columns):
-        theme = THEMES_OF_COLUMNS[column]
+        theme = theme_of(column)
         parts[theme] = parts.get(theme, np.zeros(len(contributions))) + contributions[:, number]
     return parts

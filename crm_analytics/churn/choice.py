@@ -8,6 +8,7 @@ so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -15,8 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.churn.candidates import CANDIDATES, fit_all, outcome_of
-from crm_analytics.churn.known import THEORY
+from crm_analytics.churn.candidates import CANDIDATES, ClosedForm, fit_all, outcome_of, theory_column
 from crm_analytics.modelling.evaluate import Metric, evaluate, log_loss, log_loss_gain
 from crm_analytics.modelling.logistic import sigmoid
 
@@ -36,6 +36,8 @@ _WORDS = {
     "base_rate": "overall churn rate",
     "days_since_last_order": "curve over days since the last order",
     "closed_form": "purchase model's closed form",
+    "contract_age": "curve over the age of the contract",
+    "survival_curve": "survival curve of the contracts",
     "logistic": "logistic regression",
     "boosted": "boosted-tree model",
     "blend": "mean of logistic regression and boosted trees",
@@ -78,13 +80,7 @@ def choose(table: pd.DataFrame, *, horizon_days: int, seed: int) -> Choice:
     """
     origins = _origins(table, horizon_days)
     if not origins:
-        has_theory = table[THEORY].notna().any()
-        chosen = "closed_form" if has_theory else "base_rate"
-        return Choice(
-            chosen,
-            "Use with care: there is not enough history to judge any model on later days, so the "
-            f"{_WORDS[chosen]} is used, and its probabilities are unproven.",
-        )
+        return judge([], [], table=table, where="", seed=seed)
     judged, odds_of = [], []
     for origin in origins:
         hold_out = table[table["as_of"] == origin]
@@ -95,19 +91,53 @@ def choose(table: pd.DataFrame, *, horizon_days: int, seed: int) -> Choice:
                 for name, fitted in fit_all(_ended(table, origin, horizon_days), seed=seed).items()
             }
         )
-    hold_outs = pd.concat(judged)
-    y = outcome_of(hold_outs)
-    odds = {name: np.concatenate([one[name] for one in odds_of]) for name in CANDIDATES}
+    windows = f"{len(origins)} later windows" if len(origins) > 1 else "a later window"
+    days = tuple(origin.date() for origin in origins)
+    return judge(judged, odds_of, table=table, where=windows, hold_outs=days, seed=seed)
+
+
+def judge(
+    judged: Sequence[pd.DataFrame],
+    odds_of: Sequence[Mapping[str, Floats]],
+    *,
+    table: pd.DataFrame,
+    where: str,
+    hold_outs: tuple[date, ...] = (),
+    seed: int,
+) -> Choice:
+    """Choose by the mean log-loss over parts of the data that no candidate had seen.
+
+    Parameters
+    ----------
+    judged : sequence of DataFrame
+        Rows of each part, with their outcome; without a part, theory or the base rate is used.
+    odds_of : sequence of mapping
+        Per part: candidate -> log-odds of its rows, as fitted without them.
+    table : DataFrame
+        All rows.
+    where : str
+        What the parts are, in words.
+    hold_outs : tuple of date
+        Days on which they begin, if they have one.
+    seed : int
+        Seed of the intervals.
+    """
+    if not judged:
+        return _unproven(table)
+    names = tuple(odds_of[0])
+    rows = pd.concat(judged)
+    y = outcome_of(rows)
+    odds = {name: np.concatenate([one[name] for one in odds_of]) for name in names}
     losses = {
         name: float(
             np.mean(
                 [
-                    log_loss(outcome_of(rows), sigmoid(one[name]))
-                    for rows, one in zip(judged, odds_of, strict=True)
+                    log_loss(outcome_of(part), sigmoid(one[name]))
+                    for part, one in zip(judged, odds_of, strict=True)
                 ]
             )
         )
-        for name in CANDIDATES
+        for name in names
     }
     best_baseline = min((name for name in losses if CANDIDATES[name].is_baseline), key=losses.__getitem__)
     can_judge = min(y.sum(), len(y) - y.sum()) >= MIN_HOLD_OUT_CASES
@@ -116,34 +146,46 @@ def choose(table: pd.DataFrame, *, horizon_days: int, seed: int) -> Choice:
     if is_learned and losses["blend"] < min(losses[chosen] + BLEND_MARGIN, losses[best_baseline]):
         chosen = "blend"
     metrics = {
-        name: evaluate(y, sigmoid(z), customers=hold_outs["customer_id"], seed=seed)
-        for name, z in odds.items()
+        name: evaluate(y, sigmoid(z), customers=rows["customer_id"], seed=seed) for name, z in odds.items()
     }
-    windows = f"{len(origins)} later windows" if len(origins) > 1 else "a later window"
     if not can_judge:
         verdict = (
-            f"Use with care: of {len(y)} customers of {windows} too few left or stayed to judge a "
-            f"learned model, so the {_WORDS[chosen]} is used: {_quality(windows, len(y), metrics[chosen])}."
+            f"Use with care: of {len(y)} customers of {where} too few left or stayed to judge a "
+            f"learned model, so the {_WORDS[chosen]} is used: {_quality(where, len(y), metrics[chosen])}."
         )
     elif chosen == best_baseline:
         verdict = (
             f"No learned model beat the simple ones, so the {_WORDS[chosen]} is used: "
-            f"{_quality(windows, len(y), metrics[chosen])}."
+            f"{_quality(where, len(y), metrics[chosen])}."
         )
     else:
         gain = log_loss_gain(
             y,
             sigmoid(odds[chosen]),
             sigmoid(odds[best_baseline]),
-            customers=hold_outs["customer_id"],
+            customers=rows["customer_id"],
             seed=seed,
         )
         verdict = (
             f"May be used: the {_WORDS[chosen]} is {_BETTER if gain.low > 0.0 else _PERHAPS} "
             f"the best baseline, the {_WORDS[best_baseline]} (log-loss lower by {gain.value:.4f}, 95 % "
-            f"interval {gain.low:.4f} to {gain.high:.4f}): {_quality(windows, len(y), metrics[chosen])}."
+            f"interval {gain.low:.4f} to {gain.high:.4f}): {_quality(where, len(y), metrics[chosen])}."
         )
-    return Choice(chosen, verdict, tuple(origin.date() for origin in origins), metrics)
+    return Choice(chosen, verdict, hold_outs, metrics)
+
+
+def _unproven(table: pd.DataFrame) -> Choice:
+    column = theory_column(table)
+    chosen = "base_rate"
+    if column is not None and table[column].notna().any():
+        chosen = next(
+            name for name, kind in CANDIDATES.items() if kind.fit == ClosedForm.fit and kind.needs == column
+        )
+    return Choice(
+        chosen,
+        "Use with care: there is not enough history to judge any model on customers it has not seen, so the "
+        f"{_WORDS[chosen]} is used, and its probabilities are unproven.",
+    )
 
 
 def _origins(table: pd.DataFrame, horizon_days: int) -> list[pd.Timestamp]:
@@ -169,9 +211,9 @@ def _ended(table: pd.DataFrame, origin: pd.Timestamp, horizon_days: int) -> pd.D
     return table[table["as_of"] + timedelta(days=horizon_days) <= origin]
 
 
-def _quality(windows: str, row_count: int, found: dict[str, Metric]) -> str:
+def _quality(where: str, row_count: int, found: dict[str, Metric]) -> str:
     return (
-        f"on {row_count:,} customers of {windows} it ranks a leaving customer above a staying one in "
+        f"on {row_count:,} customers of {where} it ranks a leaving customer above a staying one in "
         f"{found['auc'].value:.0%} of pairs, and expects {found['calibration_in_the_large'].value:.2f} times "
         "the churn that came"
     )

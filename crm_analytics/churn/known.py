@@ -1,74 +1,58 @@
-"""What do we know of each customer at a day, theory included?  The features, and what the purchase model
-says.
+"""What do we know of each customer at a day, theory included?  The features, and what theory says.
 
-The closed form is the MBG/NBD's probability of no purchase in the horizon (Batislam, Denizel and
-Filiztekin 2007), as log-odds. It is one feature among others, the starting point of the boosted trees, and
-a baseline of its own.
+Theory says log-odds of leaving: for customers who may fall silent the closed form of the purchase model,
+for contracts the curve of their ages (`crm_analytics.churn.kinds`).
 """
 
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from crm_analytics.churn.features import feature_themes, features
-from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
-from crm_analytics.errors import AnalysisError
 from crm_analytics.warehouse import Warehouse
 
+if TYPE_CHECKING:
+    from crm_analytics.churn.kinds import Kind
+
 THEORY = "closed_form_log_odds"
+CURVE = "survival_curve_log_odds"
 # The purchase model knows the rhythm of buying and nothing else, so its word belongs to that theme.
-THEMES_OF_COLUMNS = {**feature_themes(), THEORY: "rhythm"}
-COLUMNS = tuple(THEMES_OF_COLUMNS)
-# What most of the themes, the label and the summary read: computed once per day.
-HELD_FACTS = ("order_days_before", "customers_before")
-_FLOOR = 1e-4
-
-
-def fit_theory(history: pd.DataFrame) -> ModifiedBetaGeoModel | None:
-    """Fit the purchase model on a summary of `crm_analytics.clv`; None when it cannot identify the model."""
-    try:
-        return ModifiedBetaGeoModel().fit(history)
-    except AnalysisError:
-        return None
+THEMES_OF_COLUMNS = {**feature_themes(), THEORY: "rhythm", CURVE: "contracts"}
 
 
 def known(
-    wh: Warehouse,
-    *,
-    as_of: date,
-    horizon_days: int,
-    history: pd.DataFrame,
-    theory: ModifiedBetaGeoModel | None,
+    wh: Warehouse, kind: Kind, *, as_of: date, horizon_days: int, history: pd.DataFrame, theory: Any
 ) -> pd.DataFrame:
-    """Return the features of every customer with a purchase before `as_of`, and the closed form's log-odds.
+    """Return the features of every customer whom a kind of churn asks about, and what theory says.
 
     Parameters
     ----------
     wh : Warehouse
         Where the facts are.
+    kind : Kind
+        Purchases or contracts.
     as_of : date
         First day not seen.
     horizon_days : int
         Window that is to be predicted.
     history : DataFrame
-        ``clv.summary`` at `as_of`.
-    theory : ModifiedBetaGeoModel, optional
-        Fitted purchase model; None = no closed form.
+        ``kind.history`` at `as_of`.
+    theory : optional
+        As ``kind.fit_theory`` returned it; None = theory says nothing.
 
     Returns
     -------
     DataFrame
-        ``customer_id`` (sorted) and ``COLUMNS`` as float64; NaN = unknown.
+        ``customer_id`` (sorted) and ``kind.columns`` as float64; NaN = unknown.
     """
-    frame = features(wh, as_of=as_of, horizon_days=horizon_days)
-    frame[THEORY] = np.nan
-    if theory is not None:
-        # test and internal customers are not in the history, and get no score here
-        silent = theory.probability_no_purchase(history, horizon_days=horizon_days).to_numpy()
-        held = pd.Series(np.clip(silent, _FLOOR, 1.0 - _FLOOR), index=history["customer_id"])
-        held = held.reindex(frame["customer_id"]).to_numpy()
-        frame[THEORY] = np.log(held) - np.log1p(-held)
+    frame = features(wh, as_of=as_of, horizon_days=horizon_days, customers=kind.file(kind.customers))
+    if theory is None:
+        frame[kind.theory_column] = float("nan")
+    else:
+        # test and internal customers have no history, and get no score here
+        found = kind.log_odds(theory, history, horizon_days)
+        frame[kind.theory_column] = found.reindex(frame["customer_id"]).to_numpy()
     return frame

@@ -3,27 +3,23 @@ digest."""
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.churn.candidates import Fitted, Parts, read_candidate
-from crm_analytics.churn.known import COLUMNS
-from crm_analytics.errors import ModelFileError
+from crm_analytics.churn.kinds import kind_of
+from crm_analytics.errors import ModelFileError, UsageError
 from crm_analytics.modelling.logistic import sigmoid
 from crm_analytics.modelling.model_card import ModelCard
 from crm_analytics.modelling.saved_model import check_features, save_model
 from crm_analytics.modelling.saved_model import load_model as read_model
-
-if TYPE_CHECKING:
-    from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
 
 Floats = NDArray[np.float64]
 KIND = "churn"
@@ -35,34 +31,38 @@ class ChurnModel:
 
     Attributes
     ----------
+    kind : str
+        ``purchase`` or ``contract``.
     horizon_days, active_days : int
-        The event it predicts (see the module).
+        The event it predicts (see the module); `active_days` is 0 for contracts.
     as_of : date
         No label it saw ends after this day: it may score at `as_of` or later.
     chosen : str
         Key of ``CANDIDATES``.
     fitted : Fitted
         The chosen candidate, fitted on all cutoffs.
-    theory : ModifiedBetaGeoModel | None
-        Purchase model behind the closed form; None where the data could not identify it.
+    theory : ModifiedBetaGeoModel | DiscreteHazard | None
+        What the kind's theory was fitted to be; None where the data could not identify it.
     theme_means : dict of str to float
         Mean part of each theme over the training rows: what reasons are measured against.
     card : ModelCard
         What was predicted, how well, and the verdict.
     """
 
+    kind: str
     horizon_days: int
     active_days: int
     as_of: date
     chosen: str
     fitted: Fitted
-    theory: ModifiedBetaGeoModel | None
+    theory: Any
     theme_means: dict[str, float]
     card: ModelCard
 
     def probability(self, frame: pd.DataFrame, *, as_of: date) -> Floats:
         """Return the churn probability per row of a frame of `crm_analytics.churn.known.known` at a day."""
-        check_features(COLUMNS, [name for name in frame.columns if name != "customer_id"], model=KIND)
+        needed = kind_of(self.kind).columns
+        check_features(needed, [name for name in frame.columns if name != "customer_id"], model=KIND)
         return sigmoid(self.fitted.log_odds(frame) + self.fitted.levels.expected(as_of))
 
     def relative_parts(self, frame: pd.DataFrame) -> Parts:
@@ -72,17 +72,19 @@ class ChurnModel:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model as one JSON file with its own digest; returns the path."""
+        kind = kind_of(self.kind)
         content = {
+            "kind": self.kind,
             "horizon_days": self.horizon_days,
             "active_days": self.active_days,
             "as_of": self.as_of.isoformat(),
             "chosen": self.chosen,
             "fitted": self.fitted.to_dict(),
-            "theory": None if self.theory is None else json.loads(self.theory.to_json()),
+            "theory": None if self.theory is None else kind.to_dict(self.theory),
             "theme_means": self.theme_means,
             "card": self.card.to_dict(),
         }
-        return save_model(path, kind=KIND, features=COLUMNS, content=content)
+        return save_model(path, kind=KIND, features=kind.columns, content=content)
 
 
 def load_model(path: str | os.PathLike[str]) -> ChurnModel:
@@ -93,21 +95,21 @@ def load_model(path: str | os.PathLike[str]) -> ChurnModel:
     ModelFileError
         Not our file, changed since it was written, another kind of model, or trained on other features.
     """
-    from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
-
     found, content = read_model(path, kind=KIND)
-    check_features(COLUMNS, found, model=KIND)
     try:
+        kind = kind_of(content["kind"])
+        check_features(kind.columns, found, model=KIND)
         theory = content["theory"]
         return ChurnModel(
+            kind=content["kind"],
             horizon_days=int(content["horizon_days"]),
             active_days=int(content["active_days"]),
             as_of=date.fromisoformat(content["as_of"]),
             chosen=content["chosen"],
             fitted=read_candidate(content["chosen"], content["fitted"]),
-            theory=None if theory is None else ModifiedBetaGeoModel.from_json(json.dumps(theory)),
+            theory=None if theory is None else kind.from_dict(theory),
             theme_means={theme: float(mean) for theme, mean in content["theme_means"].items()},
             card=ModelCard.from_dict(content["card"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
         raise ModelFileError(f"{Path(path).name}: incomplete ({error!r}). Train the model again.") from error

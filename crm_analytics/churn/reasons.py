@@ -332,6 +332,35 @@ def reasons(frame: pd.DataFrame, parts: dict[str, Floats], raises: Bools) -> tup
     return empty
 
 
+def reason_codes(parts: dict[str, Floats], raises: Bools) -> list[str | None]:
+    """Return the theme that raises the risk of each row most, for rules and lists that act on reasons.
+
+    Parameters
+    ----------
+    parts, raises
+        As in `reasons`.
+
+    Returns
+    -------
+    list of str or None
+        A theme (rhythm, tickets, engagement ...); None where the reasons speak for staying, or where no
+        theme raises the log-odds by at least ``SMALLEST``.
+
+    Examples
+    --------
+    >>> moves = {"rhythm": np.array([0.4, 0.4]), "tickets": np.array([0.9, -0.2])}
+    >>> reason_codes(moves, np.array([True, False]))
+    ['tickets', None]
+    """
+    if not parts:
+        return [None] * len(raises)
+    themes = list(parts)
+    moves = np.column_stack([parts[theme] for theme in themes])
+    strongest = np.argmax(moves, axis=1)
+    matters = raises & (moves[np.arange(len(moves)), strongest] >= SMALLEST)
+    return [themes[theme] if said else None for theme, said in zip(strongest, matters, strict=True)]
+
+
 def _say(
     frame: pd.DataFrame,
     themes: list[str],

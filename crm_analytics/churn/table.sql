@@ -10,6 +10,7 @@
 --   reason_1             strongest reason for the direction of the score, in words; NULL = none
 --   reason_2             second reason
 --   reason_3             third reason
+--   reason_code          theme of the first reason where it raises the risk (rhythm, tickets ...); else NULL
 --   status               ok, new, low_information, inactive (left already) or excluded (test, internal)
 create table if not exists scores.churn (
     as_of date not null,
@@ -19,5 +20,6 @@ create table if not exists scores.churn (
     reason_1 varchar,
     reason_2 varchar,
     reason_3 varchar,
+    reason_code varchar,
     status varchar not null
 )

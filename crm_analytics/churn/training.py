@@ -2,10 +2,11 @@
 time.
 
 Event: a customer who bought in the `active_days` before a day places no order in the `horizon_days` from
-it on. Cutoffs walk back from `as_of` month by month, so that every label ended before `as_of` and each
-season can be compared with the same one of the year before. Candidates are compared on up to three of them
-as they would have met them (`crm_analytics.churn.choice`); the best is then fitted once more on all
-cutoffs. A learned model that does not beat the baselines there is not used.
+it on; or none of a customer's contracts runs any more at the end of the horizon. Cutoffs walk back from
+`as_of` month by month, so that every label ended before `as_of` and each season can be compared with the
+same one of the year before. Candidates are compared on up to three of them as they would have met them
+(`crm_analytics.churn.choice`); the best is then fitted once more on all cutoffs. A learned model that does
+not beat the baselines there is not used.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from datetime import date, datetime
 import numpy as np
 import pandas as pd
 
-from crm_analytics import clv
-from crm_analytics.churn.candidates import CANDIDATES, outcome_of
+from crm_analytics.churn.candidates import CANDIDATES, candidates_for, outcome_of
 from crm_analytics.churn.choice import Choice, choose
-from crm_analytics.churn.known import COLUMNS, HELD_FACTS, fit_theory, known
+from crm_analytics.churn.kinds import LEAVING, Kind, kind_of
+from crm_analytics.churn.known import known
 from crm_analytics.churn.model import KIND, ChurnModel
 from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.facts import settle_currency
 from crm_analytics.modelling.cutoffs import Cutoff, monthly_cutoffs, months_before
 from crm_analytics.modelling.model_card import CutoffUse, ModelCard
 from crm_analytics.modelling.training_table import training_table
-from crm_analytics.warehouse import SqlFile, Warehouse
+from crm_analytics.warehouse import Warehouse
 
 # Two years, so that the last windows have the same season a year before, and three hold-outs before them.
 MAX_MONTHS = 24
@@ -40,7 +41,14 @@ _ACTIVE_DAYS_UNKNOWN = 365
 
 
 def train(
-    wh: Warehouse, *, as_of: date, horizon_days: int = 90, active_days: int | None = None, seed: int = 0
+    wh: Warehouse,
+    *,
+    as_of: date,
+    horizon_days: int = 90,
+    active_days: int | None = None,
+    kind: str = "purchase",
+    leaving: str = "any",
+    seed: int = 0,
 ) -> ChurnModel:
     """Train, compare and choose a churn model whose labels all end at or before `as_of`.
 
@@ -51,11 +59,16 @@ def train(
     as_of : date
         First day not seen. The model may be used to score at this day.
     horizon_days : int, default 90
-        Length of the window without an order that is called churn.
+        Length of the window without an order (in which the contracts end) that is called churn.
     active_days : int, optional
         Who has not bought for longer than this has left already. Default: the length that 95 of 100 pauses
         between a customer's purchase days do not exceed, but not less than the horizon; 365 where nobody
-        came back.
+        came back. Purchases only.
+    kind : str, default "purchase"
+        ``purchase``: customers fall silent. ``contract``: customers whose last contract ends.
+    leaving : str, default "any"
+        For contracts: ``voluntary`` (cancelled by the customer, or let run out) or ``involuntary`` (ended
+        by us) counts only these ends as churn; who left in the other way counts as not churned.
     seed : int, default 0
         Seed of the trees' sampling and of the intervals.
 
@@ -67,10 +80,11 @@ def train(
     Raises
     ------
     NotEnoughData
-        No cutoff fits between the first purchase and `as_of`, nobody was active, or all of them (or none)
-        churned.
+        No cutoff fits between the first purchase (contract) and `as_of`, nobody was active, or all of them
+        (or none) churned.
     UsageError
-        `horizon_days` or `active_days` is below 1, or `as_of` is no date.
+        `horizon_days` or `active_days` is below 1, `as_of` is no date, `kind` or `leaving` is not known or
+        does not fit the other.
 
     Examples
     --------
@@ -79,12 +93,16 @@ def train(
     ...
     crm_analytics.errors.NotEnoughData: There is no purchase before 2024-01-01...
     """
-    _check(as_of, horizon_days, active_days)
+    asked = kind_of(kind)
+    _check(as_of, horizon_days, active_days, kind, leaving)
     settle_currency(wh)
-    first_on, usual_gap = _history(wh, as_of)
-    active = active_days or max(horizon_days, usual_gap or _ACTIVE_DAYS_UNKNOWN)
+    if kind == "contract":
+        first_on, active = _first_contract(wh, asked, as_of), 0
+    else:
+        first_on, usual_gap = _first_purchase(wh, asked, as_of)
+        active = active_days or max(horizon_days, usual_gap or _ACTIVE_DAYS_UNKNOWN)
     cutoffs = _cutoffs(first_on, as_of, horizon_days)
-    table = _table(wh, cutoffs, active_days=active)
+    table = _table(wh, asked, cutoffs, active_days=active, leaving=leaving)
     events, rows = int(table["churned"].sum()), len(table)
     if events in (0, rows):
         raise NotEnoughData(
@@ -95,32 +113,47 @@ def train(
     choice = choose(table, horizon_days=horizon_days, seed=seed)
     fitted = CANDIDATES[choice.chosen].fit(table, outcome_of(table), seed=seed)
     return ChurnModel(
+        kind=kind,
         horizon_days=horizon_days,
         active_days=active,
         as_of=as_of,
         chosen=choice.chosen,
         fitted=fitted,
-        theory=fit_theory(clv.summary(wh, as_of=as_of)),
+        theory=asked.fit_theory(asked.history(wh, as_of=as_of)),
         theme_means={theme: float(np.mean(part)) for theme, part in fitted.parts(table).items()},
         card=ModelCard(
             name=KIND,
-            event=(
-                f"a customer who bought in the {active} days before the day of the score places no order in "
-                f"the {horizon_days} days from it on"
-            ),
+            event=_event(kind, leaving, active, horizon_days),
             as_of=as_of,
             horizon_days=horizon_days,
             cutoffs=tuple(_use(table, cutoff, choice) for cutoff in cutoffs),
-            features=COLUMNS,
+            features=asked.columns,
             metrics=choice.metrics,
-            baselines=tuple(name for name, kind in CANDIDATES.items() if kind.is_baseline),
+            baselines=tuple(name for name, one in candidates_for(table).items() if one.is_baseline),
             chosen=choice.chosen,
             verdict=choice.verdict,
         ),
     )
 
 
-def _check(as_of: date, horizon_days: int, active_days: int | None) -> None:
+def _event(kind: str, leaving: str, active_days: int, horizon_days: int) -> str:
+    if kind == "contract":
+        how = (
+            ""
+            if leaving == "any"
+            else f", {'by their own will' if leaving == 'voluntary' else 'ended by us'}"
+        )
+        return (
+            "a customer with a running contract on the day of the score has none any more "
+            f"{horizon_days} days later{how}"
+        )
+    return (
+        f"a customer who bought in the {active_days} days before the day of the score places no order in "
+        f"the {horizon_days} days from it on"
+    )
+
+
+def _check(as_of: date, horizon_days: int, active_days: int | None, kind: str, leaving: str) -> None:
     if not isinstance(as_of, date) or isinstance(as_of, datetime):
         raise UsageError(f"as_of={as_of!r} is no date. Use datetime.date(2024, 1, 1).")
     if horizon_days < 1:
@@ -129,11 +162,25 @@ def _check(as_of: date, horizon_days: int, active_days: int | None) -> None:
         raise UsageError(
             f"active_days={active_days} must be at least 1; leave it out to take it from the data."
         )
+    if leaving not in LEAVING:
+        raise UsageError(f"leaving={leaving!r} is not known. Use {', '.join(LEAVING)}.")
+    if kind == "contract" and active_days is not None:
+        raise UsageError("active_days is for purchases: of contracts those that run are asked about.")
+    if kind != "contract" and leaving != "any":
+        raise UsageError(f"leaving={leaving!r} is for contracts: who only stops to buy gives no notice.")
 
 
-def _history(wh: Warehouse, as_of: date) -> tuple[date, int | None]:
+def _first_contract(wh: Warehouse, kind: Kind, as_of: date) -> date:
+    """Return the first day of the first contract."""
+    first_on: date | None = wh.rows(kind.file(kind.first_day), as_of=as_of)[0][0]
+    if first_on is None:
+        raise NotEnoughData(f"There is no contract before {as_of}, so none can end.")
+    return first_on
+
+
+def _first_purchase(wh: Warehouse, kind: Kind, as_of: date) -> tuple[date, int | None]:
     """Return the first purchase day and the usual longest pause in days."""
-    found = wh.rows(SqlFile.beside(__file__, "history.sql"), as_of=as_of)
+    found = wh.rows(kind.file(kind.first_day), as_of=as_of)
     first_on, _customers, _gaps, usual_gap = found[0]
     if first_on is None:
         raise NotEnoughData(f"There is no purchase before {as_of}, so nobody can be about to leave.")
@@ -145,8 +192,8 @@ def _cutoffs(first_on: date, as_of: date, horizon_days: int) -> tuple[Cutoff, ..
     cutoffs = monthly_cutoffs(end_on=as_of, horizon_days=horizon_days, first_on=first_on, max_months=months)
     if not cutoffs:
         raise NotEnoughData(
-            f"Purchases begin on {first_on}; a label of {horizon_days} days that ends before {as_of} needs "
-            "an earlier start. Use a shorter horizon_days or a later as_of."
+            f"Facts begin on {first_on}; a label of {horizon_days} days that ends before {as_of} needs an "
+            "earlier start. Use a shorter horizon_days or a later as_of."
         )
     # On the very first days there is no history to learn a rhythm from.
     for horizons in range(SETTLED_HORIZONS, 0, -1):
@@ -165,31 +212,34 @@ def _thinned(cutoffs: tuple[Cutoff, ...], as_of: date) -> tuple[Cutoff, ...]:
     return tuple(one for one in cutoffs if one in third or one.as_of in season)
 
 
-def _table(wh: Warehouse, cutoffs: tuple[Cutoff, ...], *, active_days: int) -> pd.DataFrame:
+def _table(
+    wh: Warehouse, kind: Kind, cutoffs: tuple[Cutoff, ...], *, active_days: int, leaving: str
+) -> pd.DataFrame:
     def label(cutoff: Cutoff) -> pd.DataFrame:
-        rows = wh.frame(
-            SqlFile.beside(__file__, "label.sql"),
-            as_of=cutoff.as_of,
-            horizon_days=cutoff.horizon_days,
-            active_days=active_days,
-        )
+        file = kind.file(kind.label)
+        given = {"as_of": cutoff.as_of, "horizon_days": cutoff.horizon_days, "active_days": active_days}
+        rows = wh.frame(file, **{name: given[name] for name in file.parameters})
+        if leaving != "any":
+            rows["churned"] = (rows["churn_kind"] == leaving).astype("int64")
+        rows = rows[["customer_id", "churned"]]
         return _drawn(rows, MAX_TRAINING_ROWS // len(cutoffs))
 
     def features_at(cutoff: Cutoff) -> pd.DataFrame:
-        history = clv.summary(wh, as_of=cutoff.as_of)
+        history = kind.history(wh, as_of=cutoff.as_of)
         return known(
             wh,
+            kind,
             as_of=cutoff.as_of,
             horizon_days=cutoff.horizon_days,
             history=history,
-            theory=fit_theory(history),
+            theory=kind.fit_theory(history),
         )
 
     return training_table(
         cutoffs,
         features=features_at,
         label=label,
-        around=lambda cutoff: wh.holding(*HELD_FACTS, as_of=cutoff.as_of),
+        around=lambda cutoff: wh.holding(*kind.held_facts, as_of=cutoff.as_of),
     )
 
 

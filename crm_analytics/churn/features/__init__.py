@@ -1,8 +1,7 @@
 """What was known of each customer at as_of?  One SQL file per theme, joined into one table.
 
 Each file of this folder is a theme: one row per customer of whom the theme knows something. Customers
-without such a row have NaN there: unknown, not zero. The customers of the table are those with a purchase
-before as_of.
+without such a row have NaN there: unknown, not zero.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from crm_analytics.warehouse import SqlFile, Warehouse
 if TYPE_CHECKING:
     import pandas as pd
 
-# In this order they are computed, joined and shown; `rhythm` comes first because it names the customers.
+# In this order they are computed, joined and shown.
 THEMES = (
     "rhythm",
     "value",
@@ -44,7 +43,9 @@ def feature_themes() -> dict[str, str]:
     }
 
 
-def features(wh: Warehouse, *, as_of: date, horizon_days: int) -> pd.DataFrame:
+def features(
+    wh: Warehouse, *, as_of: date, horizon_days: int, customers: SqlFile | None = None
+) -> pd.DataFrame:
     """Return what was known of every customer who had bought before `as_of`.
 
     Parameters
@@ -56,6 +57,9 @@ def features(wh: Warehouse, *, as_of: date, horizon_days: int) -> pd.DataFrame:
     horizon_days : int
         Length of the window that is to be predicted (the seasonal theme looks at the same days of last
         year).
+    customers : SqlFile, optional
+        Who is asked about: a file with one row per ``customer_id``, parameter ``as_of``. Default: everybody
+        with a purchase before `as_of`.
 
     Returns
     -------
@@ -71,10 +75,11 @@ def features(wh: Warehouse, *, as_of: date, horizon_days: int) -> pd.DataFrame:
     import pandas as pd
 
     given = {"as_of": as_of, "horizon_days": horizon_days}
+    asked = wh.frame(customers or SqlFile.load(Path(__file__).parents[1] / "customers.sql"), as_of=as_of)
+    index = pd.Index(asked["customer_id"]).sort_values()
     parts: list[pd.DataFrame] = []
     for theme in THEMES:
         file = theme_file(theme)
         frame = wh.frame(file, **{name: given[name] for name in file.parameters}).set_index("customer_id")
-        frame = frame.astype("float64")
-        parts.append(frame.reindex(parts[0].index) if parts else frame.sort_index())
+        parts.append(frame.astype("float64").reindex(index))
     return pd.concat(parts, axis="columns").reset_index()

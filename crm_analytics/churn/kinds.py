@@ -1,0 +1,143 @@
+"""What is leaving?  Two kinds: customers who fall silent, and customers whose contracts end.
+
+| kind     | who is asked about                         | leaving                               |
+|----------|--------------------------------------------|---------------------------------------|
+| purchase | bought in the `active_days` before the day | no purchase in the horizon            |
+| contract | a contract runs on the day before          | none runs any more at the horizon's end |
+
+Theory is, in this order, the MBG/NBD's probability of no purchase and the discrete-time hazard by age.
+All else is shared: features, candidates, choice, scores. Theory is one feature among others, the starting
+point of the boosted trees, and a baseline of its own. Sources: Batislam, Denizel and Filiztekin (2007) for
+the closed form; `crm_analytics.churn.hazards` for the curve.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crm_analytics import clv
+from crm_analytics.churn.features import feature_themes
+from crm_analytics.churn.hazards import DiscreteHazard, contract_durations, fit_hazard
+from crm_analytics.churn.known import CURVE, THEORY
+from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
+from crm_analytics.errors import AnalysisError, UsageError
+from crm_analytics.warehouse import SqlFile
+
+LEAVING = ("any", "voluntary", "involuntary")
+_FLOOR = 1e-4
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of leaving.
+
+    Attributes
+    ----------
+    label, customers, first_day : str
+        SQL files of this folder: who is asked about and left, who gets a score, how far back facts reach.
+    theory_column : str
+        Column with the log-odds that theory says.
+    history : function of Warehouse and date to DataFrame
+        What theory is fitted on and applied to.
+    fit_theory : function of that DataFrame
+        The fitted theory; None when the data cannot identify it.
+    probability : function of theory, history and horizon_days to Series
+        What theory says per customer_id.
+    to_dict, from_dict : function
+        Theory as plain JSON types and back.
+    held_facts : tuple of str
+        What most of its SQL reads: computed once per day.
+    """
+
+    label: str
+    customers: str
+    first_day: str
+    theory_column: str
+    history: Callable[..., pd.DataFrame]
+    fit_theory: Callable[[pd.DataFrame], Any]
+    probability: Callable[[Any, pd.DataFrame, int], pd.Series]
+    to_dict: Callable[[Any], Any]
+    from_dict: Callable[[Any], Any]
+    held_facts: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the features of a model of this kind, theory last."""
+        return (*feature_themes(), self.theory_column)
+
+    def file(self, name: str) -> SqlFile:
+        """Return one of its SQL files."""
+        return SqlFile.beside(__file__, name)
+
+    def log_odds(self, theory: Any, history: pd.DataFrame, horizon_days: int) -> pd.Series:
+        """Return the log-odds of leaving by customer_id, as theory sees them."""
+        held = np.clip(self.probability(theory, history, horizon_days), _FLOOR, 1.0 - _FLOOR)
+        return np.log(held) - np.log1p(-held)
+
+
+def kind_of(name: str) -> Kind:
+    """Return a kind by its name; UsageError when there is none such."""
+    if name not in KINDS:
+        raise UsageError(f"kind={name!r} is not known. Kinds of churn: {', '.join(KINDS)}.")
+    return KINDS[name]
+
+
+def _fit_purchases(history: pd.DataFrame) -> ModifiedBetaGeoModel | None:
+    try:
+        return ModifiedBetaGeoModel().fit(history)
+    except AnalysisError:
+        return None
+
+
+def _no_purchase(theory: ModifiedBetaGeoModel, history: pd.DataFrame, horizon_days: int) -> pd.Series:
+    silent = theory.probability_no_purchase(history, horizon_days=horizon_days).to_numpy()
+    return pd.Series(silent, index=history["customer_id"].to_numpy())
+
+
+def _fit_lives(history: pd.DataFrame) -> DiscreteHazard | None:
+    try:
+        return fit_hazard(history["life_days"], history["is_ended"])
+    except AnalysisError:
+        return None
+
+
+def _all_end(theory: DiscreteHazard, history: pd.DataFrame, horizon_days: int) -> pd.Series:
+    """A customer leaves when each running contract ends; they are taken to end independently."""
+    running = history[~history["is_ended"]]
+    ends = theory.probability_within(running["life_days"], horizon_days=horizon_days)
+    logs = pd.Series(np.log(np.clip(ends, 1e-12, 1.0)), index=running["customer_id"].to_numpy())
+    return np.exp(logs.groupby(level=0, sort=True).sum())
+
+
+KINDS: dict[str, Kind] = {
+    "purchase": Kind(
+        label="label.sql",
+        customers="customers.sql",
+        first_day="history.sql",
+        theory_column=THEORY,
+        history=clv.summary,
+        fit_theory=_fit_purchases,
+        probability=_no_purchase,
+        to_dict=lambda theory: json.loads(theory.to_json()),
+        from_dict=lambda stored: ModifiedBetaGeoModel.from_json(json.dumps(stored)),
+        held_facts=("order_days_before", "customers_before"),
+    ),
+    "contract": Kind(
+        label="contract_label.sql",
+        customers="contract_customers.sql",
+        first_day="contract_history.sql",
+        theory_column=CURVE,
+        history=contract_durations,
+        fit_theory=_fit_lives,
+        probability=_all_end,
+        to_dict=lambda theory: theory.to_dict(),
+        from_dict=DiscreteHazard.from_dict,
+        held_facts=("order_days_before", "customers_before", "contracts_before"),
+    ),
+}

@@ -1,0 +1,173 @@
+"""Is contractual churn labelled, trained and scored right?  By hand on a few contracts, and on the sample
+company."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from crm_analytics import churn
+from crm_analytics.churn import contract_durations
+from crm_analytics.churn.kinds import kind_of
+from crm_analytics.churn.model import ChurnModel
+from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.warehouse import Warehouse
+from tests import build
+
+AS_OF = date(2024, 7, 1)
+COMPANY_AS_OF = date(2025, 1, 1)
+
+
+def contract(number: str, customer: str, started: str, **more: Any) -> dict[str, Any]:
+    return {
+        "source_id": number,
+        "customer_source_id": customer,
+        "started_on": started,
+        "created_at": started,
+        **more,
+    }
+
+
+@pytest.fixture(scope="module")
+def wh() -> Iterator[Warehouse]:
+    """One customer per way of staying or leaving, around 1 July 2024."""
+    with build.warehouse(
+        customers=[{"source_id": "own", "is_internal": True, "created_at": "2024-01-01"}],
+        contracts=[
+            contract(
+                "V1", "cancels", "2024-01-01", renews=True, cancelled_on="2024-08-10", cancel_kind="voluntary"
+            ),
+            contract("V2", "unpaid", "2024-01-01", cancelled_on="2024-07-20", cancel_kind="involuntary"),
+            contract("V3", "runs out", "2024-01-01", ends_on="2024-07-31", renews=False),
+            contract("V4", "renews", "2024-01-01", ends_on="2024-07-31", renews=True),
+            contract("V5", "later", "2024-01-01", cancelled_on="2024-10-01", cancel_kind="voluntary"),
+            contract("V6", "changes plan", "2024-01-01", cancelled_on="2024-07-20", cancel_kind="voluntary"),
+            contract("V7", "changes plan", "2024-07-21"),
+            contract("V8", "has two", "2024-01-01", cancelled_on="2024-07-20", cancel_kind="voluntary"),
+            contract("V9", "has two", "2024-03-01"),
+            contract("V10", "gone", "2024-01-01", cancelled_on="2024-03-01", cancel_kind="voluntary"),
+            contract("V11", "own", "2024-01-01", cancelled_on="2024-07-20", cancel_kind="voluntary"),
+            contract("V12", "not yet", "2024-07-01"),
+        ],
+    ) as opened:
+        yield opened
+
+
+def test_the_label_tells_who_left_and_how(wh: Warehouse) -> None:
+    kind = kind_of("contract")
+    found = wh.frame(kind.file(kind.label), as_of=AS_OF, horizon_days=90).set_index("customer_id")
+    found.index = found.index.str[8:]
+    assert found["churned"].to_dict() == {
+        "cancels": 1, "unpaid": 1, "runs out": 1, "renews": 0, "later": 0, "changes plan": 0, "has two": 0,
+    }  # fmt: skip
+    kinds = found["churn_kind"]
+    assert kinds.dropna().to_dict() == {
+        "cancels": "voluntary",
+        "unpaid": "involuntary",
+        "runs out": "voluntary",
+    }
+    # the horizon is [as_of, as_of + horizon_days): a cancellation on its last day counts
+    short = wh.frame(kind.file(kind.label), as_of=AS_OF, horizon_days=40).set_index("customer_id")
+    longer = wh.frame(kind.file(kind.label), as_of=AS_OF, horizon_days=41).set_index("customer_id")
+    assert (short.loc["default:cancels", "churned"], longer.loc["default:cancels", "churned"]) == (0, 1)
+
+
+def test_lives_end_on_the_first_day_without_the_contract(wh: Warehouse) -> None:
+    found = contract_durations(wh, as_of=date(2024, 9, 1)).set_index("contract_id")
+    found.index = found.index.str[8:]
+    assert found.loc["V3", ["life_days", "is_ended", "end_kind"]].tolist() == [213, True, "voluntary"]
+    assert found.loc["V2", ["life_days", "end_kind"]].tolist() == [201, "involuntary"]
+    assert found.loc["V4", ["life_days", "is_ended"]].tolist() == [244, False]
+    assert "V11" not in found.index  # internal
+
+
+@pytest.fixture(scope="module")
+def model(company: Warehouse) -> ChurnModel:
+    return churn.train(company, as_of=COMPANY_AS_OF, kind="contract")
+
+
+@pytest.fixture(scope="module")
+def scores(company: Warehouse, model: ChurnModel) -> pd.DataFrame:
+    return churn.score(company, model, as_of=COMPANY_AS_OF)
+
+
+def test_the_sample_companys_contracts_are_scored(
+    company: Warehouse, model: ChurnModel, scores: pd.DataFrame
+) -> None:
+    assert "running contract" in model.card.event
+    assert {"base_rate", "contract_age", "survival_curve"} <= set(model.card.baselines)
+    assert "days_since_last_order" not in model.card.metrics
+    losses = {name: found["log_loss"].value for name, found in model.card.metrics.items()}
+    best = min(losses[name] for name in model.card.baselines)
+    assert losses[model.chosen] <= best + 0.002
+    asked = scores["churn_probability"].notna()
+    assert asked.sum() > 100
+    assert scores.loc[asked, "churn_probability"].between(0, 1, inclusive="neither").all()
+    assert set(scores["status"]) <= {"ok", "new", "inactive", "excluded"}
+    running = company.rows(
+        "select distinct customer_id from facts.contracts_before($as_of) where is_active", as_of=COMPANY_AS_OF
+    )
+    excluded = set(scores.loc[scores["status"] == "excluded", "customer_id"])
+    assert set(scores.loc[asked, "customer_id"]) == {row[0] for row in running} - excluded
+
+
+def test_as_many_contracts_end_as_are_expected(company: Warehouse, scores: pd.DataFrame) -> None:
+    kind = kind_of("contract")
+    truth = company.frame(kind.file(kind.label), as_of=COMPANY_AS_OF, horizon_days=90).set_index(
+        "customer_id"
+    )
+    told = scores.set_index("customer_id").loc[truth.index, "churn_probability"]
+    left = truth["churned"].sum()
+    # the share that leaves within a quarter is known to about two standard deviations
+    assert abs(told.sum() - left) < 2.5 * np.sqrt(np.sum(told * (1 - told)))
+
+
+def test_later_events_change_neither_model_nor_scores(
+    company_with_a_poisoned_future: Warehouse, model: ChurnModel, scores: pd.DataFrame, tmp_path: Path
+) -> None:
+    again = churn.train(company_with_a_poisoned_future, as_of=COMPANY_AS_OF, kind="contract")
+    assert again.save(tmp_path / "a.json").read_bytes() == model.save(tmp_path / "b.json").read_bytes()
+    found = churn.score(company_with_a_poisoned_future, again, as_of=COMPANY_AS_OF)
+    assert_frame_equal(found, scores, check_exact=True)
+
+
+def test_a_saved_contract_model_gives_the_same_bits(
+    company: Warehouse, model: ChurnModel, scores: pd.DataFrame, tmp_path: Path
+) -> None:
+    back = churn.load_model(model.save(tmp_path / "contracts.json"))
+    assert back.kind == "contract"
+    assert_frame_equal(churn.score(company, back, as_of=COMPANY_AS_OF), scores, check_exact=True)
+
+
+def test_voluntary_ends_alone_are_fewer(company: Warehouse, model: ChurnModel) -> None:
+    own_will = churn.train(company, as_of=COMPANY_AS_OF, kind="contract", leaving="voluntary")
+    rates = zip(own_will.card.cutoffs, model.card.cutoffs, strict=True)
+    assert all(one.event_rate <= both.event_rate for one, both in rates)
+    assert sum(use.event_rate for use in own_will.card.cutoffs) > 0
+    assert "by their own will" in own_will.card.event
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kind": "lease"}, "Kinds of churn: purchase, contract"),
+        ({"kind": "contract", "leaving": "angry"}, "Use any, voluntary, involuntary"),
+        ({"kind": "contract", "active_days": 30}, "active_days is for purchases"),
+        ({"leaving": "voluntary"}, "is for contracts"),
+    ],
+)
+def test_kinds_that_do_not_fit_are_refused(given: dict[str, Any], message: str, wh: Warehouse) -> None:
+    with pytest.raises(UsageError, match=message):
+        churn.train(wh, as_of=AS_OF, **given)
+
+
+def test_without_contracts_there_is_not_enough_data() -> None:
+    with build.warehouse() as empty, pytest.raises(NotEnoughData, match="no contract before 2024-07-01"):
+        churn.train(empty, as_of=AS_OF, kind="contract")

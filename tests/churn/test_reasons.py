@@ -1,0 +1,96 @@
+"""Do reasons ever contradict the score, or say what is not true of the customer?"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crm_analytics.churn.known import THEMES_OF_COLUMNS
+from crm_analytics.churn.reasons import SMALLEST, WORDINGS, Wording, reason_codes, reasons
+
+THEMES = tuple(dict.fromkeys(wording.theme for wording in WORDINGS))
+COLUMNS = tuple(dict.fromkeys(THEMES_OF_COLUMNS))
+
+
+def says(wording: Wording, text: str) -> bool:
+    """Tell whether a text is the wording, with whatever figures."""
+    parts = [re.escape(part) for part in re.split(r"\{[^}]*\}", wording.text)]
+    return re.fullmatch(r"[-\d.,%na]+".join(parts), text) is not None
+
+
+def scored(seed: int) -> tuple[pd.DataFrame, dict[str, np.ndarray], np.ndarray]:
+    """Features, parts and directions of forty customers, without any sense but of every kind."""
+    draw = np.random.default_rng(seed)
+    size = 40
+    kinds = [np.full(size, np.nan), draw.integers(0, 4, size), draw.integers(0, 400, size)]
+    kinds += [draw.uniform(-1.0, 1.5, size)]
+    frame = pd.DataFrame(
+        {name: np.choose(draw.integers(0, len(kinds), size), kinds) for name in COLUMNS}, dtype="float64"
+    )
+    themes = draw.permutation(THEMES)[: draw.integers(1, 6)].tolist()
+    moves = [0.0, SMALLEST, *draw.normal(0.0, 1.0, 20)]
+    parts = {theme: draw.choice(moves, size) for theme in themes}
+    return frame, parts, draw.random(size) < 0.5
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=5)
+def test_a_reason_moves_the_score_in_its_direction_and_is_true_of_the_customer(seed: int) -> None:
+    frame, parts, raises = scored(seed)
+    found = reasons(frame, parts, raises)
+    codes = reason_codes(parts, raises)
+    for row in range(len(frame)):
+        said = [texts[row] for texts in found]
+        strong = sorted((part[row] if raises[row] else -part[row] for part in parts.values()), reverse=True)
+        # as many reasons as themes move the score that way, strongest first and without a gap
+        assert [text is not None for text in said] == [
+            place < len(strong) and strong[place] >= SMALLEST for place in range(3)
+        ]
+        for text in filter(None, said):
+            meant = [w for w in WORDINGS if w.raises == raises[row] and says(w, text) and w.theme in parts]
+            assert any(
+                (parts[w.theme][row] > 0) == raises[row] and bool(w.when(frame.iloc[[row]]).iloc[0])
+                for w in meant
+            ), (text, bool(raises[row]))
+        if codes[row] is not None:
+            assert raises[row]
+            assert any(says(w, said[0] or "") and w.theme == codes[row] for w in WORDINGS if w.raises)
+        else:
+            assert not raises[row] or said[0] is None
+
+
+@pytest.mark.parametrize("theme", sorted(set(THEMES_OF_COLUMNS.values())))
+@pytest.mark.parametrize("raises", [True, False])
+def test_every_theme_of_a_feature_can_be_worded_in_both_directions(theme: str, raises: bool) -> None:
+    last = [wording for wording in WORDINGS if (wording.theme, wording.raises) == (theme, raises)][-1:]
+    assert last, f"{theme} has no wording that {'raises' if raises else 'lowers'}"
+    unknown = pd.DataFrame({name: [float("nan")] for name in COLUMNS}, dtype="float64")
+    assert bool(last[0].when(unknown).iloc[0]), "the last wording says no more than the model does"
+
+
+def test_a_wording_shows_columns_that_exist() -> None:
+    for wording in WORDINGS:
+        assert set(wording.columns) <= set(COLUMNS), wording.text
+        assert wording.text.count("{") == len(wording.columns)
+
+
+def test_a_long_silence_is_worded_with_the_usual_rhythm() -> None:
+    frame = pd.DataFrame({name: [float("nan")] for name in COLUMNS}, dtype="float64").assign(
+        days_since_last_order=64.0, mean_gap_days=21.0, silence_ratio=64 / 21, order_day_count=9.0
+    )
+    first, second, third = reasons(frame, {"rhythm": np.array([0.8])}, np.array([True]))
+    assert first == ["silent 64 days, usually buys every 21"]
+    assert (second, third) == ([None], [None])
+    [lowered] = reasons(frame, {"rhythm": np.array([-0.8])}, np.array([False]))[0]
+    assert lowered == "loyal: 9 order days so far"
+
+
+def test_nothing_known_is_no_reason() -> None:
+    empty = pd.DataFrame({name: [float("nan")] for name in COLUMNS}, dtype="float64")
+    assert reasons(empty, {}, np.array([True]))[0] == [None]
+    assert reason_codes({}, np.array([True])) == [None]
