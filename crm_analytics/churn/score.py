@@ -1,14 +1,14 @@
 """How likely is each customer to leave in the coming window, and why?  Scores of a trained model at a day.
 
-Everybody who has ever bought gets a row. Only active customers get a probability: who has been silent for
-longer than the model's `active_days` has left already.
+Everybody who has ever bought (had a contract) gets a row. Only active customers get a probability: who has
+been silent for longer than the model's `active_days`, or has no running contract, has left already.
 
 | status          | meaning                                                                    | probability |
 |-----------------|----------------------------------------------------------------------------|-------------|
-| ok              | bought on two days or more                                                 | yes         |
+| ok              | bought on two days or more; a contract runs                                | yes         |
 | low_information | bought on one day only, more than thirty days ago                          | yes         |
-| new             | bought on one day only, in the last thirty days                            | yes         |
-| inactive        | nothing bought in the last `active_days`: already gone                     | no          |
+| new             | bought on one day only, in the last thirty days; contract begun in them    | yes         |
+| inactive        | nothing bought in the last `active_days`, no running contract: gone        | no          |
 | excluded        | test or internal record                                                    | no          |
 """
 
@@ -20,14 +20,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics import clv
 from crm_analytics.churn.candidates import Parts
-from crm_analytics.churn.known import HELD_FACTS, known
+from crm_analytics.churn.kinds import kind_of
+from crm_analytics.churn.known import known
 from crm_analytics.churn.model import ChurnModel
 from crm_analytics.churn.reasons import reason_codes, reasons
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
-from crm_analytics.warehouse import SqlFile, Warehouse
+from crm_analytics.warehouse import Warehouse
 
 # A probability below the first is low, from the second on high.
 RISK_CUTS = (0.35, 0.65)
@@ -36,7 +36,7 @@ _NEW_DAYS = 30
 
 
 def score(wh: Warehouse, model: ChurnModel, *, as_of: date) -> pd.DataFrame:
-    """Score every customer with a purchase before `as_of`.
+    """Score every customer with a purchase (a contract) before `as_of`.
 
     Parameters
     ----------
@@ -67,17 +67,19 @@ def score(wh: Warehouse, model: ChurnModel, *, as_of: date) -> pd.DataFrame:
             f"Score at {model.as_of} or later, or train with as_of={as_of}."
         )
     settle_currency(wh)
-    with wh.holding(*HELD_FACTS, as_of=as_of):
+    kind = kind_of(model.kind)
+    with wh.holding(*kind.held_facts, as_of=as_of):
         frame = known(
             wh,
+            kind,
             as_of=as_of,
             horizon_days=model.horizon_days,
-            history=clv.summary(wh, as_of=as_of),
+            history=kind.history(wh, as_of=as_of),
             theory=model.theory,
         )
-        result = wh.frame(SqlFile.beside(__file__, "customers.sql"), as_of=as_of)
-    frame = frame.set_index("customer_id").loc[result["customer_id"]].reset_index()
-    status = _status(frame, result.pop("is_excluded").to_numpy(dtype=bool), model.active_days)
+        result = wh.frame(kind.file(kind.customers), as_of=as_of)
+    result = result.sort_values("customer_id", ignore_index=True)
+    status = _status(frame, result.pop("is_excluded").to_numpy(dtype=bool), model)
     active = np.isin(status, ("ok", "new", "low_information"))
     probability = np.full(len(frame), np.nan)
     probability[active] = model.probability(frame[active], as_of=as_of)
@@ -96,11 +98,15 @@ def score(wh: Warehouse, model: ChurnModel, *, as_of: date) -> pd.DataFrame:
     return result
 
 
-def _status(frame: pd.DataFrame, is_excluded: NDArray[np.bool_], active_days: int) -> NDArray[np.str_]:
+def _status(frame: pd.DataFrame, is_excluded: NDArray[np.bool_], model: ChurnModel) -> NDArray[np.str_]:
+    if model.kind == "contract":
+        age = frame["contract_age_days"].to_numpy()
+        names = ["excluded", "inactive", "new"]
+        return np.select([is_excluded, np.isnan(age), age < _NEW_DAYS], names, default="ok")
     silent = frame["days_since_last_order"].to_numpy()
     single = frame["order_day_count"].to_numpy() == 1
     return np.select(
-        [is_excluded, silent >= active_days, single & (silent < _NEW_DAYS), single],
+        [is_excluded, silent >= model.active_days, single & (silent < _NEW_DAYS), single],
         ["excluded", "inactive", "new", "low_information"],
         default="ok",
     )
