@@ -95,6 +95,8 @@ def load(
 ) -> None:
     """Load export files into the warehouse; options here go before those of crm.toml."""
     import crm_analytics as crm
+    from crm_analytics.ingest.ledger import last_load_id
+    from crm_analytics.ingest.load import refused_load
 
     given = {
         "profile": profile,
@@ -121,19 +123,18 @@ def load(
     how = asdict(settings.ingest) | {name: value for name, value in given.items() if value is not None}
     skipped = _check_paths(paths)
     done: list[Load] = []
-    refused: list[CrmError] = []
+    refused_paths = 0
     with open_warehouse(settings) as wh, out.byte_progress("load") as progress:
         for path in paths:
             try:
                 done += crm.load(wh, path, **how, force=force, show_values=True, progress=progress)
             except InputError as refusal:
-                refused.append(refusal)
+                refused_paths += 1
+                done.append(refused_load(path.name, refusal, last_load_id(wh)))
     _show_loads(done, skipped, as_json=as_json)
-    for error in refused:
-        out.print_error("Refused", str(error))
     show_trouble(done)
-    if refused or any(load.trouble for load in done):
-        raise typer.Exit(SOME_REFUSED if done else FAILED)
+    if any(load.trouble for load in done):
+        raise typer.Exit(FAILED if refused_paths == len(paths) else SOME_REFUSED)
 
 
 @app.command()

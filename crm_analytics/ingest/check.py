@@ -17,7 +17,7 @@ from crm_analytics.ingest.headers import HeaderIndex, find_columns
 from crm_analytics.ingest.mapping import Issue, MappedBlock, Mapper, MappingPlan, plan_mapping
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.ingest.readers import headers, read
-from crm_analytics.ingest.recognise import detect, profile
+from crm_analytics.ingest.recognise import asked_profile, detect
 from crm_analytics.ingest.records import Block, Part
 from crm_analytics.ingest.source import open_source
 
@@ -124,10 +124,11 @@ def check_profile(
 
     Raises
     ------
-    ProfileError
-        A profile or an option is wrong.
+    UsageError
+        No such profile, or an option that cannot be.
     """
-    named = profile(profile_name) if profile_name is not None else None
+    asked_profile(None, **options)
+    named = asked_profile(profile_name, **options) if profile_name is not None else None
     checks = []
     for part in open_source(path):
         if isinstance(part, FileRefused):
@@ -139,26 +140,22 @@ def check_profile(
                 _check(part, used, received_at, timezone, show_values=show_values, most_records=most_records)
             )
         except (FileRefused, ProfileError) as refusal:
-            if isinstance(refusal, ProfileError) and named is not None:
-                raise
             checks.append(ProfileCheck(part.name, profile_name or "", refusal=str(refusal)))
     return checks
 
 
 def _used(part: Part, named: Profile | None, options: Mapping[str, Any]) -> Profile:
     """Return the profile to read a part by, with the options and its own delimiter in place."""
-    asked = Profile("options", ()).with_options(**options)
     if named is None:
-        found, delimiter = detect(part.name, headers(part, asked.dialect))
+        found, delimiter = detect(part.name, headers(part, asked_profile(None, **options).dialect))
         return found.with_options(**{**options, "delimiter": delimiter or None})
-    used = named.with_options(**options)
-    if used.dialect.delimiter is not None:
-        return used
-    split = headers(part, used.dialect)
+    if named.dialect.delimiter is not None:
+        return named
+    split = headers(part, named.dialect)
     delimiter, _ = max(
-        split, key=lambda one: len(find_columns(HeaderIndex(one[1]), used.sources, used.headers).places)
+        split, key=lambda one: len(find_columns(HeaderIndex(one[1]), named.sources, named.headers).places)
     )
-    return used.with_options(delimiter=delimiter or None)
+    return named.with_options(delimiter=delimiter or None)
 
 
 def _check(

@@ -184,9 +184,14 @@ class Quarantine:
         return f"value #{digest[:12]}"
 
 
+def last_load_id(wh: Warehouse) -> int:
+    """Return the number of the last load; 0 before the first."""
+    return int(wh.value("select coalesce(max(load_id), 0) from ops.loads"))
+
+
 def next_load_id(wh: Warehouse) -> int:
     """Return the number of the next load."""
-    return int(wh.value("select coalesce(max(load_id), 0) + 1 from ops.loads"))
+    return last_load_id(wh) + 1
 
 
 def write_entry(wh: Warehouse, entry: Entry, issues: Sequence[Issue] = ()) -> None:

@@ -9,6 +9,7 @@ receipt, when the caller gives none, and when the load began and ended.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -27,7 +28,7 @@ from crm_analytics.ingest.mapping import Issue
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.ingest.quarantine import ID_COLUMN
 from crm_analytics.ingest.readers import headers
-from crm_analytics.ingest.recognise import detect, profile
+from crm_analytics.ingest.recognise import asked_profile, detect
 from crm_analytics.ingest.reconcile import (
     Control,
     controls_of,
@@ -37,10 +38,10 @@ from crm_analytics.ingest.reconcile import (
     write_controls,
 )
 from crm_analytics.ingest.records import Part
+from crm_analytics.ingest.seen_before import Seen, seen_before, supersede
 from crm_analytics.ingest.source import open_source
 from crm_analytics.ingest.stillness import FileState, check_still, state_of
-from crm_analytics.ingest.withdraw import compared_with_withdrawn, records_withdrawn
-from crm_analytics.warehouse import Warehouse, quote_ident
+from crm_analytics.warehouse import Warehouse
 
 # What a load of any size leaves to DuckDB's tables; the rest of the process takes about as much again.
 MEMORY_LIMIT = "768MB"
@@ -56,8 +57,8 @@ class Load:
         Name of the file.
     profile : str | None
         Profile it was read by; None when none was found.
-    status : {"loaded", "unchanged", "refused"}
-        "unchanged": the same bytes were loaded before.
+    status : {"loaded", "unchanged", "withdrawn", "refused"}
+        "unchanged": the same bytes were loaded before; "withdrawn": they were, and were taken back.
     rows_in, rows_loaded, rows_quarantined, rows_merged : int
         ``rows_in`` is the sum of the other three; all zero for a refused file.
     reasons : dict of str to int
@@ -74,7 +75,7 @@ class Load:
 
     file: str
     profile: str | None
-    status: Literal["loaded", "unchanged", "refused"]
+    status: Literal["loaded", "unchanged", "withdrawn", "refused"]
     rows_in: int
     rows_loaded: int
     rows_quarantined: int
@@ -90,13 +91,16 @@ class Load:
         """Why nothing of the file came in, in a sentence: refused, or every record set aside; else None."""
         if self.status == "refused":
             return self.issues[0].detail if self.issues else f"{self.file}: refused."
+        waiting = [one.detail for one in self.issues if one.issue == "still_set_aside"]
+        if waiting:
+            return f"{self.file}: {waiting[0]}"
         if self.rows_in == 0 or self.rows_loaded + self.rows_merged > 0:
             return None
         reason = next(iter(self.reasons))
         return (
             f"{self.file}: none of its {self.rows_in:,} records could be loaded; the commonest reason is "
-            f"{reason} ({self.reasons[reason]:,}). The records are in ops.quarantine; mend the file, or say "
-            "how it is written, and load it again."
+            f"{reason} ({self.reasons[reason]:,}). They are in quarantine (`crm-analytics quarantine`); "
+            "say how the file is written, and load it again by its name."
         )
 
 
@@ -194,9 +198,9 @@ def load(
     FileRefused
         A single file (of a single part) was refused; nothing of it was loaded.
     ProfileError
-        A profile or option is wrong, or no profile (or several) fits a single file.
+        No profile (or several) fits a single file.
     UsageError
-        No such file, or a time that cannot be read.
+        No such file, a profile or option that cannot be, or a time that cannot be read: nothing was recorded.
 
     Examples
     --------
@@ -236,6 +240,7 @@ def load(
         is_forced=force,
         control_totals=read_totals(control_totals or {}),
     )
+    asked_profile(profile, **call.options)
     given = Path(path)
     if given.is_file():
         return _load_file(wh, given, call)
@@ -284,7 +289,7 @@ def _try_file(wh: Warehouse, file: Path, call: _Call) -> list[Load]:
     try:
         return _load_file(wh, file, call)
     except InputError as refusal:
-        return [_account_of_refusal(file.name, refusal, int(wh.value("select max(load_id) from ops.loads")))]
+        return [refused_load(file.name, refusal, ledger.last_load_id(wh))]
 
 
 def _load_file(wh: Warehouse, file: Path, call: _Call) -> list[Load]:
@@ -307,12 +312,13 @@ def _load_file(wh: Warehouse, file: Path, call: _Call) -> list[Load]:
             if len(parts) == 1:
                 raise
             name = part.file if isinstance(part, FileRefused) else part.name
-            load_id = int(wh.value("select max(load_id) from ops.loads"))
-            loads.append(_account_of_refusal(name, refusal, load_id))
+            load_id = ledger.last_load_id(wh)
+            loads.append(refused_load(name, refusal, load_id))
     return loads
 
 
-def _account_of_refusal(file: str, refusal: InputError, load_id: int) -> Load:
+def refused_load(file: str, refusal: InputError, load_id: int) -> Load:
+    """Return the account of a file that was refused under that number."""
     reason = refusal.reason if isinstance(refusal, FileRefused) else "no_profile"
     return Load(
         file=file,
@@ -334,18 +340,22 @@ def _load_part(wh: Warehouse, part: Part, call: _Call, before: FileState | None)
     try:
         used = _profile_of(part, call)
         with wh.frugal(MEMORY_LIMIT), wh.transaction():
-            known = _loaded_before(wh, part, used, call)
-            if known is not None:
-                return _unchanged(wh, part, used, call, started_at, rows_in=known)
-            withdrawn = records_withdrawn(wh, part.sha256, used.sha256) if call.is_folder else None
-            if withdrawn is not None:
-                # What was taken back does not come again because the file still lies in the folder.
-                told = f"withdrawn as load {withdrawn[0]}; load the file by its name to bring it back"
-                issue = Issue("withdrawn", "", told, withdrawn[1])
-                return _unchanged(wh, part, used, call, started_at, rows_in=withdrawn[1], issues=(issue,))
-            account = _store(wh, part, used, call, started_at)
-            check_still(part.path, before, file=part.name)
+            seen = seen_before(
+                wh,
+                part,
+                used,
+                received_at=call.received_at,
+                is_dated=call.is_dated,
+                is_folder=call.is_folder,
+            )
+            if seen is None:
+                account = _store(wh, part, used, call, started_at)
+                check_still(part.path, before, file=part.name)
+                return account
+            account = _unchanged(wh, part, used, call, started_at, seen)
+        if not call.control_totals:
             return account
+        return _with_totals(wh, part, used, call, account)
     except InputError as refusal:
         _write_refusal(wh, part.name, part, used, call, started_at, refusal)
         raise
@@ -356,8 +366,7 @@ def _profile_of(part: Part, call: _Call) -> Profile:
     options = call.options
     delimiter: str | None
     if call.profile is None:
-        asked = Profile("options of load", ()).with_options(**options)
-        split = headers(part, asked.dialect)
+        split = headers(part, asked_profile(None, **options).dialect)
         if any(ID_COLUMN in names for _, names in split):
             raise FileRefused(
                 f"{part.name}: these are records of the quarantine. Use replay, and keep them out of folders "
@@ -368,7 +377,7 @@ def _profile_of(part: Part, call: _Call) -> Profile:
             )
         found, delimiter = detect(part.name, split)
     else:
-        found = profile(call.profile).with_options(**options)
+        found = asked_profile(call.profile, **options)
         delimiter = found.dialect.delimiter or _delimiter_for(part, found)
     chosen = found.with_options(**(options | {"delimiter": delimiter or None}))
     return replace(chosen, source_system=call.source_system or chosen.source_system)
@@ -409,11 +418,11 @@ def _store(wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: da
         rows_merged=taken.rows_in - taken.quarantine.count - taken.stored.records,
         reasons=taken.quarantine.reasons,
         load_id=load_id,
-        issues=taken.issues,
+        issues=taken.issues + supersede(wh, part, load_id),
         rows_removed=sum(taken.removed.values()),
         controls=controls_of(wh, load_id),
     )
-    ledger.write_entry(wh, _entry(account, part, used, call, started_at), taken.issues)
+    ledger.write_entry(wh, _entry(account, part, used, call, started_at), account.issues)
     ledger.write_entities(wh, load_id, taken.stored.entities, taken.removed)
     if taken.quarantine.count:
         write_layout(
@@ -429,75 +438,47 @@ def _store(wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: da
 
 
 def _unchanged(
-    wh: Warehouse,
-    source: Part,
-    used: Profile,
-    call: _Call,
-    started_at: datetime,
-    *,
-    rows_in: int,
-    issues: tuple[Issue, ...] = (),
+    wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: datetime, seen: Seen
 ) -> Load:
     account = Load(
-        file=source.name,
+        file=part.name,
         profile=used.name,
-        status="unchanged",
-        rows_in=rows_in,
+        status=seen.status,
+        rows_in=seen.rows_in,
         rows_loaded=0,
         rows_quarantined=0,
-        rows_merged=rows_in,
+        rows_merged=seen.rows_in,
         load_id=ledger.next_load_id(wh),
-        issues=issues,
+        issues=seen.issues,
     )
-    ledger.write_entry(wh, _entry(account, source, used, call, started_at), issues)
+    ledger.write_entry(wh, _entry(account, part, used, call, started_at), seen.issues)
     return account
 
 
-def _loaded_before(wh: Warehouse, source: Part, used: Profile, call: _Call) -> int | None:
-    """Return the number of records of an earlier load of the same bytes in the same way, if there was one.
-
-    A file that still lies where it was says nothing new. One that is delivered anew (under another name,
-    over a file of other bytes, or with a later received_at) may take back a value that was changed since:
-    then it is read again. A file of which every record was set aside was not loaded: it is tried again.
-    So is one that was withdrawn, or compared with a load that was withdrawn since.
-    """
-    rows = wh.rows(
-        "select load_id, rows_in, received_at < $received_at from ops.loads "
-        "anti join ops.withdrawals using (load_id) "
-        "where status = 'loaded' and file_sha256 = $file_sha256 and profile_sha256 = $profile_sha256 "
-        "and rows_quarantined < greatest(rows_in, 1) order by load_id desc limit 1",
-        file_sha256=source.sha256,
-        profile_sha256=used.sha256,
-        received_at=call.received_at,
-    )
-    if not rows:
-        return None
-    load_id, rows_in, is_later = rows[0]
-    if compared_with_withdrawn(wh, load_id):
-        return None
-    last_bytes = wh.value(
-        "select file_sha256 from ops.loads where status in ('loaded', 'unchanged') and file = $file "
-        "order by load_id desc limit 1",
-        file=source.name,
-    )
-    is_delivered_anew = last_bytes != source.sha256 or (call.is_dated and is_later)
-    if is_delivered_anew and _has_revisions_since(wh, used, load_id):
-        return None
-    return int(rows_in)
+class _NotKept(Exception):
+    """Rolls a transaction back of which nothing is to be kept."""
 
 
-def _has_revisions_since(wh: Warehouse, used: Profile, load_id: int) -> bool:
-    """Did a later load change something that was known of the layout's entities in that system?"""
-    return any(
-        wh.rows(
-            f"select 1 from entities.{quote_ident(name + '_versions')} where (is_revision or $is_snapshot) "
-            "and load_id > $load_id and source_system = $source_system limit 1",
-            load_id=load_id,
-            source_system=used.source_system,
-            is_snapshot=used.snapshot,
-        )
-        for name in {target.entity for target in used.targets}
-    )
+def _with_totals(wh: Warehouse, part: Part, used: Profile, call: _Call, account: Load) -> Load:
+    """Compare a file that was loaded before with its totals: read it again, and keep nothing of it."""
+    sums: Mapping[str, Decimal] = {}
+    with suppress(_NotKept), wh.frugal(MEMORY_LIMIT), wh.transaction():
+        sums = take_in(
+            wh,
+            part,
+            used,
+            load_id=ledger.next_load_id(wh),
+            received_at=call.received_at,
+            show_values=call.show_values,
+            progress=call.progress,
+            is_forced=call.is_forced,
+            control_names=tuple(call.control_totals),
+        ).sums
+        raise _NotKept
+    load_id = account.load_id or 0
+    with wh.transaction():
+        write_controls(wh, load_id, given_controls(call.control_totals, sums))
+        return replace(account, controls=controls_of(wh, load_id))
 
 
 def _write_refusal(
@@ -538,7 +519,8 @@ def _entry(
         profile_sha256=used.sha256 if used else None,
         source_system=used.source_system if used else None,
         entity=used.main.entity if used else None,
-        status=account.status,
+        # A file that was withdrawn and lies there still changes nothing.
+        status="unchanged" if account.status == "withdrawn" else account.status,
         rows_in=account.rows_in,
         rows_loaded=account.rows_loaded,
         rows_quarantined=account.rows_quarantined,

@@ -9,6 +9,7 @@ column names (``plain_customers`` ...).
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import hashlib
 import re
@@ -355,18 +356,33 @@ def check_options(one: Profile) -> None:
             raise ProfileError(f"{one.name}: delimiter={dialect.delimiter!r} must be one ASCII character.")
         if dialect.delimiter == "," == dialect.decimal:
             raise ProfileError(f"{one.name}: {option('decimal', ',')} needs another delimiter than ','.")
+    if dialect.encoding is not None and not _is_encoding(dialect.encoding):
+        raise ProfileError(
+            f"{one.name}: encoding={dialect.encoding!r} is not known. "
+            f"Say {option('encoding', 'utf-8', 'cp1252', 'cp1256')}."
+        )
     if not isinstance(dialect.skip_rows, int) or dialect.skip_rows < 0:
         raise ProfileError(f"{one.name}: skip_rows={dialect.skip_rows!r} must be a number of lines.")
     if dialect.date_format is not None:
         check_date_formats(one.name, (dialect.date_format,))
 
 
+def _is_encoding(name: str) -> bool:
+    """Is it the name of an encoding of text?"""
+    try:
+        codecs.getincrementaldecoder(name)().decode(b"").encode("utf-8")
+        "".encode(name)
+    except (LookupError, AttributeError, TypeError, ValueError):
+        return False
+    return True
+
+
 def check_date_formats(where: str, formats: tuple[str, ...]) -> None:
     """Refuse what is no form of a date, and forms that read one text as two days."""
     for one in formats:
-        if one not in SPECIAL_DATE_FORMATS and ("%" not in str(one) or "%z" in str(one)):
+        if one not in SPECIAL_DATE_FORMATS and not _is_date_pattern(str(one)):
             raise ProfileError(
-                f"{where}: date_format={one!r} must be a pattern such as '%d/%m/%Y', or one of "
+                f"{where}: date_format={one!r} must be a pattern such as '%d/%m/%Y' (strptime), or one of "
                 f"{', '.join(SPECIAL_DATE_FORMATS)}. ISO times with an offset need none."
             )
     shapes: dict[str, str] = {}
@@ -378,6 +394,12 @@ def check_date_formats(where: str, formats: tuple[str, ...]) -> None:
                 "Name one of them."
             )
         shapes[shape] = one
+
+
+def _is_date_pattern(text: str) -> bool:
+    """Does a pattern of strptime have a year, only parts that exist, and no offset?"""
+    parts = re.findall(r"%-?(.?)", text)
+    return set(parts) <= set("aAbBdfgHIjmMnpSyY%") and bool({"y", "Y"} & set(parts))
 
 
 def _choice(one: Profile, key: str, value: str, choices: Iterable[str], *, listed: bool = True) -> None:

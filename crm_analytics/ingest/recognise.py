@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from crm_analytics.errors import FileRefused, ProfileError
+from crm_analytics.errors import FileRefused, ProfileError, UsageError
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.profile import WHITESPACE, ColumnRule, Profile, Target, nearest
@@ -18,6 +19,7 @@ from crm_analytics.ingest.profile_file import read_profile
 from crm_analytics.schema import entities
 
 PLAIN = "plain_"
+_NO_NAME = "options"
 
 
 @cache
@@ -46,8 +48,34 @@ def profile(name: str) -> Profile:
         return read_profile(Path(name))
     known = profiles()
     if name not in known:
-        raise ProfileError(f"{name!r} is no profile.{nearest(name, known)} Profiles: {', '.join(known)}.")
+        raise ProfileError(
+            f"{name!r} is no profile.{nearest(name, known)} `crm-analytics profile list` shows them all."
+        )
     return known[name]
+
+
+def asked_profile(name: str | None, **options: Any) -> Profile:
+    """Return the profile that a caller names, with the options of the call in place; or only those.
+
+    Raises
+    ------
+    UsageError
+        No such profile, or an option that cannot be: the call is wrong, whatever the file is.
+
+    Examples
+    --------
+    >>> asked_profile("customers", decimal=",", delimiter=";").dialect.decimal
+    ','
+    >>> asked_profile(None, calendar="julian")
+    Traceback (most recent call last):
+    ...
+    crm_analytics.errors.UsageError: calendar='julian' is not known. Use one of gregorian, jalali.
+    """
+    try:
+        found = profile(name) if name is not None else Profile(_NO_NAME, ())
+        return found.with_options(**options)
+    except ProfileError as error:
+        raise UsageError(str(error).removeprefix(f"{_NO_NAME}: ")) from error
 
 
 def detect(file: str, headers: Sequence[tuple[str, Sequence[str]]]) -> tuple[Profile, str]:

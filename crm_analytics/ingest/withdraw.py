@@ -93,6 +93,8 @@ def unload(
     >>> taken_back.versions, left, again.rows_loaded
     ({'customers': 1}, 0, 1)
     """
+    if isinstance(load_id, bool) or not isinstance(load_id, int):
+        raise UsageError(f"{load_id!r} is no load_id. It is a whole number: see `crm-analytics loads`.")
     moment = withdrawn_at or datetime.now(UTC)
     if moment.tzinfo is None:
         raise UsageError(f"withdrawn_at={moment} has no time zone. Give one, for example tzinfo=UTC.")
@@ -124,18 +126,6 @@ def compared_with_withdrawn(wh: Warehouse, load_id: int) -> bool:
             load_id=load_id,
         )
     )
-
-
-def records_withdrawn(wh: Warehouse, file_sha256: str, profile_sha256: str) -> tuple[int, int] | None:
-    """Return number and records of the last load of these bytes in this way, if it was withdrawn."""
-    rows = wh.rows(
-        "select load_id, rows_in, withdrawn_at is not null from ops.loads "
-        "left join ops.withdrawals using (load_id) where status = 'loaded' "
-        "and file_sha256 = $file_sha256 and profile_sha256 = $profile_sha256 order by load_id desc limit 1",
-        file_sha256=file_sha256,
-        profile_sha256=profile_sha256,
-    )
-    return (rows[0][0], rows[0][1]) if rows and rows[0][2] else None
 
 
 def with_replays(wh: Warehouse, load_id: int) -> list[int]:

@@ -148,3 +148,22 @@ def test_exact_numbers_keep_every_digit_that_counts() -> None:
         "1,234.5",
         "-0.01",
     ]
+
+
+def test_a_refused_file_has_its_account_and_a_wrong_option_none(here: Path, say: Said) -> None:
+    (here / "odd.csv").write_text("shoe,hat\n1,2\n")
+    [account] = say("load", "odd.csv", "--json", code=cli.FAILED)
+    assert (account["file"], account["status"], account["load_id"]) == ("odd.csv", "refused", 1)
+    assert account["issues"][0]["detail"].startswith("odd.csv: no profile fits")
+    told = say("load", "odd.csv", "sales.csv", code=cli.SOME_REFUSED)
+    assert "Refused" in told
+    assert "no profile fits" in told
+    assert len(say("loads", "--json")) == 3
+    for option, value, message in (
+        ("--profile", "transaction", "Did you mean 'transactions'?"),
+        ("--encoding", "cp9999", "encoding='cp9999' is not known"),
+        ("--date-format", "%d/%Q", "must be a pattern"),
+    ):
+        assert message in say("load", "sales.csv", option, value, code=cli.USAGE)
+        assert message in say("profile", "check", "sales.csv", option, value, code=cli.USAGE)
+    assert len(say("loads", "--json")) == 3

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_analytics.errors import FileRefused, ProfileError
+from crm_analytics.errors import FileRefused, ProfileError, UsageError
 from crm_analytics.ingest.check import check_profile
 from crm_analytics.ingest.draft import draft_profile
 from crm_analytics.ingest.look import look_at
@@ -122,8 +122,10 @@ def test_check_tells_a_refusal_and_does_not_raise_it(tmp_path: Path) -> None:
     [found] = check_profile(file, received_at=RECEIVED)
     assert found.refusal is not None
     assert "no profile fits" in found.refusal
-    with pytest.raises(ProfileError, match="is no profile"):
+    with pytest.raises(UsageError, match=r"is no profile\. Did you mean 'customers'"):
         check_profile(file, "custmers", received_at=RECEIVED)
+    with pytest.raises(UsageError, match="encoding='cp9999' is not known"):
+        check_profile(file, received_at=RECEIVED, encoding="cp9999")
     with pytest.raises(FileRefused, match="empty"):
         empty = tmp_path / "empty.csv"
         empty.write_bytes(b"")

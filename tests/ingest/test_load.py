@@ -288,20 +288,40 @@ def test_missing_columns_are_named_with_those_found(wh: Warehouse, tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"encoding": "zlib"}, "encoding='zlib' is unknown"),
-        ({"encoding": "utf-16-le"}, r"line \d: byte \d+ cannot be utf-16-le"),
+        ({"encoding": "zlib"}, "encoding='zlib' is not known"),
         ({"timezone": "Mars"}, "timezone='Mars' is not known"),
-        ({"delimiter": ";"}, r"no profile fits .* Say delimiter="),
         ({"decimal": ",", "delimiter": ","}, "decimal=',' .--decimal. needs another delimiter"),
+        ({"date_format": "%Q/%d"}, "date_format='%Q/%d' must be a pattern"),
+        ({"date_format": "%d/%m"}, "date_format='%d/%m' must be a pattern"),
+        ({"profile": "transaction"}, r"'transaction' is no profile. Did you mean 'transactions'\?"),
+        ({"profile": "none.toml"}, "none.toml"),
         ({"date_format": "%Y %z"}, "ISO times with an offset need none"),
         ({"guest": "drop"}, "guest='drop' is not known. Use one of keep, quarantine"),
     ],
 )
-def test_impossible_option_is_refused_in_plain_words(
+def test_impossible_option_is_a_wrong_call_and_no_refused_load(
+    wh: Warehouse, tmp_path: Path, options: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(UsageError, match=match):
+        load(wh, write(tmp_path, "a.csv", line(1)), received_at=RECEIVED, **options)
+    with pytest.raises(UsageError, match=match):
+        load(wh, tmp_path, received_at=RECEIVED, **options)
+    assert wh.value("select count(*) from ops.loads") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"encoding": "utf-16-le"}, r"line \d: byte \d+ cannot be utf-16-le"),
+        ({"delimiter": ";"}, r"no profile fits .* Say delimiter="),
+    ],
+)
+def test_option_that_does_not_suit_the_file_is_a_refusal(
     wh: Warehouse, tmp_path: Path, options: dict[str, Any], match: str
 ) -> None:
     with pytest.raises(InputError, match=match):
         load(wh, write(tmp_path, "a.csv", line(1)), received_at=RECEIVED, **options)
+    assert wh.value("select status from ops.loads") == "refused"
 
 
 def test_several_fitting_profiles_are_not_chosen_between(wh: Warehouse, tmp_path: Path) -> None:
@@ -310,11 +330,6 @@ def test_several_fitting_profiles_are_not_chosen_between(wh: Warehouse, tmp_path
         ProfileError, match=r"several profiles fit: .*plain_customers.*Say which with profile="
     ):
         load(wh, file)
-
-
-def test_profile_that_does_not_exist_is_answered_with_the_nearest(wh: Warehouse, tmp_path: Path) -> None:
-    with pytest.raises(ProfileError, match=r"'transaction' is no profile. Did you mean 'transactions'\?"):
-        load(wh, write(tmp_path, "a.csv", line(1)), profile="transaction")
 
 
 def test_missing_file_and_unreadable_time_are_usage_errors(wh: Warehouse, tmp_path: Path) -> None:

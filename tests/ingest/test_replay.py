@@ -336,7 +336,7 @@ def test_a_file_without_header_line_is_replayed_by_the_names_of_its_profile(tmp_
 
 @pytest.mark.parametrize("kind", ["json", "ndjson", "parquet", "xlsx"])
 def test_records_of_other_formats_are_corrected_as_json_lines(tmp_path: Path, kind: str) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"customer_id": "C1", "name": "Ada", "created_at": "2024-01-01"},
         {"customer_id": None, "name": "Bob", "created_at": "2024-01-01"},
     ]

@@ -62,8 +62,10 @@ def test_a_folder_does_not_bring_back_what_was_withdrawn_but_says_so(tmp_path: P
         wrong = deliver(wh, tmp_path, "a.csv", "P1,Mug,10")
         unload(wh, number(wrong))
         [lying] = load(wh, tmp_path, received_at="2024-01-02")
-        assert (lying.status, lying.rows_in, lying.rows_merged) == ("unchanged", 1, 1)
-        assert [one.issue for one in lying.issues] == ["withdrawn"]
+        assert (lying.status, lying.rows_in, lying.rows_merged) == ("withdrawn", 1, 1)
+        [told] = lying.issues
+        assert told.issue == "withdrawn"
+        assert told.detail == "withdrawn as load 1; load the file by its name to bring it back"
         assert wh.rows(PRICE) == []
         [named] = load(wh, tmp_path / "a.csv", received_at="2024-01-02")
         assert named.rows_loaded == 1
@@ -77,9 +79,9 @@ def test_what_a_later_file_repeated_comes_back_with_that_file(tmp_path: Path) ->
         assert unload(wh, number(wrong)).repeated_in == ("b.csv",)
         assert wh.rows(PRICE) == [("P3", 7)], "P2 said nothing new, and went with the file that said it first"
         accounts = load(wh, tmp_path, received_at="2024-02-01")
-        assert [(one.file, one.status) for one in accounts] == [("a.csv", "unchanged"), ("b.csv", "loaded")]
+        assert [(one.file, one.status) for one in accounts] == [("a.csv", "withdrawn"), ("b.csv", "loaded")]
         assert wh.rows(PRICE) == [("P2", 5), ("P3", 7)]
-        assert [one.status for one in load(wh, tmp_path)] == ["unchanged", "unchanged"]
+        assert [one.status for one in load(wh, tmp_path)] == ["withdrawn", "unchanged"]
 
 
 def test_what_cannot_be_withdrawn_says_why(tmp_path: Path) -> None:

@@ -1,0 +1,149 @@
+"""Was this file loaded before, and what became of it?  Then it says nothing new, or is not tried again.
+
+The same bytes, read by the same profile and options, change nothing the second time. What was taken back
+does not come again because the file still lies in the folder, and what was set aside whole is not set aside
+again every night: the name of the file brings both in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from crm_analytics.ingest.mapping import Issue
+from crm_analytics.ingest.profile import Profile
+from crm_analytics.ingest.records import Part
+from crm_analytics.ingest.withdraw import compared_with_withdrawn, unload
+from crm_analytics.warehouse import Warehouse, quote_ident
+
+# The last load of the same bytes in the same way, with what became of it.
+_LAST = """
+    select load.load_id, load.rows_in, withdrawal.load_id is not null, withdrawal.reason
+    from ops.loads as load
+    left join ops.withdrawals as withdrawal using (load_id)
+    where load.status = 'loaded' and file_sha256 = $file_sha256 and profile_sha256 = $profile_sha256
+    order by load.load_id desc
+    limit 1"""
+
+# Standing loads of the same bytes that set every record aside, and of which nothing was corrected since.
+_SET_ASIDE_WHOLE = """
+    select load_id, rows_in, profile_sha256
+    from ops.loads
+    anti join ops.withdrawals using (load_id)
+    where status = 'loaded' and file_sha256 = $file_sha256 and rows_in > 0 and rows_quarantined = rows_in
+        and load_id not in (select load_id from ops.quarantine_resolutions)
+        and load_id not in (select replay_load_id from ops.quarantine_resolutions)
+    order by load_id"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Why a file is not read again; `rows_in` is what it held then."""
+
+    status: Literal["unchanged", "withdrawn"]
+    rows_in: int
+    issues: tuple[Issue, ...] = ()
+
+
+def seen_before(
+    wh: Warehouse, part: Part, used: Profile, *, received_at: datetime, is_dated: bool, is_folder: bool
+) -> Seen | None:
+    """Tell whether a part need not be read, and why.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        In the transaction of the load.
+    part, used : Part, Profile
+        The part, and how it would be read, the caller's options in place.
+    received_at : datetime
+        When it was received; `is_dated`: the caller said so.
+    is_dated, is_folder : bool
+        Does it come with the folder it lies in? Then only what is new is read.
+
+    Returns
+    -------
+    Seen or None
+        None: it is to be read.
+    """
+    rows_in = _loaded_before(wh, part, used, received_at=received_at, is_dated=is_dated)
+    if rows_in is not None:
+        return Seen("unchanged", rows_in)
+    if not is_folder:
+        return None
+    for load_id, waiting, profile_sha256 in wh.rows(_SET_ASIDE_WHOLE, file_sha256=part.sha256):
+        if profile_sha256 == used.sha256:
+            told = (
+                f"all {waiting:,} records are in quarantine since load {load_id} (`crm-analytics quarantine "
+                f"list --load {load_id}`). Say how the file is written and load it by name, or correct them."
+            )
+            return Seen("unchanged", waiting, (Issue("still_set_aside", "", told, waiting),))
+    for load_id, count, is_withdrawn, reason in wh.rows(
+        _LAST, file_sha256=part.sha256, profile_sha256=used.sha256
+    ):
+        if is_withdrawn:
+            why = f" ({reason})" if reason else ""
+            told = f"withdrawn as load {load_id}{why}; load the file by its name to bring it back"
+            return Seen("withdrawn", count, (Issue("withdrawn", "", told, count),))
+    return None
+
+
+def supersede(wh: Warehouse, part: Part, load_id: int) -> tuple[Issue, ...]:
+    """Withdraw earlier loads of the same bytes that set every record aside: the file was read anew."""
+    issues = []
+    for earlier, count, _ in wh.rows(_SET_ASIDE_WHOLE, file_sha256=part.sha256):
+        if earlier < load_id:
+            unload(wh, earlier, reason=f"read anew as load {load_id}")
+            told = f"load {earlier}, which set all {count:,} records of the file aside, was withdrawn"
+            issues.append(Issue("read_anew", "", told, count))
+    return tuple(issues)
+
+
+def _loaded_before(
+    wh: Warehouse, part: Part, used: Profile, *, received_at: datetime, is_dated: bool
+) -> int | None:
+    """Return the number of records of an earlier load of the same bytes in the same way, if there was one.
+
+    A file that still lies where it was says nothing new. One that is delivered anew (under another name,
+    over a file of other bytes, or with a later received_at) may take back a value that was changed since:
+    then it is read again. A file of which every record was set aside was not loaded. So is one that was
+    withdrawn, or compared with a load that was withdrawn since.
+    """
+    rows = wh.rows(
+        "select load_id, rows_in, received_at < $received_at from ops.loads "
+        "anti join ops.withdrawals using (load_id) "
+        "where status = 'loaded' and file_sha256 = $file_sha256 and profile_sha256 = $profile_sha256 "
+        "and rows_quarantined < greatest(rows_in, 1) order by load_id desc limit 1",
+        file_sha256=part.sha256,
+        profile_sha256=used.sha256,
+        received_at=received_at,
+    )
+    if not rows:
+        return None
+    load_id, rows_in, is_later = rows[0]
+    if compared_with_withdrawn(wh, load_id):
+        return None
+    last_bytes = wh.value(
+        "select file_sha256 from ops.loads where status in ('loaded', 'unchanged') and file = $file "
+        "order by load_id desc limit 1",
+        file=part.name,
+    )
+    is_delivered_anew = last_bytes != part.sha256 or (is_dated and is_later)
+    if is_delivered_anew and _has_revisions_since(wh, used, load_id):
+        return None
+    return int(rows_in)
+
+
+def _has_revisions_since(wh: Warehouse, used: Profile, load_id: int) -> bool:
+    """Did a later load change something that was known of the layout's entities in that system?"""
+    return any(
+        wh.rows(
+            f"select 1 from entities.{quote_ident(name + '_versions')} where (is_revision or $is_snapshot) "
+            "and load_id > $load_id and source_system = $source_system limit 1",
+            load_id=load_id,
+            source_system=used.source_system,
+            is_snapshot=used.snapshot,
+        )
+        for name in {target.entity for target in used.targets}
+    )
