@@ -10,6 +10,7 @@ from .movement import movement as movement
 from .movement import segment_history as segment_history
 from .names import SegmentName as SegmentName
 from .names import segment_names as segment_names
+from .plots import plot_movement as plot_movement
 from .plots import plot_segments as plot_segments
 from .rfm import learn_thresholds as learn_thresholds
 from .rfm import rfm as rfm

@@ -1,0 +1,186 @@
+"""Measures: golden rows, computed by hand."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from crm_analytics.segmentation import measure_table
+from tests import build
+
+AS_OF = date(2025, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[str, dict[str, Any]]:
+    """A: regular, with service and mail. B: bought once, long ago. C: never bought. T: a test record."""
+    lines = [
+        {
+            "order_source_id": "1",
+            "customer_source_id": "A",
+            "occurred_at": "2023-06-01",
+            "product_source_id": "RICH",
+            "unit_price": "40",
+        },
+        {
+            "order_source_id": "2",
+            "customer_source_id": "A",
+            "occurred_at": "2024-11-01",
+            "product_source_id": "POOR",
+            "unit_price": "10",
+            "quantity": 2,
+        },
+        {
+            "order_source_id": "3",
+            "customer_source_id": "A",
+            "occurred_at": "2024-12-31",
+            "product_source_id": "POOR",
+            "unit_price": "10",
+        },
+        {
+            "order_source_id": "4",
+            "customer_source_id": "B",
+            "occurred_at": "2023-01-01",
+            "product_source_id": "MIDDLE",
+            "unit_price": "30",
+        },
+        {
+            "order_source_id": "5",
+            "customer_source_id": "A",
+            "occurred_at": "2025-01-01",
+            "product_source_id": "RICH",
+            "unit_price": "999",
+        },
+        {
+            "order_source_id": "6",
+            "customer_source_id": "T",
+            "occurred_at": "2024-12-01",
+            "product_source_id": "RICH",
+            "unit_price": "5",
+        },
+    ]
+    products = [
+        {
+            "source_id": "RICH",
+            "category": "tea",
+            "brand": "X",
+            "unit_cost": "10",
+            "currency": "EUR",
+            "created_at": "2022-01-01",
+        },
+        {
+            "source_id": "MIDDLE",
+            "category": "tea",
+            "brand": "Y",
+            "unit_cost": "15",
+            "currency": "EUR",
+            "created_at": "2022-01-01",
+        },
+        {
+            "source_id": "POOR",
+            "category": "cups",
+            "brand": "X",
+            "unit_cost": "9",
+            "currency": "EUR",
+            "created_at": "2022-01-01",
+        },
+    ]
+    customers = [
+        {"source_id": "A", "type": "person", "country": "DE", "created_at": "2023-05-31"},
+        {"source_id": "B", "type": "organisation", "created_at": "2023-01-01"},
+        {"source_id": "C", "created_at": "2024-12-01"},
+        {"source_id": "T", "is_test": True, "created_at": "2024-01-01"},
+    ]
+    returns = [
+        {
+            "source_id": "R1",
+            "order_source_id": "2",
+            "occurred_at": "2024-11-20",
+            "quantity": 1,
+            "amount": "10",
+            "currency": "EUR",
+            "product_source_id": "POOR",
+        }
+    ]
+    tickets = [
+        {
+            "source_id": "K1",
+            "customer_source_id": "A",
+            "kind": "complaint",
+            "created_at": "2024-12-01",
+            "resolved_at": "2024-12-13",
+        },
+        {
+            "source_id": "K2",
+            "customer_source_id": "A",
+            "kind": "question",
+            "created_at": "2024-12-30",
+            "resolved_at": "2025-01-02",
+        },
+    ]
+    feedback = [
+        {
+            "source_id": "F1",
+            "customer_source_id": "A",
+            "occurred_at": "2024-12-20",
+            "kind": "csat",
+            "score": 2,
+            "scale_min": 1,
+            "scale_max": 5,
+        }
+    ]
+    interactions = [
+        {"customer_source_id": "A", "occurred_at": "2024-12-10", "kind": "email", "outcome": "opened"},
+        {"customer_source_id": "A", "occurred_at": "2024-12-28", "kind": "email", "outcome": "sent"},
+        {"customer_source_id": "A", "occurred_at": "2025-01-01", "kind": "call"},
+    ]
+    with build.warehouse(
+        order_lines=lines, products=products, customers=customers, returns=returns, tickets=tickets,
+        feedback=feedback, interactions=interactions,
+    ) as wh:  # fmt: skip
+        rows = measure_table(wh, as_of=AS_OF).to_pylist()
+        by_rate = measure_table(wh, as_of=AS_OF, high_margin_rate=0.5).to_pylist()
+    found = {row["customer_id"].partition(":")[2]: row for row in rows}
+    found["B"]["share_of_half"] = by_rate[1]["high_margin_share"]
+    return found
+
+
+def test_test_customers_are_not_measured_and_those_who_never_bought_are(measured: Any) -> None:
+    assert list(measured) == ["A", "B", "C"]
+    never = measured["C"]
+    assert (never["order_count"], never["net_spend"], never["days_since_last_order"]) == (0, 0, None)
+    assert never["high_margin_share"] is None
+    assert never["has_running_contract"] is False
+
+
+def test_purchases_and_money(measured: Any) -> None:
+    a = measured["A"]
+    assert (a["order_count"], a["order_count_365_days"], a["order_count_90_days"]) == (3, 2, 2)
+    assert (a["days_since_last_order"], a["days_since_first_order"], a["tenure_days"]) == (0, 579, 580)
+    assert a["mean_gap_days"] == 579 / 2
+    assert a["net_spend"] == Decimal(60)  # 40 + 20 + 10 - 10 sent back
+    assert a["net_spend_365_days"] == Decimal(20)
+    assert a["net_spend_previous_365_days"] == Decimal(40)
+    assert a["net_margin"] == Decimal(32)  # 30 + 1 + 1
+    assert a["returned_share"] == pytest.approx(10 / 70)
+    assert a["mean_order_amount"] == pytest.approx(20)
+
+
+def test_high_margin_products_are_the_best_third_or_those_of_a_given_rate(measured: Any) -> None:
+    """Margin rates: RICH 35/45, MIDDLE 1/2, POOR 1/10; the best third is RICH alone."""
+    assert measured["A"]["high_margin_share"] == pytest.approx(40 / 70)
+    assert measured["B"]["high_margin_share"] == 0
+    assert measured["B"]["share_of_half"] == 1
+
+
+def test_favourites_service_and_mail(measured: Any) -> None:
+    a = measured["A"]
+    assert (a["favourite_category"], a["favourite_brand"]) == ("tea", "X")
+    assert a["favourite_category_share"] == pytest.approx(40 / 70)
+    assert (a["ticket_count_365_days"], a["open_ticket_count"], a["complaint_count_365_days"]) == (2, 1, 1)
+    assert a["longest_resolution_days"] == 12
+    assert a["satisfaction_rate"] == 0.25
+    assert (a["email_open_count_90_days"], a["days_since_last_contact"]) == (1, 21)
