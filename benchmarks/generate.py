@@ -69,7 +69,7 @@ def generate(
     if with_currencies:
         currency = rng.choice(len(CURRENCIES), customer_count, p=CURRENCY_SHARES)
     transactions, customers = target / "transactions.csv", target / "customers.csv"
-    pa.csv.write_csv(_lines(rng, orders, currency), transactions, pa.csv.WriteOptions(quoting_style="none"))
+    pa.csv.write_csv(order_lines(rng, orders, currency), transactions, pa.csv.WriteOptions(quoting_style="none"))
     pa.csv.write_csv(_customers(rng, entry), customers, pa.csv.WriteOptions(quoting_style="none"))
     return transactions, customers
 
@@ -100,7 +100,7 @@ def draw_orders(rng: np.random.Generator, entry: Integers) -> Orders:
     return Orders(all_customers[by_day], all_days[by_day])
 
 
-def _lines(rng: np.random.Generator, orders: Orders, currency: Integers) -> pa.Table:
+def order_lines(rng: np.random.Generator, orders: Orders, currency: Integers) -> pa.Table:
     """Return the order lines by order; what comes back is a line of its own, a few days later."""
     order = np.repeat(np.arange(orders.day.size), rng.geometric(0.62, orders.day.size))
     product = _products(rng, orders.customer[order], currency.size)

@@ -61,6 +61,11 @@ def score(wh: Warehouse, model: ChurnModel, *, as_of: date) -> pd.DataFrame:
     UsageError
         The model was trained on labels that end after `as_of`.
     """
+    return score_frame(model, *asked(wh, model, as_of=as_of), as_of=as_of)
+
+
+def asked(wh: Warehouse, model: ChurnModel, *, as_of: date) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what the model needs to know at a day, and who is asked about; both sorted by customer_id."""
     if model.as_of > as_of:
         raise UsageError(
             f"as_of={as_of}: this model was trained on outcomes up to {model.as_of}, so it knows the answer. "
@@ -77,9 +82,16 @@ def score(wh: Warehouse, model: ChurnModel, *, as_of: date) -> pd.DataFrame:
             history=kind.history(wh, as_of=as_of),
             theory=model.theory,
         )
-        result = wh.frame(kind.file(kind.customers), as_of=as_of)
-    result = result.sort_values("customer_id", ignore_index=True)
-    status = _status(frame, result.pop("is_excluded").to_numpy(dtype=bool), model)
+        customers = wh.frame(kind.file(kind.customers), as_of=as_of)
+    return frame, customers.sort_values("customer_id", ignore_index=True)
+
+
+def score_frame(
+    model: ChurnModel, frame: pd.DataFrame, customers: pd.DataFrame, *, as_of: date
+) -> pd.DataFrame:
+    """Return the scores of `score` from what `asked` returned."""
+    result = customers.drop(columns="is_excluded")
+    status = _status(frame, customers["is_excluded"].to_numpy(dtype=bool), model)
     active = np.isin(status, ("ok", "new", "low_information"))
     probability = np.full(len(frame), np.nan)
     probability[active] = model.probability(frame[active], as_of=as_of)
