@@ -17,6 +17,7 @@ The tree (catch the branch you can handle):
     │   │   └── DiskFullError    no space left
     │   ├── OutOfMemoryError     the memory limit is too small for the query
     │   └── StoreCorrupt         the file is damaged
+    │       └── StoreRolledBack  the file is whole, but older than what was acknowledged
     ├── AnalysisError            the question cannot be answered from these data
     │   ├── CurrencyError        amounts in several currencies and no way to add them
     │   └── NotEnoughData        too few customers, orders or outcomes
@@ -33,6 +34,8 @@ A message says what is wrong, which file, row or value, and what to do.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 __all__ = [
     "AnalysisError",
@@ -54,6 +57,7 @@ __all__ = [
     "StoreCorrupt",
     "StoreError",
     "StoreIOError",
+    "StoreRolledBack",
     "UsageError",
     "VersionConflict",
 ]
@@ -115,7 +119,17 @@ class ProfileError(InputError):
 
 
 class RecordInvalid(InputError):
-    """A record breaks the schema; the message lists every problem at once."""
+    """A record breaks the schema; the message lists every problem at once.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        Every problem, each a sentence; of a bulk write each begins with the number of its row.
+    """
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class RecordNotFound(CrmError, KeyError):
@@ -151,6 +165,10 @@ class OutOfMemoryError(StoreError):
 
 class StoreCorrupt(StoreError):
     """The file is damaged; restore a backup."""
+
+
+class StoreRolledBack(StoreCorrupt):
+    """The file is whole, but older than what was acknowledged: commits are missing."""
 
 
 class AnalysisError(CrmError):

@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import duckdb
 
 from crm_analytics import errors
+from crm_analytics.warehouse.commit_mark import LAST_NUMBER, TAKE_NUMBER, CommitMark
 from crm_analytics.warehouse.identifiers import quote_table
 from crm_analytics.warehouse.locking import FileLock
 from crm_analytics.warehouse.sql_file import SqlFile
@@ -76,9 +77,11 @@ class Warehouse:
         path: str,
         lock: FileLock | None,
         memory_limit: str | None = None,
+        mark: CommitMark | None = None,
     ) -> None:
         self.path = path
         self._memory_limit = memory_limit
+        self._mark = mark
         self._connection = connection
         self._lock = lock
         self._process = os.getpid()
@@ -121,6 +124,8 @@ class Warehouse:
         ------
         StoreBusy
             Another process (named) holds the warehouse.
+        StoreCorrupt
+            The file is damaged; StoreRolledBack: it is older than what was acknowledged.
         SettingsError
             A business setting is impossible or contradicts what is stored.
         """
@@ -143,7 +148,8 @@ class Warehouse:
                 connection = duckdb.connect(name, read_only=read_only, config=config)
             if not in_memory and not read_only:
                 os.chmod(name, 0o600)
-            warehouse = cls(connection, name, lock, memory_limit)
+            mark = None if lock is None else CommitMark(Path(name))
+            warehouse = cls(connection, name, lock, memory_limit, mark)
             try:
                 warehouse._prepare(read_only, timezone, reporting_currency, week_start)
             except BaseException:
@@ -337,12 +343,25 @@ class Warehouse:
         self._local.depth = 1
         try:
             yield
+            number: int = 0 if self._mark is None else self.value(TAKE_NUMBER)
             self.execute("commit")
         except BaseException:
             self._roll_back()
             raise
         finally:
             self._local.depth = 0
+        if self._mark is not None:
+            self._acknowledge(self._mark, number)
+
+    def _acknowledge(self, mark: CommitMark, number: int) -> None:
+        """Write the number of a commit beside the file; the commit stands even where that fails."""
+        try:
+            mark.write(number)
+        except OSError as error:
+            raise errors.StoreIOError(
+                f"{self.path}: what was asked is done and kept, but its mark could not be written to "
+                f"{mark.path} ({error.strerror}). Mend the disk; the same call again changes nothing."
+            ) from error
 
     def _roll_back(self) -> None:
         try:
@@ -386,6 +405,7 @@ class Warehouse:
         self, read_only: bool, timezone: str | None, reporting_currency: str | None, week_start: str | None
     ) -> None:
         if not read_only:
+            self._check_mark()
             self._create_tables()
         stored = self.settings.timezone
         if timezone is not None and timezone != stored:
@@ -398,6 +418,11 @@ class Warehouse:
             self._store("week_start", week_start.lower())
         self._timezone = self.settings.timezone
         self._local = threading.local()  # cursors opened from here on know the time zone
+
+    def _check_mark(self) -> None:
+        """Compare what the file holds with what was acknowledged, before anything is written."""
+        if self._mark is not None:
+            self._mark.check(self.value(LAST_NUMBER) or 0)
 
     def _create_tables(self) -> None:
         wanted = fingerprint()
@@ -454,6 +479,11 @@ def _check_path(path: Path, read_only: bool) -> None:
         raise errors.UsageError(f"{path}: no such file to open for reading.")
     if not path.parent.is_dir():
         raise errors.UsageError(f"{path}: the folder {path.parent} does not exist. Create it first.")
+    if not read_only and path.is_file() and path.stat().st_nlink > 1:
+        raise errors.UsageError(
+            f"{path}: the file has several names (hard links); each would have a write-ahead log and a lock "
+            "of its own, and writers would destroy each other's rows. Remove the other names, or use a copy."
+        )
 
 
 def _check_parameters(sql: SqlFile, given: Mapping[str, Any]) -> None:

@@ -27,10 +27,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crm_analytics.errors import CrmError, DiskFullError, StoreCorrupt, StoreIOError, UsageError
+from crm_analytics.warehouse.commit_mark import mark_path
 from crm_analytics.warehouse.connection import Warehouse
 from crm_analytics.warehouse.identifiers import quote_ident, quote_table
 from crm_analytics.warehouse.locking import FileLock
 from crm_analytics.warehouse.masking import masked_select, prepare_key
+from crm_analytics.warehouse.whole_files import sync, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,19 +151,6 @@ def live_run(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
     return run | {"folder": path}
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that its name holds the old or the new content, whole: temp, fsync, rename, fsync."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    _sync(path.parent)
-
-
 def _publish(
     wh: Warehouse,
     folder: Path,
@@ -187,7 +176,7 @@ def _publish(
     _copy_database(wh, staging / DATABASE)
     write_whole(staging / "run.json", _json({"run_id": run_id} | content))
     os.rename(staging, folder / "runs" / run_id)
-    _sync(folder / "runs")
+    sync(folder / "runs")
     earlier = [pointer["run_id"], *pointer["earlier"]][: keep_runs - 1] if pointer else []
     moved = {"run_id": run_id, "as_of": as_of.isoformat(), "earlier": earlier}
     write_whole(folder / POINTER, _json(moved))
@@ -215,7 +204,8 @@ def _write_parquet(
 def _copy_database(wh: Warehouse, target: Path) -> None:
     """Fill a new warehouse of the same definitions, table by table: no deleted bytes are carried over."""
     Warehouse.open(target).close()
-    Path(f"{target}.lock").unlink()
+    for beside in (Path(f"{target}.lock"), mark_path(target)):
+        beside.unlink()
     names = wh.rows(
         "select schema_name || '.' || table_name from duckdb_tables() "
         "where database_name = current_database() and not internal and not temporary order by all"
@@ -223,15 +213,14 @@ def _copy_database(wh: Warehouse, target: Path) -> None:
     prepare_key(wh)
     wh.execute("attach $path as published_copy", path=str(target))
     try:
-        with wh.transaction():
-            wh.execute("delete from published_copy.ops.settings")
-            for (name,) in names:
-                _copy_table(wh, name)
+        wh.execute("delete from published_copy.ops.settings")
+        for (name,) in names:
+            _copy_table(wh, name)
         wh.execute("checkpoint published_copy")
     finally:
         wh.execute("detach published_copy")
     target.chmod(0o600)
-    _sync(target)
+    sync(target)
 
 
 def _copy_table(wh: Warehouse, table: str) -> None:
@@ -298,14 +287,6 @@ def _private_folder(path: Path) -> None:
 
 def _json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

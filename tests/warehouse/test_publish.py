@@ -177,7 +177,7 @@ def test_readers_are_never_blocked_and_never_see_half_a_run(tmp_path: Path) -> N
     assert reader.stdout is not None
     reader.stdout.readline()  # it has begun
     publisher = start(PUBLISHER, str(tmp_path), str(Path(__file__).parent), "1", "13")
-    out, err = publisher.communicate(timeout=120)
+    out, err = publisher.communicate(timeout=300)
     assert publisher.returncode == 0, err
     reader.send_signal(signal.SIGINT)
     seen, err = reader.communicate(timeout=30)
