@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crm_analytics import churn, clv, scoring, segmentation
+from crm_analytics import actions, churn, clv, scoring, segmentation
 from crm_analytics.audit import audit
 from crm_analytics.entities import checks
 from crm_analytics.errors import AuditBlocked, NotEnoughData, UsageError
@@ -25,8 +25,9 @@ from crm_analytics.reports.company import company_report
 from crm_analytics.settings import Settings
 from crm_analytics.trained_models import newest_or_trained
 from crm_analytics.warehouse import Warehouse, quote_table
-from crm_analytics.warehouse.publish import Published, live_run, open_published, publish, write_whole
+from crm_analytics.warehouse.publish import Published, live_run, open_published, publish
 from crm_analytics.warehouse.run_log import RunLog, Step, StepReport, begin, loaded_ids, versions
+from crm_analytics.warehouse.whole_files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,7 @@ SCORE_TABLES = {
     "scores.churn": ("customer_id",),
     "scores.next_best_offers": ("customer_id", "rank"),
     "scores.customer_scores": ("customer_id",),
+    "scores.actions": ("customer_id",),
 }
 STEPS = (
     "load",
@@ -47,8 +49,10 @@ STEPS = (
     "churn",
     "offers",
     "customer scores",
+    "actions",
     "audit",
     "publish",
+    "tasks",
     "report",
 )
 REPORT = "report.html"
@@ -102,6 +106,7 @@ class _Night:
     as_of: date
     loads: list[Load] = field(default_factory=list)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    calls: pd.DataFrame | None = None
 
 
 def run(
@@ -155,10 +160,14 @@ def run(
             _offers(night, step)
         with log.step("customer scores") as step:
             _keep(night, step, "scores.customer_scores", scoring.customer_scores(wh, as_of=as_of))
+        with log.step("actions", skip_on=(NotEnoughData,)) as step:
+            _actions(night, step)
         with log.step("audit") as step:
             _audit(night, step, accept)
         with log.step("publish") as step:
             published = _publish(night, step, log)
+        with log.step("tasks") as step:
+            _tasks(night, step)
         with log.step("report") as step:
             report = _report(night, step)
         digests = {name: model["sha256"] for name, model in night.models.items()}
@@ -269,6 +278,16 @@ def _offers(night: _Night, step: Step) -> None:
     _keep(night, step, "scores.next_best_offers", offers)
 
 
+def _actions(night: _Night, step: Step) -> None:
+    how = asdict(night.settings.actions) | {"horizon_days": night.settings.churn.horizon_days}
+    _clear(night, "scores.actions")
+    decided = actions.decisions(night.wh, as_of=night.as_of, **how)
+    night.calls = actions.listed(decided)
+    _keep(night, step, "scores.actions", night.calls)
+    alert_count = int((night.calls["kind"] == "alert").sum())
+    step.note = f"{alert_count} alerts; left out: {actions.left_out(decided) or 'nobody'}"
+
+
 def _model(night: _Night, step: Step, name: str) -> Any:
     """Return the model to score with, and note in the step where it came from."""
     found = newest_or_trained(night.wh, night.settings, name, as_of=night.as_of)
@@ -321,6 +340,17 @@ def _publish(night: _Night, step: Step, log: RunLog) -> Published:
     step.rows = published.rows
     step.note = "" if published.is_new else f"nothing had changed: {published.run_id} stays live"
     return published
+
+
+def _tasks(night: _Night, step: Step) -> None:
+    """Hand tonight's list to the people who work with the record store; a task is written once."""
+    path = night.settings.paths.records
+    if path is None or night.calls is None:
+        step.skip("no record store is set" if path is None else "there is no list")
+        return
+    with RecordStore.open(path) as records:
+        step.rows = actions.write_tasks(records, night.calls, as_of=night.as_of)
+    step.note = f"{len(night.calls)} on the list, {step.rows} of them new"
 
 
 def _report(night: _Night, step: Step) -> Path:
