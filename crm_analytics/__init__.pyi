@@ -1,5 +1,6 @@
 """Public names of the package, and where they live; read by `crm_analytics.lazy` too."""
 
+from . import actions as actions
 from . import churn as churn
 from . import clv as clv
 from . import errors as errors

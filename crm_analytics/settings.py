@@ -180,6 +180,27 @@ class OfferSettings:
 
 
 @dataclass(frozen=True)
+class ActionSettings:
+    """Whom to call, so that fewer leave."""
+
+    capacity: int = _setting(20, "calls a night may ask for", **_between(0, 1_000_000))
+    cool_down_days: int = _setting(
+        30, "a customer who was on a list is left alone for so many days", **_between(0, 3660)
+    )
+    save_rate: float | None = _setting(
+        None,
+        "share of leavers whom a call keeps",
+        otherwise="measured from the calls made, 0.1 until fifty of them have been judged",
+        example=0.15,
+        **_between(0, 1),
+    )
+    contact_cost: float = _setting(5.0, "what one call costs", **_between(0, 1e12))
+    min_rise: float = _setting(
+        0.15, "an alert when a churn probability rose by so much more than the median's", **_between(0, 1)
+    )
+
+
+@dataclass(frozen=True)
 class ModelSettings:
     """The trained models (churn, offers)."""
 
@@ -224,6 +245,7 @@ class Settings:
     value: ValueSettings = field(default_factory=ValueSettings)
     churn: ChurnSettings = field(default_factory=ChurnSettings)
     offers: OfferSettings = field(default_factory=OfferSettings)
+    actions: ActionSettings = field(default_factory=ActionSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
     publish: PublishSettings = field(default_factory=PublishSettings)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 
 from crm_analytics import nightly, trained_models
 from crm_analytics.errors import AuditBlocked, StoreError
+from crm_analytics.records import RecordStore
 from crm_analytics.settings import Settings
 from crm_analytics.warehouse import Warehouse
 from crm_analytics.warehouse.publish import live_run, open_published, read_scores
@@ -127,10 +129,11 @@ FAULTS: dict[str, tuple[str, Callable[[pd.Series], Any]]] = {
 }
 
 
-def test_a_fault_blocks_the_night_and_the_last_run_stays_live(
-    wh: Warehouse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+def test_a_fault_blocks_the_night_the_last_run_stays_live_and_nobody_gets_a_task(
+    wh: Warehouse, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nightly.run(wh, settings, as_of=AS_OF)
+    settings = replace(settings, paths=replace(settings.paths, records=tmp_path / "crm.records.db"))
     before = digests(settings.paths.published)
     right = nightly.scoring.customer_scores
     for message, (column, spoil) in FAULTS.items():
@@ -146,6 +149,8 @@ def test_a_fault_blocks_the_night_and_the_last_run_stays_live(
         [(status, reason)] = wh.rows("select status, reason from ops.runs order by run_id desc limit 1")
         assert status == "blocked"
         assert column in reason
+    with RecordStore.open(tmp_path / "crm.records.db") as records:
+        assert records.tasks.find() == []
 
 
 def test_customers_that_vanish_block_the_night_unless_somebody_says_why(
@@ -187,6 +192,7 @@ KILLED = """
 import os, signal, sys
 from datetime import date
 from crm_analytics import nightly
+from crm_analytics.records import RecordStore
 from crm_analytics.settings import Settings
 from crm_analytics.warehouse import Warehouse
 
@@ -322,3 +328,30 @@ def test_a_run_is_recorded_with_all_that_is_needed_to_repeat_it(wh: Warehouse, s
     run = live_run(settings.paths.published)
     assert run is not None
     assert run["made_from"]["models"]["churn"]["card"]["name"] == "churn"
+
+
+def test_the_list_of_calls_is_published_and_reaches_the_record_store_once(
+    wh: Warehouse, settings: Settings, tmp_path: Path
+) -> None:
+    store = tmp_path / "crm.records.db"
+    asked = replace(
+        settings,
+        paths=replace(settings.paths, records=store),
+        value=replace(settings.value, margin_rate=0.5),
+        actions=replace(settings.actions, contact_cost=0.1, capacity=7),
+    )
+    report = nightly.run(wh, asked, as_of=AS_OF)
+    calls = read_scores(settings.paths.published, "actions").sort_values("rank", ignore_index=True)
+    assert calls["rank"].tolist() == list(range(1, 8))
+    assert calls["expected_saved_margin"].is_monotonic_decreasing
+    assert {step.name: step.rows for step in report.steps}["tasks"] == 7
+    with RecordStore.open(store) as records:
+        tasks = records.tasks.find()
+        assert {task["customer_source_id"] for task in tasks} == set(
+            calls["customer_id"].str.removeprefix("default:")
+        )
+        records.tasks.update(tasks[0]["source_id"], {"status": "done"})
+        again = nightly.run(wh, asked, as_of=AS_OF)
+        assert {step.name: step.note for step in again.steps}["tasks"] == "7 on the list, 0 of them new"
+        assert len(records.tasks.find()) == 7
+        assert records.tasks.get(tasks[0]["source_id"])["status"] == "done"

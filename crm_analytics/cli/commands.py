@@ -59,6 +59,17 @@ VALUE_COLUMNS = (
     "status",
 )
 
+CALL_COLUMNS = (
+    "rank",
+    "kind",
+    "customer_id",
+    "churn_probability",
+    "value_at_stake",
+    "expected_saved_margin",
+    "owner_source_id",
+    "reason",
+)
+
 
 @app.command()
 def demo(
@@ -172,6 +183,21 @@ def offers(
 
 
 @app.command()
+def actions(
+    as_of: AsOf = None, settings_file: SettingsFile = None, as_json: Json = False, limit: Limit = 20
+) -> None:
+    """Whom to call: customers who may leave, by what a call is expected to save."""
+    from crm_analytics import actions as actions_package
+
+    def calls(wh: Warehouse, settings: Settings, day: date) -> pd.DataFrame:
+        how = asdict(settings.actions) | {"horizon_days": settings.churn.horizon_days}
+        return actions_package.call_list(wh, as_of=day, **how)
+
+    listed = _analyse(settings_file, as_of, calls)
+    out.print_frame("Whom to call", listed, as_json=as_json, limit=limit, columns=CALL_COLUMNS)
+
+
+@app.command()
 def nightly(
     as_of: AsOf = None,
     settings_file: SettingsFile = None,
@@ -200,7 +226,7 @@ def nightly(
 def scores(
     folder: Annotated[Path | None, typer.Option(help="published folder; default: as in crm.toml")] = None,
     table: Annotated[
-        str, typer.Option(help="customer_scores, rfm, clv, churn or next_best_offers")
+        str, typer.Option(help="customer_scores, rfm, clv, churn, next_best_offers or actions")
     ] = "customer_scores",
     settings_file: SettingsFile = None,
     as_json: Json = False,

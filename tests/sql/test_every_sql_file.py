@@ -115,6 +115,8 @@ def _arguments(file: SqlFile) -> dict[str, Any]:
         "new_only": False,
         "k": 5,
         "period_days": 30,
+        "cool_down_days": 30,
+        "rise_days": 28,
         "born_before": AS_OF,
         "high_margin_rate": None,
         "at_risk_days": None,

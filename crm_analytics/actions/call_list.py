@@ -1,0 +1,271 @@
+"""Whom do we call today?  A list no longer than the team's day, by what a call is expected to save.
+
+A call to a customer who would leave keeps the customer with the save rate, and then saves what the customer
+is worth if still there; every call costs the same. So
+
+    expected_saved_margin = churn_probability x value_at_stake x save_rate - contact_cost
+
+``value_at_stake`` is the expected margin *if the customer is still one*: lifetime_value divided by
+P(alive), since lifetime_value has the risk of leaving in it already and would count it twice. Where the
+margin of a customer is unknown, the mean margin rate of the others is taken; where none is known, revenue.
+
+Alerts come before calls: customers whose risk rose by `min_rise` more than that of the median customer
+since the earliest night of the last four weeks. Nobody is called twice within the cool-down, nobody who
+opted out at all, and nobody whose call would cost more than it is expected to save.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crm_analytics.actions.save_rate import save_rate as measured
+from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.facts import settle_currency
+from crm_analytics.warehouse import SqlFile, Warehouse
+
+RISE_DAYS = 28
+# A call is due within a week: what raised the risk is fresh then.
+DUE_DAYS = 7
+# The closed form's P(alive) of somebody who is nearly certainly gone says little of the value if not.
+_LEAST_ALIVE = 0.05
+LISTED = "listed"
+COLUMNS = (
+    "customer_id",
+    "source_system",
+    "source_id",
+    "rank",
+    "kind",
+    "owner_source_id",
+    "due_on",
+    "churn_probability",
+    "earlier_probability",
+    "value_at_stake",
+    "value_kind",
+    "expected_saved_margin",
+    "save_rate",
+    "horizon_days",
+    "reason_code",
+    "reason",
+)
+
+Floats = NDArray[np.float64]
+
+
+def call_list(
+    wh: Warehouse,
+    *,
+    as_of: date,
+    horizon_days: int = 90,
+    capacity: int = 20,
+    cool_down_days: int = 30,
+    save_rate: float | None = None,
+    contact_cost: float = 5.0,
+    min_rise: float = 0.15,
+) -> pd.DataFrame:
+    """Return the customers to be called, best first; deterministic for a night.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        With scores.churn and scores.clv of `as_of`.
+    as_of : date
+        First day not seen.
+    horizon_days : int, default 90
+        Horizon of the churn probabilities; kept with the list, so that outcomes can be judged.
+    capacity : int, default 20
+        Calls that can be made.
+    cool_down_days : int, default 30
+        Who was on a list in so many days before is left alone.
+    save_rate : float, optional
+        Share of leavers whom a call keeps, 0..1. Default: measured, see `save_rate`.
+    contact_cost : float, default 5
+        Cost of a call, reporting currency.
+    min_rise : float, default 0.15
+        Rise of the probability, beyond that of the median customer, that is an alert.
+
+    Returns
+    -------
+    DataFrame
+        Columns as in scores.actions (without as_of), with ``source_system`` and ``source_id``; at most
+        `capacity` rows, by rank.
+
+    Raises
+    ------
+    NotEnoughData
+        There are no churn probabilities, or no values, of `as_of`.
+    UsageError
+        A parameter is out of range.
+
+    Examples
+    --------
+    >>> call_list(Warehouse.open(), as_of=date(2024, 1, 1))
+    Traceback (most recent call last):
+    ...
+    crm_analytics.errors.NotEnoughData: There is no churn probability of 2024-01-01...
+    """
+    return listed(
+        decisions(
+            wh,
+            as_of=as_of,
+            horizon_days=horizon_days,
+            capacity=capacity,
+            cool_down_days=cool_down_days,
+            save_rate=save_rate,
+            contact_cost=contact_cost,
+            min_rise=min_rise,
+        )
+    )
+
+
+def decisions(
+    wh: Warehouse,
+    *,
+    as_of: date,
+    horizon_days: int = 90,
+    capacity: int = 20,
+    cool_down_days: int = 30,
+    save_rate: float | None = None,
+    contact_cost: float = 5.0,
+    min_rise: float = 0.15,
+) -> pd.DataFrame:
+    """Return every customer at risk with the decision: on the list, or why not.
+
+    Parameters and errors are those of `call_list`.
+
+    Returns
+    -------
+    DataFrame
+        Ordered by customer_id: the columns of `call_list` (``rank`` 0 where not listed), ``risk_rise`` and
+        ``decision``: listed, opted out, cooling down, value unknown, not worth the call, over capacity.
+
+    Examples
+    --------
+    >>> decisions(Warehouse.open(), as_of=date(2024, 1, 1), capacity=-1)
+    Traceback (most recent call last):
+    ...
+    crm_analytics.errors.UsageError: capacity=-1 must be 0 or more.
+    """
+    _check(capacity, cool_down_days, save_rate, contact_cost, min_rise)
+    settle_currency(wh)
+    found = wh.frame(
+        SqlFile.beside(__file__, "candidates.sql"),
+        as_of=as_of,
+        cool_down_days=cool_down_days,
+        rise_days=RISE_DAYS,
+    )
+    if found.empty:
+        raise NotEnoughData(
+            f"There is no churn probability of {as_of}: run the churn step of that night first."
+        )
+    value, value_kind = _value_at_stake(found)
+    rate = measured(wh, as_of=as_of).rate if save_rate is None else save_rate
+    saved = found["churn_probability"].to_numpy() * value * rate - contact_cost
+    is_alert = (found["risk_rise"] >= min_rise).to_numpy(dtype=bool)
+    decision = np.select(
+        [
+            found["has_opted_out"].to_numpy(dtype=bool),
+            found["last_listed_on"].notna().to_numpy(),
+            np.isnan(saved),
+            ~(saved > 0.0),
+        ],
+        ["opted out", "cooling down", "value unknown", "not worth the call"],
+        default="",
+    )
+    rank = np.zeros(len(found), dtype=np.int64)
+    open_to = np.flatnonzero(decision == "")
+    # candidates come by customer_id and the sorting is stable, so equal customers keep that order
+    order = open_to[np.lexsort((-saved[open_to], ~is_alert[open_to]))]
+    rank[order[:capacity]] = np.arange(1, len(order[:capacity]) + 1)
+    decision[order[capacity:]] = "over capacity"
+    decision[order[:capacity]] = LISTED
+    return found.assign(
+        rank=rank,
+        kind=np.where(is_alert, "alert", "call"),
+        due_on=as_of + timedelta(days=DUE_DAYS),
+        value_at_stake=value,
+        value_kind=value_kind,
+        expected_saved_margin=saved,
+        save_rate=rate,
+        horizon_days=horizon_days,
+        reason=_reasons(found),
+        decision=decision,
+    )[[*COLUMNS, "risk_rise", "decision"]]
+
+
+def listed(decided: pd.DataFrame) -> pd.DataFrame:
+    """Return those of `decisions` who are on the list, by rank: what `call_list` returns.
+
+    Examples
+    --------
+    >>> decided = pd.DataFrame({name: [1, 2] for name in COLUMNS}).assign(decision=["listed", "opted out"])
+    >>> listed(decided)["customer_id"].tolist()
+    [1]
+    """
+    chosen = decided[decided["decision"] == LISTED].sort_values("rank", ignore_index=True)
+    return chosen[list(COLUMNS)]
+
+
+def left_out(decided: pd.DataFrame) -> str:
+    """Say in words how many were not listed and why: "3 opted out, 12 over capacity".
+
+    Examples
+    --------
+    >>> left_out(pd.DataFrame({"decision": ["listed", "opted out", "over capacity", "over capacity"]}))
+    '2 over capacity, 1 opted out'
+    """
+    counts = decided.loc[decided["decision"] != LISTED, "decision"].value_counts()
+    ranked = sorted(counts.items(), key=lambda item: (-int(item[1]), str(item[0])))
+    return ", ".join(f"{count:,} {reason}" for reason, count in ranked)
+
+
+def _check(
+    capacity: int, cool_down_days: int, save_rate: float | None, contact_cost: float, min_rise: float
+) -> None:
+    for name, given in (
+        ("capacity", capacity),
+        ("cool_down_days", cool_down_days),
+        ("contact_cost", contact_cost),
+    ):
+        if given < 0:
+            raise UsageError(f"{name}={given} must be 0 or more.")
+    for name, share in (("save_rate", save_rate), ("min_rise", min_rise)):
+        if share is not None and not 0.0 <= share <= 1.0:
+            raise UsageError(f"{name}={share} must lie in 0..1.")
+
+
+def _value_at_stake(found: pd.DataFrame) -> tuple[Floats, str]:
+    """Return per customer what is lost with the customer, and whether it is margin or revenue."""
+    margin = found["lifetime_value"].to_numpy(dtype=np.float64)
+    revenue = found["lifetime_revenue"].to_numpy(dtype=np.float64)
+    if np.isnan(revenue).all() and np.isnan(margin).all():
+        raise NotEnoughData(
+            "No customer at risk has a value: run the lifetime value step of that night first."
+        )
+    known = ~np.isnan(margin) & ~np.isnan(revenue) & (revenue > 0.0)
+    if known.any():
+        rate = float(np.sum(margin[known]) / np.sum(revenue[known]))
+        worth, kind = np.where(np.isnan(margin), revenue * rate, margin), "margin"
+    else:
+        worth, kind = revenue, "revenue"
+    alive = found["probability_alive"].to_numpy(dtype=np.float64)
+    return worth / np.clip(np.where(np.isnan(alive), 1.0, alive), _LEAST_ALIVE, 1.0), kind
+
+
+def _reasons(found: pd.DataFrame) -> list[str]:
+    """Word why a customer is called: reasons for staying are no reason, so the risk itself is given then."""
+    return [
+        "; ".join(text for text in (first, second) if isinstance(text, str))
+        if isinstance(code, str)
+        else f"risk of {probability:.0%}, nothing particular raises it"
+        for code, first, second, probability in zip(
+            found["reason_code"],
+            found["reason_1"],
+            found["reason_2"],
+            found["churn_probability"],
+            strict=True,
+        )
+    ]

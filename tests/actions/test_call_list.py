@@ -1,0 +1,214 @@
+"""Does the list call those whose call saves most, and leave the others in peace?"""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from crm_analytics import actions
+from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.warehouse import Warehouse
+from tests import build
+
+AS_OF = date(2024, 7, 1)
+EARLIER = AS_OF - timedelta(days=7)
+HOW: dict[str, Any] = {"save_rate": 0.2, "contact_cost": 5.0}
+
+
+def company(customers: dict[str, dict[str, Any]], *, earlier: dict[str, float] | None = None) -> Warehouse:
+    """A warehouse in which each customer bought once and has the given scores tonight."""
+    wh = build.warehouse(
+        order_lines=build.order_lines_of({name: ["2024-06-01"] for name in customers}),
+        customers=[
+            {
+                "source_id": name,
+                "created_at": "2024-01-01",
+                "owner_source_id": given.get("owner"),
+                "is_test": given.get("is_test", False),
+            }
+            for name, given in customers.items()
+        ],
+        consents=[
+            {"customer_source_id": name, "channel": "email", "is_granted": False, "occurred_at": "2024-05-01"}
+            for name, given in customers.items()
+            if given.get("opted_out")
+        ],
+    )
+    night(wh, AS_OF, customers)
+    if earlier is not None:
+        night(wh, EARLIER, {name: {"p": p} for name, p in earlier.items()})
+    return wh
+
+
+def night(wh: Warehouse, as_of: date, customers: dict[str, dict[str, Any]]) -> None:
+    ids = [f"default:{name}" for name in customers]
+    given = list(customers.values())
+    churn = pd.DataFrame({"customer_id": ids}).assign(
+        as_of=as_of,
+        churn_probability=[one["p"] for one in given],
+        risk_band="high",
+        reason_1=[one.get("reason", "silent 64 days, usually buys every 21") for one in given],
+        reason_code=[one.get("code", "rhythm") for one in given],
+        status="ok",
+    )
+    wh.replace_as_of("scores.churn", churn, as_of=as_of)
+    clv = pd.DataFrame({"customer_id": ids}).assign(
+        as_of=as_of, horizon_days=365.0, frequency=1, recency=1, T=30, model="bg_nbd", status="ok",
+        status_reason="",
+        probability_alive=[one.get("alive", 1.0) for one in given],
+        lifetime_value=[one.get("value") for one in given],
+        lifetime_revenue=[one.get("revenue", 2 * (one.get("value") or 0.0)) for one in given],
+    )  # fmt: skip
+    wh.replace_as_of("scores.clv", clv, as_of=as_of)
+
+
+def test_a_call_is_worth_probability_times_value_times_save_rate_less_its_cost() -> None:
+    people = {
+        "sure": {"p": 0.9, "value": 100.0},  # 0.9 x 100 x 0.2 - 5 = 13
+        "rich": {"p": 0.3, "value": 500.0},  # 25
+        "fading": {"p": 0.8, "value": 100.0, "alive": 0.5},  # value if still there 200: 27
+        "unknown": {"p": 0.5, "value": None, "revenue": 400.0},  # at the others' half: 15
+        "poor": {"p": 0.9, "value": 20.0},  # -1.4: no
+    }
+    with company(people) as wh:
+        found = actions.call_list(wh, as_of=AS_OF, **HOW)
+        decided = actions.decisions(wh, as_of=AS_OF, **HOW)
+    assert found["customer_id"].tolist() == [f"default:{n}" for n in ("fading", "rich", "unknown", "sure")]
+    assert found["expected_saved_margin"].tolist() == pytest.approx([27.0, 25.0, 15.0, 13.0])
+    assert found["rank"].tolist() == [1, 2, 3, 4]
+    assert set(found["value_kind"]) == {"margin"}
+    assert found["due_on"].unique().tolist() == [AS_OF + timedelta(days=7)]
+    left = decided.set_index("customer_id")["decision"]
+    assert left["default:poor"] == "not worth the call"
+
+
+def test_who_must_not_be_called_is_not_and_the_reason_is_told() -> None:
+    people = {
+        "no": {"p": 0.9, "value": 900.0, "opted_out": True},
+        "own": {"p": 0.9, "value": 900.0, "is_test": True},
+        "yes": {"p": 0.9, "value": 300.0, "owner": "U7"},
+        "next": {"p": 0.9, "value": 200.0},
+    }
+    with company(people) as wh:
+        decided = actions.decisions(wh, as_of=AS_OF, capacity=1, **HOW).set_index("customer_id")
+        found = actions.call_list(wh, as_of=AS_OF, capacity=1, **HOW)
+    assert decided["decision"].to_dict() == {
+        "default:no": "opted out",
+        "default:yes": "listed",
+        "default:next": "over capacity",
+    }
+    assert found[["customer_id", "owner_source_id", "source_id"]].to_numpy().tolist() == [
+        ["default:yes", "U7", "yes"]
+    ]
+    assert actions.left_out(decided) == "1 opted out, 1 over capacity"
+
+
+def test_where_no_margin_is_known_the_list_is_by_revenue_and_says_so() -> None:
+    people = {
+        name: {"p": 0.5, "value": None, "revenue": worth} for name, worth in (("a", 300.0), ("b", 400.0))
+    }
+    with company(people) as wh:
+        found = actions.call_list(wh, as_of=AS_OF, **HOW)
+    assert set(found["value_kind"]) == {"revenue"}
+    assert found["value_at_stake"].tolist() == [400.0, 300.0]
+
+
+def test_a_risk_that_rose_more_than_everybodys_is_an_alert_and_comes_first() -> None:
+    people = {f"c{n}": {"p": 0.5, "value": 500.0} for n in range(5)}
+    people["risen"] = {"p": 0.7, "value": 100.0, "code": "tickets", "reason": "complained 3 days ago"}
+    # everybody's risk rose by 0.1 (a season), that of one by 0.5
+    before = dict.fromkeys(people, 0.4) | {"risen": 0.2}
+    with company(people, earlier=before) as wh:
+        found = actions.call_list(wh, as_of=AS_OF, **HOW)
+    first = found.iloc[0]
+    assert (first["customer_id"], first["kind"], first["rank"]) == ("default:risen", "alert", 1)
+    assert first["earlier_probability"] == pytest.approx(0.2)
+    assert (first["reason_code"], first["reason"]) == ("tickets", "complained 3 days ago")
+    assert set(found["kind"].iloc[1:]) == {"call"}
+
+
+def test_a_rise_is_measured_from_the_earliest_night_of_four_weeks() -> None:
+    people = {name: {"p": 0.6, "value": 300.0} for name in ("slow", "b", "c")}
+    with company(people, earlier={"slow": 0.5, "b": 0.6, "c": 0.6}) as wh:
+        night(wh, AS_OF - timedelta(days=28), {"slow": {"p": 0.3}, "b": {"p": 0.6}, "c": {"p": 0.6}})
+        night(wh, AS_OF - timedelta(days=29), {"slow": {"p": 0.6}, "b": {"p": 0.1}, "c": {"p": 0.6}})
+        kinds = actions.call_list(wh, as_of=AS_OF, **HOW).set_index("customer_id")["kind"]
+    assert kinds.to_dict() == {"default:slow": "alert", "default:b": "call", "default:c": "call"}
+
+
+def keep(wh: Warehouse, listed: pd.DataFrame, as_of: date) -> None:
+    """Do what the night does with a list."""
+    columns = wh.frame("select * from scores.actions limit 0").columns
+    wh.replace_as_of("scores.actions", listed.assign(as_of=as_of)[columns], as_of=as_of)
+
+
+def test_a_night_that_runs_again_lists_the_same_and_the_next_ones_leave_them_alone() -> None:
+    people = {f"c{n}": {"p": 0.5, "value": 200.0 + n} for n in range(6)}
+    with company(people) as wh:
+        first = actions.call_list(wh, as_of=AS_OF, capacity=2, **HOW)
+        keep(wh, first, AS_OF)
+        again = actions.call_list(wh, as_of=AS_OF, capacity=2, **HOW)
+        assert_frame_equal(again, first, check_exact=True)
+        night(wh, AS_OF + timedelta(days=1), people)
+        second = actions.call_list(wh, as_of=AS_OF + timedelta(days=1), capacity=2, **HOW)
+        assert not set(second["customer_id"]) & set(first["customer_id"])
+        # 30 days later they are open again, on the 31st day after the list
+        for days, expected in ((30, "cooling down"), (31, "listed")):
+            night(wh, AS_OF + timedelta(days=days), people)
+            decided = actions.decisions(wh, as_of=AS_OF + timedelta(days=days), cool_down_days=30, **HOW)
+            found = decided.set_index("customer_id")["decision"]
+            assert {found[name] for name in first["customer_id"]} == {expected}
+        # what came later does not change the night
+        assert_frame_equal(actions.call_list(wh, as_of=AS_OF, capacity=2, **HOW), first, check_exact=True)
+
+
+def test_equal_customers_are_called_in_the_order_of_their_ids_whatever_the_order_of_rows() -> None:
+    names = [f"c{n}" for n in range(9)]
+    frames = []
+    for order in (names, names[::-1]):
+        with company({name: {"p": 0.5, "value": 100.0} for name in order}) as wh:
+            frames.append(actions.call_list(wh, as_of=AS_OF, capacity=4, **HOW))
+    assert frames[0]["customer_id"].tolist() == [f"default:c{n}" for n in range(4)]
+    assert_frame_equal(frames[0], frames[1], check_exact=True)
+
+
+def test_reasons_for_staying_are_no_reason_to_call() -> None:
+    people = {"a": {"p": 0.4, "value": 300.0, "reason": "loyal: 9 order days so far", "code": None}}
+    with company(people) as wh:
+        found = actions.call_list(wh, as_of=AS_OF, **HOW)
+    assert found["reason"].tolist() == ["risk of 40%, nothing particular raises it"]
+    assert found["reason_code"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"capacity": -1}, "capacity=-1"),
+        ({"cool_down_days": -1}, "cool_down_days=-1"),
+        ({"save_rate": 1.2}, r"save_rate=1\.2 must lie in 0\.\.1"),
+        ({"contact_cost": -0.5}, r"contact_cost=-0\.5"),
+        ({"min_rise": math.nan}, "min_rise=nan"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with company({"a": {"p": 0.5, "value": 1.0}}) as wh, pytest.raises(UsageError, match=message):
+        actions.call_list(wh, as_of=AS_OF, **wrong)
+
+
+def test_without_scores_or_values_there_is_no_list() -> None:
+    with company({"a": {"p": 0.5, "value": 1.0}}) as wh:
+        with pytest.raises(NotEnoughData, match="no churn probability of 2024-07-02"):
+            actions.call_list(wh, as_of=AS_OF + timedelta(days=1))
+        wh.execute("delete from scores.clv")
+        with pytest.raises(NotEnoughData, match="No customer at risk has a value"):
+            actions.call_list(wh, as_of=AS_OF)
+
+
+def test_no_capacity_is_an_empty_list_and_no_error() -> None:
+    with company({"a": {"p": 0.5, "value": 900.0}}) as wh:
+        assert actions.call_list(wh, as_of=AS_OF, capacity=0, **HOW).empty
