@@ -3,7 +3,8 @@
 Every version travels, deletions too, in the order in which they were committed. How far the
 warehouse knows a record store is kept in ``ops.sync_state``, written in the same transaction as the
 rows, so a sync that is interrupted anywhere is as if it had not begun, and a repeated one brings
-nothing twice. The state of a record holds since its ``modified_at`` (kept by the record store);
+nothing twice. What was erased there is taken out here (`crm_analytics.ingest.sync_erasures`). The state of
+a record holds since its ``modified_at`` (kept by the record store);
 ``recorded_at`` of what a sync brings is the time of the last change in it.
 """
 
@@ -21,8 +22,9 @@ from crm_analytics.entities.versions import store_versions
 from crm_analytics.errors import StoreError, UsageError
 from crm_analytics.ingest.ledger import Entry, next_load_id, write_entry
 from crm_analytics.ingest.load import Load
+from crm_analytics.ingest.sync_erasures import remove_erased
 from crm_analytics.records import RecordStore
-from crm_analytics.records.changes import changes
+from crm_analytics.records.changes import changes, erasures
 from crm_analytics.records.tables import record_tables
 from crm_analytics.warehouse import Warehouse
 
@@ -56,8 +58,9 @@ def sync(wh: Warehouse, records: RecordStore, *, source_system: str = "default")
     Returns
     -------
     Load
-        ``rows_in`` changes came; ``rows_loaded`` of them are now the current version of their record,
-        ``rows_merged`` have been followed by a later one (as history they are kept), or say nothing new.
+        ``rows_in`` changes came; ``rows_loaded`` of them are now the current version of their record (or took
+        it out, where it was erased), ``rows_merged`` have been followed by a later one (as history they are
+        kept), or say nothing new.
         Status "unchanged" when there was nothing new.
 
     Raises
@@ -85,12 +88,16 @@ def sync(wh: Warehouse, records: RecordStore, *, source_system: str = "default")
         load_id = next_load_id(wh)
         new = {name: changes(records, name, since, until=until) for name in record_tables()}
         new = {name: table for name, table in new.items() if table.num_rows}
-        if not new:
+        erased = erasures(records, since, until=until)
+        if not new and not erased:
             return _load(records, load_id=None, rows_in=0, rows_loaded=0)
-        received_at = max(pc.max(table.column("recorded_at")).as_py() for table in new.values())
+        # First: an id that was erased and entered again is another record.
+        remove_erased(wh, records, erased, source_system=source_system)
+        moments = [pc.max(table.column("recorded_at")).as_py() for table in new.values()]
+        received_at = max([*moments, *(erasure.recorded_at for erasure in erased)])
         if known is not None:
             received_at = max(received_at, known.received_at)
-        loaded = 0
+        loaded = len(erased)
         for name, table in new.items():
             stored = store_versions(
                 wh,
@@ -103,7 +110,10 @@ def sync(wh: Warehouse, records: RecordStore, *, source_system: str = "default")
             )
             loaded += stored.loaded
         load = _load(
-            records, load_id=load_id, rows_in=sum(t.num_rows for t in new.values()), rows_loaded=loaded
+            records,
+            load_id=load_id,
+            rows_in=len(erased) + sum(table.num_rows for table in new.values()),
+            rows_loaded=loaded,
         )
         write_entry(
             wh,
@@ -158,7 +168,7 @@ def _changed_at(records: RecordStore, number: int) -> datetime | None:
     for name in record_tables():
         for moment in changes(records, name, number - 1, until=number).column("recorded_at").to_pylist():
             return cast("datetime", moment)
-    return None
+    return next((erasure.recorded_at for erasure in erasures(records, number - 1, until=number)), None)
 
 
 def _known(wh: Warehouse, records: RecordStore) -> _Known | None:

@@ -1,16 +1,20 @@
 """What is new in the record store since change number n?  One Arrow table per entity, in change order.
 
 Change numbers are taken inside the writing transaction, and only one transaction writes at a time, so
-whoever has seen number n has seen every change up to n: a late commit cannot slip in below it.
+whoever has seen number n has seen every change up to n: a late commit cannot slip in below it, in
+PostgreSQL either (docs/decisions/0019).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 
 from crm_analytics.errors import UsageError
 from crm_analytics.records import statements
-from crm_analytics.records.database import Statement
+from crm_analytics.records.statement import Statement
 from crm_analytics.records.store import RecordStore
 from crm_analytics.records.tables import VERSION_COLUMNS, decimal_digits, record_tables
 from crm_analytics.schema import Column
@@ -31,6 +35,24 @@ _VERSION_TYPES = {
     "changed_by": pa.string(),
     "is_deleted": pa.bool_(),
 }
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """One record that was erased: nothing of it is left but a keyed hash of its key.
+
+    Attributes
+    ----------
+    change_number, entity, recorded_at
+        Which change it was, of what, and when.
+    key_hash : str
+        `RecordStore.hash_of` of the entity and the record's key.
+    """
+
+    change_number: int
+    entity: str
+    key_hash: str
+    recorded_at: datetime
 
 
 def changes(records: RecordStore, entity: str, since: int, *, until: int | None = None) -> pa.Table:
@@ -68,12 +90,34 @@ def changes(records: RecordStore, entity: str, since: int, *, until: int | None 
     wanted = Statement(statements.changes_since(tables), records.database.dialect)
     with records.database.reading() as connection:
         rows = wanted.run(connection, {"since": since, "until": _LAST if until is None else until})
+    table = records.entity(entity).table
+    for _, *row in rows:
+        table.record(row)  # raises when a version is not what was written
     types = _VERSION_TYPES | {column.name: _arrow_type(column) for column in tables.entity.columns}
     names = ("change_number", *tables.entity.column_names, *VERSION_COLUMNS)
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    columns = columns[: len(names)]  # without the digest
     return pa.table(
         {name: pa.array(values, type=types[name]) for name, values in zip(names, columns, strict=True)}
     )
+
+
+def erasures(records: RecordStore, since: int, *, until: int | None = None) -> list[Erasure]:
+    """Return what was erased with ``since < change_number <= until``, in change order.
+
+    Examples
+    --------
+    >>> with RecordStore.open(":memory:") as records:
+    ...     _ = records.customers.add({"source_id": "C1", "name": "Ada"})
+    ...     _ = records.erase_customer("C1")
+    ...     [erasure] = erasures(records, since=0)
+    >>> erasure.entity, erasure.change_number, len(erasure.key_hash)
+    ('customers', 2, 64)
+    """
+    wanted = Statement(statements.erasures_since(), records.database.dialect)
+    with records.database.reading() as connection:
+        rows = wanted.run(connection, {"since": since, "until": _LAST if until is None else until})
+    return [Erasure(*row) for row in rows]
 
 
 def _arrow_type(column: Column) -> pa.DataType:

@@ -1,44 +1,35 @@
-"""How is one entity's record written and read?  add, update, delete, get, find, history."""
+"""How is one entity's record written and read?  add, update, delete, get, find, history, and in bulk."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any
-
-import sqlalchemy as sa
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
 
 from crm_analytics.errors import RecordNotFound, UsageError, VersionConflict
 from crm_analytics.records import statements
-from crm_analytics.records.database import Database, Statement
+from crm_analytics.records.bulk import rows_of, write_rows
+from crm_analytics.records.entity_table import EntityTable, RecordId, holds_since
 from crm_analytics.records.record import Record
-from crm_analytics.records.tables import VERSION_COLUMNS, EntityTables, is_foreign_key, record_tables
+from crm_analytics.records.tables import VERSION_COLUMNS, is_foreign_key, record_tables
 from crm_analytics.records.validation import checked, missing, moment, nearest, refuse
 
-RecordId = str | Sequence[Any] | Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Session:
-    """What the records of all entities of one open store share."""
-
-    database: Database
-    clock: Callable[[], datetime]
-    new_id: Callable[[], str]
-    changed_by: str | None
+if TYPE_CHECKING:
+    from crm_analytics.records.bulk import Rows
 
 
 class EntityRecords:
-    """The records of one entity: add, update, delete, get, find, history."""
+    """The records of one entity: add, update, delete, get, find, history, and add_many, update_many."""
 
-    def __init__(self, session: Session, tables: EntityTables) -> None:
-        self._session = session
-        self._tables = tables
-        self._entity = tables.entity
-        self._names = (*tables.entity.column_names, *VERSION_COLUMNS)
-        self._statements: dict[object, Statement] = {}
+    def __init__(self, table: EntityTable) -> None:
+        self.table = table
+        self._entity = table.entity
+        self._database = table.session.database
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Names of the columns that identify a record."""
+        return self._entity.key
 
     def add(self, values: Mapping[str, Any], *, changed_by: str | None = None) -> Record:
         """Write a new record and return it.
@@ -58,22 +49,33 @@ class EntityRecords:
             to records that are not there, an id that is taken.
         """
         given = self._columns(values)
-        if self._entity.key == ("source_id",) and given.get("source_id") is None:
-            given["source_id"] = self._session.new_id()
-        with self._session.database.writing():
-            now = self._now()
-            if "created_at" in self._entity.column_names and given.get("created_at") is None:
-                given["created_at"] = now
-            good, problems = checked(self._entity, given)
-            problems += [*missing(self._entity, given), *self._dangling(good)]
-            refuse(self._entity, problems)
-            values = dict.fromkeys(self._entity.column_names) | good
-            last = self._last(self._key_of(values))
-            if last is not None and not last.is_deleted:
-                refuse(self._entity, [f"{', '.join(self._entity.key)}: such a record exists; use update"])
-            if last is not None:
-                refuse(self._entity, self._backdated(good, last))
-            return self._append(values, last, now, changed_by, is_deleted=False)
+        with self._database.writing():
+            return self._add(given, changed_by)
+
+    def add_many(self, rows: Rows, *, changed_by: str | None = None) -> list[Record]:
+        """Write many new records as one change: all of them are kept, or none.
+
+        Parameters
+        ----------
+        rows : pandas.DataFrame or iterable of mappings
+            Columns as of `add`; empty cells (NaN, NaT, NA) are empty columns. A row may refer to one
+            above it.
+        changed_by : str, optional
+            As of `add`.
+
+        Returns
+        -------
+        list of Record
+            In the order of the rows.
+
+        Raises
+        ------
+        RecordInvalid
+            Lists every problem of every row with the row's number; the first is 1. ``problems`` holds all of
+            them where the message shows the first 50.
+        """
+        given = rows_of(self._entity, rows)
+        return write_rows(self._database, self._entity, given, lambda row: self._add(row, changed_by))
 
     def update(
         self,
@@ -106,22 +108,37 @@ class EntityRecords:
         RecordInvalid
             Lists every problem of the changes.
         """
-        good, problems = checked(self._entity, self._columns(changes))
-        with self._session.database.writing():
-            last = self._existing(id, expected_version)
-            values = {name: last[name] for name in self._entity.column_names}
-            problems += [
-                f"{name}: identifies the record and cannot change; add a new record"
-                for name in self._entity.key
-                if name in good and good[name] != values[name]
-            ]
-            changed = {name: value for name, value in good.items() if value != values[name]}
-            problems += [*missing(self._entity, values | changed), *self._dangling(changed)]
-            problems += self._backdated(changed, last)
-            refuse(self._entity, problems)
-            if not changed:
-                return last
-            return self._append(values | changed, last, self._now(), changed_by, is_deleted=False)
+        given = self._columns(changes)
+        with self._database.writing():
+            return self._update(id, given, expected_version, changed_by)
+
+    def update_many(self, rows: Rows, *, changed_by: str | None = None) -> list[Record]:
+        """Change many records as one change: all of it is kept, or nothing.
+
+        What `find` gave may come back as it is: ``frame = pd.DataFrame(records.customers.find())``, change
+        cells, ``update_many(frame)``.
+
+        Parameters
+        ----------
+        rows : pandas.DataFrame or iterable of mappings
+            The key's columns, and the columns to change; an empty cell empties its column. A column
+            ``version`` holds the version that each record must still be at. The other columns that the
+            store keeps itself (recorded_at, changed_by, is_deleted) are passed over.
+        changed_by : str, optional
+            As of `add`.
+
+        Raises
+        ------
+        RecordInvalid
+            Lists every problem of every row with the row's number, also records that are not there or were
+            changed by somebody else; where nothing else is wrong, RecordNotFound and VersionConflict.
+        """
+
+        def write(row: dict[str, Any]) -> Record:
+            changes = {name: value for name, value in row.items() if name not in VERSION_COLUMNS}
+            return self._update(row, changes, row.get("version"), changed_by)
+
+        return write_rows(self._database, self._entity, rows_of(self._entity, rows), write)
 
     def delete(
         self, id: RecordId, *, expected_version: int | None = None, changed_by: str | None = None
@@ -130,22 +147,22 @@ class EntityRecords:
 
         Raises RecordNotFound and VersionConflict as `update` does.
         """
-        with self._session.database.writing():
+        with self._database.writing():
             last = self._existing(id, expected_version)
             values = {name: last[name] for name in self._entity.column_names}
-            return self._append(values, last, self._now(), changed_by, is_deleted=True)
+            return self.table.append(values, last, self.table.session.now(), changed_by, is_deleted=True)
 
     def get(self, id: RecordId, *, as_of: date | datetime | None = None) -> Record:
         """Return a record, as it is or as it was recorded before ``as_of``.
 
         Raises RecordNotFound when there is none.
         """
-        key = self._id_text(id)
+        key = self.table.id_text(id)
         if as_of is None:
-            found = self._last(key)
+            found = self.table.last(key)
         else:
-            rows = self._run("version_at", statements.version_at, {"key": key, "as_of": moment(as_of)})
-            found = self._record(rows[0]) if rows else None
+            rows = self.table.run("version_at", statements.version_at, {"key": key, "as_of": moment(as_of)})
+            found = self.table.record(rows[0]) if rows else None
         if found is None or found.is_deleted:
             when = "" if as_of is None else f" before {moment(as_of).isoformat()}"
             raise RecordNotFound(f"{self._entity.name}: the record store holds no record of that id{when}.")
@@ -180,71 +197,77 @@ class EntityRecords:
         """
         good, problems = checked(self._entity, equals)
         column = order.removeprefix("-") if order is not None else None
-        if column is not None and column not in self._names:
-            problems.append(f"order={order!r} is no column.{nearest(column, self._names)}")
+        if column is not None and column not in self.table.names:
+            problems.append(f"order={order!r} is no column.{nearest(column, self.table.names)}")
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             problems.append(f"limit={limit!r} must be a whole number, 0 or more")
         if problems:
             raise UsageError(f"{self._entity.name}: cannot search:" + "".join(f"\n  - {p}" for p in problems))
         filled = tuple(sorted(name for name, value in good.items() if value is not None))
         empty = tuple(sorted(name for name, value in good.items() if value is None))
-        values = {f"is_{name}": good[name] for name in filled} | {"limit": -1 if limit is None else limit}
+        values = {f"is_{name}": good[name] for name in filled} | {
+            "limit": statements.NO_LIMIT if limit is None else limit
+        }
         make = statements.search
         if as_of is not None:
             make = statements.search_past
             values["as_of"] = moment(as_of)
         name = (make.__name__, filled, empty, order)
-        rows = self._run(name, lambda tables: make(tables, filled, empty, order), values)
-        return [self._record(row) for row in rows]
+        rows = self.table.run(name, lambda tables: make(tables, filled, empty, order), values)
+        return [self.table.record(row) for row in rows]
 
     def history(self, id: RecordId) -> list[Record]:
         """Return all versions of a record, the oldest first; RecordNotFound when there never was one."""
-        rows = self._run("all_versions", statements.all_versions, {"key": self._id_text(id)})
+        rows = self.table.run("all_versions", statements.all_versions, {"key": self.table.id_text(id)})
         if not rows:
             raise RecordNotFound(f"{self._entity.name}: the record store never held a record of that id.")
-        return [self._record(row) for row in rows]
+        return [self.table.record(row) for row in rows]
 
     def __repr__(self) -> str:
-        return f"<{self._entity.name} of {self._session.database.path}>"
+        return f"<{self._entity.name} of {self._database.path}>"
 
-    # What is written ------------------------------------------------------------------------------
+    # One record in the running transaction; refused before anything of it is written -----------------
 
-    def _append(
-        self,
-        values: dict[str, Any],
-        last: Record | None,
-        now: datetime,
-        changed_by: str | None,
-        *,
-        is_deleted: bool,
-    ) -> Record:
-        """Write one version in the running transaction: never dated before the version it follows."""
-        version = 1
+    def _add(self, given: dict[str, Any], changed_by: str | None) -> Record:
+        now = self.table.session.now()
+        if self._entity.key == ("source_id",) and given.get("source_id") is None:
+            given["source_id"] = self.table.session.new_id()
+        if "created_at" in self._entity.column_names and given.get("created_at") is None:
+            given["created_at"] = now
+        good, problems = checked(self._entity, given)
+        problems += [*missing(self._entity, given), *self._dangling(good)]
+        refuse(self._entity, problems)
+        values = dict.fromkeys(self._entity.column_names) | good
+        last = self.table.last(self.table.tables.key_of(values))
+        if last is not None and not last.is_deleted:
+            refuse(self._entity, [f"{', '.join(self._entity.key)}: such a record exists; use update"])
         if last is not None:
-            version = last.version + 1
-            now = max(now, last.recorded_at)
-            if "modified_at" in values and values["modified_at"] in (None, last["modified_at"]):
-                values["modified_at"] = max(now, _since(last) or now)
-        row = values | {
-            "version": version,
-            "recorded_at": now,
-            "changed_by": changed_by or self._session.changed_by,
-            "is_deleted": is_deleted,
-        }
-        key = self._key_of(values)
-        self._run("next_number", lambda _: statements.next_number(), {})
-        number = self._run("last_number", lambda _: statements.last_number(), {})[0][0]
-        head = {"version": version, "change_number": number, "is_deleted": is_deleted}
-        if last is None:
-            self._run("add_head", lambda tables: tables.heads.insert(), head | {self._tables.key: key})
-        else:
-            self._run("move_head", statements.move_head, head | {"head": key})
-        stored = row | {self._tables.key: key, "change_number": number}
-        self._run("add_version", lambda tables: tables.versions.insert(), stored)
-        return Record(self._entity, {name: row[name] for name in self._names})
+            refuse(self._entity, self._backdated(good, last))
+        return self.table.append(values, last, now, changed_by, is_deleted=False)
+
+    def _update(
+        self, id: RecordId, changes: dict[str, Any], expected_version: int | None, changed_by: str | None
+    ) -> Record:
+        good, problems = checked(self._entity, changes)
+        last = self._existing(id, expected_version)
+        values = {name: last[name] for name in self._entity.column_names}
+        problems += [
+            f"{name}: identifies the record and cannot change; add a new record"
+            for name in self._entity.key
+            if name in good and good[name] != values[name]
+        ]
+        changed = {name: value for name, value in good.items() if value != values[name]}
+        problems += [*missing(self._entity, values | changed), *self._dangling(changed)]
+        problems += self._backdated(changed, last)
+        refuse(self._entity, problems)
+        if not changed:
+            return last
+        return self.table.append(
+            values | changed, last, self.table.session.now(), changed_by, is_deleted=False
+        )
 
     def _existing(self, id: RecordId, expected_version: int | None) -> Record:
-        last = self._last(self._id_text(id))
+        last = self.table.last(self.table.id_text(id))
         if last is None or last.is_deleted:
             raise RecordNotFound(f"{self._entity.name}: the record store holds no record of that id.")
         if expected_version is not None and expected_version != last.version:
@@ -262,7 +285,9 @@ class EntityRecords:
             if value is None or column.refers is None or not is_foreign_key(self._entity, column):
                 continue
             referred = record_tables()[column.refers]
-            found = self._run(referred.heads, statements.is_deleted, {"key": value}, referred)
+            found: Sequence[Any] = self.table.run(
+                referred.heads, statements.is_deleted, {"key": value}, referred
+            )
             if not found or found[0][0]:
                 problems.append(f"{name}: {column.refers} holds no record of that id; add it first")
         return problems
@@ -272,7 +297,7 @@ class EntityRecords:
         given = values.get("modified_at")
         if given is None:
             return []
-        since = _since(last)
+        since = holds_since(last)
         if since is None or given >= since:
             return []
         return [f"modified_at: {given.isoformat()} is before the version it follows ({since.isoformat()})"]
@@ -281,64 +306,3 @@ class EntityRecords:
         if not isinstance(values, Mapping):
             raise UsageError(f"{self._entity.name}: a dict of columns expected, got {type(values).__name__}.")
         return dict(values)
-
-    # What identifies a record ---------------------------------------------------------------------
-
-    def _id_text(self, id: RecordId) -> str:
-        """Return the key column's text for what a caller names a record by."""
-        key = self._entity.key
-        if isinstance(id, Mapping):
-            named = {name: id[name] for name in key if name in id}
-        elif len(key) == 1:
-            named = {key[0]: id}
-        else:
-            is_list = isinstance(id, Sequence) and not isinstance(id, str) and len(id) == len(key)
-            named = dict(zip(key, id, strict=True)) if is_list else {}
-        good, problems = checked(self._entity, named)
-        if named:
-            problems += [told for told in missing(self._entity, named) if told.partition(":")[0] in key]
-        else:
-            problems.append(f"a record is named by {', '.join(key)}; give a tuple or dict of them")
-        if problems:
-            raise UsageError(f"{self._entity.name}: no record can have that id: {'; '.join(problems)}.")
-        return self._key_of(dict.fromkeys(key) | good)
-
-    def _key_of(self, values: Mapping[str, Any]) -> str:
-        if len(self._entity.key) == 1:
-            return str(values[self._entity.key[0]])
-        parts = [values[name] for name in self._entity.key]
-        return json.dumps(
-            [part.isoformat() if isinstance(part, date) else part for part in parts], ensure_ascii=False
-        )
-
-    # Statements, each compiled on first use -------------------------------------------------------
-
-    def _run(
-        self,
-        name: object,
-        make: Callable[[EntityTables], sa.ClauseElement],
-        values: Mapping[str, Any],
-        tables: EntityTables | None = None,
-    ) -> list[Sequence[Any]]:
-        statement = self._statements.get(name)
-        if statement is None:
-            statement = Statement(make(tables or self._tables), self._session.database.dialect)
-            self._statements[name] = statement
-        with self._session.database.reading() as connection:
-            return statement.run(connection, values)
-
-    def _last(self, key: str) -> Record | None:
-        rows = self._run("latest", statements.latest, {"key": key})
-        return self._record(rows[0]) if rows else None
-
-    def _record(self, row: Sequence[Any]) -> Record:
-        return Record(self._entity, dict(zip(self._names, row, strict=True)))
-
-    def _now(self) -> datetime:
-        return self._session.clock().astimezone(UTC)
-
-
-def _since(version: Record) -> datetime | None:
-    """Return since when a version of a state holds, as the warehouse will see it."""
-    since: datetime | None = version["modified_at"] or version["created_at"]
-    return since

@@ -1,7 +1,7 @@
 """Which statements does an entity's record keeping consist of?  All of them, in SQLAlchemy's terms.
 
 Parameters: ``key`` (text of the key column), ``as_of`` (versions recorded before it), ``is_<column>``
-(the value searched for), ``limit`` (-1 = all).
+(the value searched for), ``limit`` (`NO_LIMIT` = all).
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crm_analytics.records.tables import EntityTables, store_table
+from crm_analytics.records.tables import EntityTables, erasures_table, store_table
+
+NO_LIMIT = 2**63 - 1
 
 
 def latest(tables: EntityTables) -> sa.Select[Any]:
@@ -98,6 +100,61 @@ def changes_since(tables: EntityTables) -> sa.Select[Any]:
     number = tables.versions.c.change_number
     wanted = sa.select(number, *tables.record_columns).where(number > sa.bindparam("since"))
     return wanted.where(number <= sa.bindparam("until")).order_by(number)
+
+
+def heads_adrift(tables: EntityTables) -> sa.Select[Any]:
+    """Count the records that do not point at a version of theirs with their number."""
+    heads, versions = tables.heads, tables.versions
+    is_latest = sa.and_(
+        heads.c[tables.key] == versions.c[tables.key],
+        heads.c.change_number == versions.c.change_number,
+        heads.c.version == versions.c.version,
+    )
+    joined = heads.outerjoin(versions, is_latest)
+    return sa.select(sa.func.count()).select_from(joined).where(versions.c.change_number.is_(None))
+
+
+def erasures_since() -> sa.Select[Any]:
+    """Return the erasures with ``since < change_number <= until``, in change order."""
+    columns = erasures_table.c
+    wanted = sa.select(columns.change_number, columns.entity, columns.key_hash, columns.recorded_at)
+    wanted = wanted.where(columns.change_number > sa.bindparam("since"))
+    return wanted.where(columns.change_number <= sa.bindparam("until")).order_by(columns.change_number)
+
+
+def keys_that_refer(tables: EntityTables, column: str) -> sa.Select[Any]:
+    """Return the keys of the records whose last version refers to the record ``referred``."""
+    heads, versions = tables.heads, tables.versions
+    is_latest = sa.and_(
+        heads.c[tables.key] == versions.c[tables.key], heads.c.change_number == versions.c.change_number
+    )
+    found = sa.select(versions.c[tables.key]).join_from(versions, heads, is_latest)
+    return found.where(versions.c[column] == sa.bindparam("referred"))
+
+
+def versions_that_refer(tables: EntityTables, column: str) -> sa.Select[Any]:
+    """Return number, then record, of every version that refers to the record ``referred``."""
+    versions = tables.versions
+    found = sa.select(versions.c.change_number, *tables.record_columns)
+    return found.where(versions.c[column] == sa.bindparam("referred"))
+
+
+def empty_reference(tables: EntityTables, column: str) -> sa.Update:
+    """Take a reference out of the version ``number``, and give it the digest of what is left."""
+    versions = tables.versions
+    left = {column: sa.null(), "digest": sa.bindparam("new_digest")}
+    return versions.update().where(versions.c.change_number == sa.bindparam("number")).values(left)
+
+
+def delete_versions(tables: EntityTables) -> sa.Delete:
+    """Delete every version of a record."""
+    versions = tables.versions
+    return versions.delete().where(versions.c[tables.key] == sa.bindparam("key"))
+
+
+def delete_head(tables: EntityTables) -> sa.Delete:
+    """Delete what points at a record's last version."""
+    return tables.heads.delete().where(tables.heads.c[tables.key] == sa.bindparam("key"))
 
 
 def _filtered(

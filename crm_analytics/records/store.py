@@ -12,17 +12,28 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from types import TracebackType
+
+import sqlalchemy as sa
 
 from crm_analytics.errors import UsageError
 from crm_analytics.records import statements
-from crm_analytics.records.database import Database, Statement
-from crm_analytics.records.entity_records import EntityRecords, Session
+from crm_analytics.records.backup import back_up, verify
+from crm_analytics.records.database import Database
+from crm_analytics.records.engine import Engine
+from crm_analytics.records.entity_records import EntityRecords
+from crm_analytics.records.entity_table import EntityTable, RecordId, Session
+from crm_analytics.records.erasure import Erased, erase, hash_of
 from crm_analytics.records.migrations import upgrade
-from crm_analytics.records.tables import record_tables
+from crm_analytics.records.postgres_engine import URL_BEGINS, PostgresEngine
+from crm_analytics.records.sqlite_engine import SqliteEngine
+from crm_analytics.records.statement import Statement
+from crm_analytics.records.tables import record_tables, store_table
 from crm_analytics.records.validation import nearest
 
 
@@ -51,7 +62,8 @@ class RecordStore:
         self.store_id = store_id
         self.database = session.database
         self._session = session
-        self._entities = {name: EntityRecords(session, tables) for name, tables in record_tables().items()}
+        self._tables = {name: EntityTable(session, tables) for name, tables in record_tables().items()}
+        self._entities = {name: EntityRecords(table) for name, table in self._tables.items()}
 
     @classmethod
     def open(
@@ -67,8 +79,10 @@ class RecordStore:
 
         Parameters
         ----------
-        path : path, default ":memory:"
-            The SQLite file; ":memory:" keeps everything in memory, for this object only.
+        path : path or URL, default ":memory:"
+            The SQLite file; ":memory:" keeps everything in memory, for this object only. Or a PostgreSQL
+            database, ``postgresql://user@host/database`` (all that libpq knows; the tables lie in its schema
+            ``crm_records``), which needs ``pip install 'crm_analytics[postgres]'``.
         changed_by : str, optional
             Who writes; kept with every version. Each change may name somebody else.
         wait_seconds : float, default 30
@@ -81,14 +95,13 @@ class RecordStore:
         Raises
         ------
         UsageError
-            The folder does not exist, or the path is a URL.
+            The folder does not exist, the URL is of another kind, or psycopg is not installed.
         StoreError
-            The file belongs to another program or a newer version, or it is damaged.
+            The database belongs to another program or a newer version, or cannot be reached.
+        StoreCorrupt, StoreRolledBack
+            The file is damaged, or lacks changes that had been acknowledged.
         """
-        name = os.fspath(path)
-        if "://" in name:
-            raise UsageError("A record store is a SQLite file so far. Name a file, such as 'crm.records.db'.")
-        database = Database(name, wait_seconds=wait_seconds)
+        database = Database(_engine(os.fspath(path), wait_seconds))
         try:
             store_id = upgrade(database, now=clock, new_id=new_id)
         except BaseException:
@@ -98,7 +111,7 @@ class RecordStore:
 
     def now(self) -> datetime:
         """Return the present moment by the store's clock, in UTC."""
-        return self._session.clock().astimezone(UTC)
+        return self._session.now()
 
     def close(self) -> None:
         """Let go of the file; closing twice does no harm."""
@@ -107,6 +120,79 @@ class RecordStore:
     def transaction(self) -> AbstractContextManager[object]:
         """Make several changes one: ``with records.transaction(): ...`` keeps all of them, or none."""
         return self.database.writing()
+
+    def erase_customer(self, source_id: str) -> Erased:
+        """Erase a customer, and all records about them: consents, contacts, deals, tickets, tasks ..."""
+        return self.erase({"customers": [source_id]})
+
+    def erase(self, ids: Mapping[str, Iterable[RecordId]]) -> Erased:
+        """Remove records from the bytes, with all their versions and what is about the same person.
+
+        The next sync takes them out of the warehouse's entities too. Erasing what is not here does no
+        harm; the warehouse may know it from an export.
+
+        Parameters
+        ----------
+        ids : mapping
+            Entity -> ids of its records, as `get` takes them.
+
+        Returns
+        -------
+        Erased
+            How many records went, per entity. Backups and copies are yours to find.
+
+        Raises
+        ------
+        UsageError
+            Inside a transaction; or an id that no record can have.
+        StoreBusy
+            The records are gone, but a reader still holds SQLite's old log; close it and erase again.
+
+        Examples
+        --------
+        >>> with RecordStore.open(":memory:") as records:
+        ...     _ = records.customers.add({"source_id": "C1", "name": "Ada"})
+        ...     _ = records.tasks.add({"customer_source_id": "C1", "subject": "call Ada"})
+        ...     records.erase_customer("C1").records
+        {'customers': 1, 'tasks': 1}
+        """
+        wanted = {self.entity(name).table.entity.name: list(given) for name, given in ids.items()}
+        return erase(self._tables, wanted, self._hash_key)
+
+    def hash_of(self, entity: str, id: RecordId) -> str:
+        """Return the hash that an erased record of this id is remembered by."""
+        return hash_of(self._hash_key, entity, self.entity(entity).table.id_text(id))
+
+    def backup(self, path: str | os.PathLike[str]) -> Path:
+        """Write a whole and verified copy of this moment to a new file, while others go on writing.
+
+        The copy is a SQLite record store, also of a store in PostgreSQL: open it, or put it in the place of a
+        lost file (with every program closed, and without the old ``-wal``, ``-shm`` and ``.mark`` files).
+
+        Raises
+        ------
+        UsageError
+            There is a file of that name already.
+        StoreIOError, DiskFullError
+            It could not be written; nothing is left of it.
+        """
+        return back_up(self.database, Path(path), now=self._session.clock)
+
+    def verify(self) -> int:
+        """Look through the whole store for damage; return how many versions were compared with their digest.
+
+        Raises
+        ------
+        StoreCorrupt
+            Says what was found.
+        """
+        return verify(self.database)
+
+    @cached_property
+    def _hash_key(self) -> bytes:
+        statement = Statement(sa.select(store_table.c.hash_key), self.database.dialect)
+        with self.database.reading() as connection:
+            return bytes.fromhex(statement.run(connection, {})[0][0])
 
     def entity(self, name: str) -> EntityRecords:
         """Return the records of one entity; UsageError with the nearest name when there is none."""
@@ -142,3 +228,14 @@ class RecordStore:
 
     def __repr__(self) -> str:
         return f"RecordStore({self.path!r})"
+
+
+def _engine(path: str, wait_seconds: float) -> Engine:
+    if path.startswith(URL_BEGINS):
+        return PostgresEngine(path, wait_seconds=wait_seconds)
+    if "://" in path:
+        raise UsageError(
+            "A record store is a SQLite file ('crm.records.db') or a PostgreSQL database "
+            "('postgresql://user@host/database')."
+        )
+    return SqliteEngine(path, wait_seconds=wait_seconds)

@@ -8,8 +8,12 @@ reading a record two look-ups by primary key, however long its history.
 ``change_number`` counts all changes of all entities. It is taken from the single row of ``store``
 inside the writing transaction, so numbers appear in the order of commits and without gaps.
 
+``digest`` of a version is made from its values when it is written and compared when it is read, so that a
+record whose bytes were altered on the disk is never handed out. ``erasures`` holds one row per erased
+record: its change number and a keyed hash of its key, nothing else of it.
+
 Money and quantities are exact: whole numbers of their smallest unit in SQLite, NUMERIC elsewhere.
-Times are stored in UTC to the microsecond, dates as ISO text.
+Times are stored in UTC to the microsecond, dates as ISO text. Text sorts by code point everywhere.
 
 References between records that people enter here (contacts, leads, opportunities, tickets) are
 foreign keys. References to what exports hold as well (customers, products, users, campaigns,
@@ -21,9 +25,11 @@ Tasks reference as plain text throughout: the night writes them about anything i
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -38,6 +44,7 @@ LOOKED_UP_BY = ("email", "phone")
 VERSION_COLUMNS = ("version", "recorded_at", "changed_by", "is_deleted")
 
 _SMALLEST_UNITS_DIGITS = 18  # whole numbers of this many digits fit a 64-bit integer
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")  # sorts as SQLite does
 _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # INTEGER is SQLite's own row number
 
 
@@ -110,24 +117,43 @@ class EntityTables:
 
     @property
     def record_columns(self) -> list[sa.Column[Any]]:
-        """Columns of a version that make up a record, in the order of `Record`."""
-        return [self.versions.c[name] for name in (*self.entity.column_names, *VERSION_COLUMNS)]
+        """Columns of a version that make up a record, in the order of `Record`, and its digest."""
+        return [self.versions.c[name] for name in (*self.entity.column_names, *VERSION_COLUMNS, "digest")]
+
+    def key_of(self, values: Mapping[str, Any]) -> str:
+        """Return the key column's text of a record's values."""
+        if len(self.entity.key) == 1:
+            return str(values[self.entity.key[0]])
+        parts = [values[name] for name in self.entity.key]
+        return json.dumps(
+            [part.isoformat() if isinstance(part, date) else part for part in parts], ensure_ascii=False
+        )
 
 
 metadata = sa.MetaData()
 
-# One row: who this store is (for sync), and the number of its last change.
+# One row: who this store is (for sync), the number of its last change, the key of the erasures' hashes.
 store_table = sa.Table(
     "store",
     metadata,
-    sa.Column("store_id", sa.Text, primary_key=True),
+    sa.Column("store_id", _TEXT, primary_key=True),
     sa.Column("last_change_number", _BIG, nullable=False),
+    sa.Column("hash_key", _TEXT),
+)
+
+erasures_table = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("change_number", _BIG, primary_key=True, autoincrement=False),
+    sa.Column("entity", _TEXT, nullable=False),
+    sa.Column("key_hash", _TEXT, nullable=False),
+    sa.Column("recorded_at", UtcTime, nullable=False),
 )
 
 migrations_table = sa.Table(
     "migrations",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("name", _TEXT, primary_key=True),
     sa.Column("applied_at", UtcTime, nullable=False),
 )
 
@@ -179,7 +205,7 @@ def _entity_tables(entity: Entity) -> EntityTables:
     heads = sa.Table(
         entity.name,
         metadata,
-        sa.Column(key, sa.Text, primary_key=True),
+        sa.Column(key, _TEXT, primary_key=True),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("change_number", _BIG, nullable=False),
         sa.Column("is_deleted", sa.Boolean, nullable=False),
@@ -194,11 +220,12 @@ def _entity_tables(entity: Entity) -> EntityTables:
         f"{entity.name}_versions",
         metadata,
         sa.Column("change_number", _BIG, primary_key=True, autoincrement=False),
-        sa.Column(key, sa.Text, sa.ForeignKey(f"{entity.name}.{key}"), nullable=False),
+        sa.Column(key, _TEXT, sa.ForeignKey(f"{entity.name}.{key}"), nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("recorded_at", UtcTime, nullable=False),
-        sa.Column("changed_by", sa.Text),
+        sa.Column("changed_by", _TEXT),
         sa.Column("is_deleted", sa.Boolean, nullable=False),
+        sa.Column("digest", _TEXT),
         *declared,
         sa.UniqueConstraint(key, "version"),
     )
@@ -225,8 +252,8 @@ def _sql_type(column: Column) -> sa.types.TypeEngine[Any]:
             raise ValueError(f"{column.name}: {column.type} does not fit SQLite's 64-bit integers.")
         return ExactDecimal(*digits)
     types: dict[str, sa.types.TypeEngine[Any]] = {
-        "TEXT": sa.Text(),
-        "CURRENCY": sa.Text(),
+        "TEXT": _TEXT,
+        "CURRENCY": _TEXT,
         "BIGINT": sa.BigInteger(),
         "BOOLEAN": sa.Boolean(),
         "DATE": sa.Date(),

@@ -20,6 +20,7 @@ from crm_analytics.schema import Column, Entity
 from crm_analytics.vocabulary import WORDS
 
 MAX_TEXT_LENGTH = 1_000_000
+MAX_PROBLEMS_SHOWN = 50
 _LARGEST_INTEGER = 2**63 - 1
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _DECIMAL_TEXT = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
@@ -78,9 +79,11 @@ def missing(entity: Entity, values: Mapping[str, Any]) -> list[str]:
 def refuse(entity: Entity, problems: list[str]) -> None:
     """Raise RecordInvalid that lists the problems; do nothing when there are none."""
     if problems:
-        listed = "".join(f"\n  - {problem}" for problem in problems)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise RecordInvalid(f"{entity.name}: {count}; nothing was written.{listed}")
+        shown = "".join(f"\n  - {problem}" for problem in problems[:MAX_PROBLEMS_SHOWN])
+        if len(problems) > MAX_PROBLEMS_SHOWN:
+            shown += f"\n  and {len(problems) - MAX_PROBLEMS_SHOWN:,} more; all of them: error.problems"
+        count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+        raise RecordInvalid(f"{entity.name}: {count}; nothing was written.{shown}", problems)
 
 
 def nearest(name: object, known: Iterable[str]) -> str:

@@ -14,17 +14,18 @@ from types import MappingProxyType
 
 import sqlalchemy as sa
 
-from crm_analytics.errors import StoreError
+from crm_analytics.errors import StoreError, StoreRolledBack
 from crm_analytics.records.database import Database
-from crm_analytics.records.migrations import m001_tables
+from crm_analytics.records.migrations import m001_tables, m002_erasures
+from crm_analytics.records.migrations.columns import add_missing_columns
 from crm_analytics.records.tables import fingerprint, migrations_table, record_tables, store_table
 
 STEPS: MappingProxyType[str, Callable[[sa.Connection], None]] = MappingProxyType(
     {
         "001_tables": m001_tables.apply,
+        "002_erasures": m002_erasures.apply,
     }
 )
-_OURS = 0x43524D31  # "CRM1" in the header of the file: this SQLite file is a record store
 
 
 def upgrade(database: Database, *, now: Callable[[], datetime], new_id: Callable[[], str]) -> str:
@@ -33,28 +34,40 @@ def upgrade(database: Database, *, now: Callable[[], datetime], new_id: Callable
     Raises
     ------
     StoreError
-        When the file belongs to another program, or a newer version of this one has written it.
+        When the database belongs to another program, or a newer version of this one has written it.
+    StoreCorrupt
+        When it is damaged, or lacks changes that had been acknowledged.
     """
     wanted = (*STEPS, f"columns_{fingerprint()}")
     with database.reading() as connection:
-        (owner,) = connection.execute("pragma application_id").fetchone()
-        (is_used,) = connection.execute("select count(*) from sqlite_schema").fetchone()
-    if owner == _OURS and set(wanted) <= _applied(database):
-        return _store_id(database)
-    if is_used and owner != _OURS:
-        raise StoreError(f"{database.path}: this database belongs to another program. Name another file.")
+        is_empty = database.engine.prepare(connection)
+    if is_empty or not set(wanted) <= _applied(database):
+        _migrate(database, wanted, now, new_id)
+    acknowledged = database.engine.acknowledged()  # first: others go on writing
+    store_id, last_change_number = _store(database)
+    if last_change_number < acknowledged:
+        raise StoreRolledBack(
+            f"{database.path}: change {acknowledged} was acknowledged, and the last one here is "
+            f"{last_change_number}: its -wal file was removed or cut, or an older copy was put in its place. "
+            f"Bring the missing file back. If you restored a backup on purpose, delete {database.path}.mark."
+        )
+    return store_id
+
+
+def _migrate(
+    database: Database, wanted: tuple[str, ...], now: Callable[[], datetime], new_id: Callable[[], str]
+) -> None:
     with database.defining() as connection:
-        connection.exec_driver_sql(f"pragma application_id = {_OURS}")
+        database.engine.claim(connection.connection.dbapi_connection)
         migrations_table.create(connection, checkfirst=True)
-        store_table.create(connection, checkfirst=True)
-        if connection.execute(sa.select(sa.func.count()).select_from(store_table)).scalar_one() == 0:
+        if not sa.inspect(connection).has_table(store_table.name):
+            store_table.create(connection)
             connection.execute(store_table.insert().values(store_id=new_id(), last_change_number=0))
     for name in wanted:
         with database.defining() as connection:
             if name not in _applied(database):
                 STEPS.get(name, _add_new_columns)(connection)
                 connection.execute(migrations_table.insert().values(name=name, applied_at=now()))
-    return _store_id(database)
 
 
 def _applied(database: Database) -> set[str]:
@@ -69,20 +82,15 @@ def _applied(database: Database) -> set[str]:
     return names
 
 
-def _store_id(database: Database) -> str:
+def _store(database: Database) -> tuple[str, int]:
     with database.reading() as connection:
-        return str(connection.execute("select store_id from store").fetchone()[0])
+        store_id, number = connection.execute("select store_id, last_change_number from store").fetchone()
+    return str(store_id), int(number)
 
 
 def _add_new_columns(connection: sa.Connection) -> None:
-    """Add what ``schema/*.toml`` declares and the tables lack; nothing is ever dropped."""
-    inspector = sa.inspect(connection)
+    """Add what ``schema/*.toml`` declares and the tables lack."""
     for tables in record_tables().values():
         tables.heads.create(connection, checkfirst=True)
         tables.versions.create(connection, checkfirst=True)
-        present = {column["name"] for column in inspector.get_columns(tables.versions.name)}
-        for column in tables.versions.columns:
-            if column.name not in present:
-                definition = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
-                table = connection.dialect.identifier_preparer.format_table(tables.versions)
-                connection.exec_driver_sql(f"alter table {table} add column {definition}")
+        add_missing_columns(connection, tables.versions)
