@@ -10,6 +10,24 @@ import typer
 
 from crm_analytics.cli import FAILED, SOME_REFUSED
 from crm_analytics.cli import output as out
+from crm_analytics.cli.reading import (
+    Calendar,
+    DateFormat,
+    DecimalMark,
+    DefaultCountry,
+    DefaultCurrency,
+    Delimiter,
+    Duplicates,
+    Encoding,
+    Guest,
+    MoneyUnit,
+    ReceivedAt,
+    ShowValues,
+    SkipRows,
+    Thousands,
+    TimeZone,
+    read_delimiter,
+)
 from crm_analytics.cli.session import (
     Json,
     Limit,
@@ -32,7 +50,6 @@ quarantine = typer.Typer(
 app.add_typer(quarantine, name="quarantine")
 
 LoadNumber = Annotated[int | None, typer.Option("--load", help="only those of this load", metavar="ID")]
-ShowValues = Annotated[bool, typer.Option("--show-values", help="show personal values unmasked")]
 
 # Columns of the list that fit a terminal, and what they are called there; --json has all.
 LOADS_COLUMNS = {
@@ -55,25 +72,19 @@ def load(
     paths: Annotated[list[Path], typer.Argument(help="export files or folders")],
     profile: Annotated[str | None, typer.Option(help="import profile; default: detected")] = None,
     source_system: Annotated[str | None, typer.Option(help="name the ids are scoped by")] = None,
-    encoding: Annotated[str | None, typer.Option(help="encoding, for example cp1252")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="what separates the fields; \\t is a tab")] = None,
-    decimal: Annotated[str | None, typer.Option(help="decimal mark: . or ,")] = None,
-    date_format: Annotated[str | None, typer.Option(help="how dates are written, as %d/%m/%Y")] = None,
-    skip_rows: Annotated[int | None, typer.Option(min=0, help="lines above the header")] = None,
-    timezone: Annotated[str | None, typer.Option(help="time zone of the times in the file")] = None,
-    default_country: Annotated[
-        str | None, typer.Option(help="country of addresses and numbers that name none")
-    ] = None,
-    default_currency: Annotated[
-        str | None, typer.Option(help="currency of amounts that name none, as EUR")
-    ] = None,
-    thousands: Annotated[str | None, typer.Option(help="mark between groups of three digits")] = None,
-    calendar: Annotated[
-        str | None, typer.Option(help="calendar of the dates: gregorian or jalali; default: told per column")
-    ] = None,
-    money_unit: Annotated[str | None, typer.Option(help="unit of Iranian amounts: rial or toman")] = None,
-    guest: Annotated[str | None, typer.Option(help="records without customer id: quarantine or keep")] = None,
-    duplicates: Annotated[str | None, typer.Option(help="equal lines of a file: merge or keep")] = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    decimal: DecimalMark = None,
+    date_format: DateFormat = None,
+    skip_rows: SkipRows = None,
+    timezone: TimeZone = None,
+    default_country: DefaultCountry = None,
+    default_currency: DefaultCurrency = None,
+    thousands: Thousands = None,
+    calendar: Calendar = None,
+    money_unit: MoneyUnit = None,
+    guest: Guest = None,
+    duplicates: Duplicates = None,
     snapshot: Annotated[
         bool, typer.Option("--snapshot", help="the file holds all rows there are: those it lacks are gone")
     ] = False,
@@ -84,12 +95,11 @@ def load(
         list[str] | None,
         typer.Option(help="what one file adds up to: records=120, amount=1234.50", metavar="NAME=TOTAL"),
     ] = None,
-    received_at: Annotated[
-        str | None, typer.Option(help="when it was received, ISO 8601; default: now", metavar="TIME")
-    ] = None,
+    received_at: ReceivedAt = None,
     max_expanded_bytes: Annotated[
         int | None, typer.Option(min=1, help="how large a compressed file may become")
     ] = None,
+    show_values: ShowValues = False,
     settings_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
@@ -102,7 +112,7 @@ def load(
         "profile": profile,
         "source_system": source_system,
         "encoding": encoding,
-        "delimiter": "\t" if delimiter == r"\t" else delimiter,
+        "delimiter": read_delimiter(delimiter),
         "decimal": decimal,
         "date_format": date_format,
         "skip_rows": skip_rows,
@@ -127,7 +137,7 @@ def load(
     with open_warehouse(settings) as wh, out.byte_progress("load") as progress:
         for path in paths:
             try:
-                done += crm.load(wh, path, **how, force=force, show_values=True, progress=progress)
+                done += crm.load(wh, path, **how, force=force, show_values=show_values, progress=progress)
             except InputError as refusal:
                 refused_paths += 1
                 done.append(refused_load(path.name, refusal, last_load_id(wh)))
@@ -304,6 +314,7 @@ def replay(
     decimal: Annotated[str | None, typer.Option(help="decimal mark, instead of that of the load")] = None,
     date_format: Annotated[str | None, typer.Option(help="how dates are written, instead")] = None,
     timezone: Annotated[str | None, typer.Option(help="time zone of the times, instead")] = None,
+    show_values: ShowValues = False,
     settings_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
@@ -319,7 +330,12 @@ def replay(
             try:
                 done.append(
                     crm.replay(
-                        wh, file, received_at=received_at, show_values=True, progress=progress, **options
+                        wh,
+                        file,
+                        received_at=received_at,
+                        show_values=show_values,
+                        progress=progress,
+                        **options,
                     )
                 )
             except InputError as refusal:

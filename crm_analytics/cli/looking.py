@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,24 @@ import typer
 
 from crm_analytics.cli import FAILED
 from crm_analytics.cli import output as out
+from crm_analytics.cli.reading import (
+    Calendar,
+    DateFormat,
+    DecimalMark,
+    DefaultCountry,
+    DefaultCurrency,
+    Delimiter,
+    Duplicates,
+    Encoding,
+    Guest,
+    MoneyUnit,
+    ReceivedAt,
+    ShowValues,
+    SkipRows,
+    Thousands,
+    TimeZone,
+    read_delimiter,
+)
 from crm_analytics.cli.session import (
     AsOf,
     Json,
@@ -20,6 +37,7 @@ from crm_analytics.cli.session import (
     read_day,
     read_settings,
 )
+from crm_analytics.errors import UsageError
 
 if TYPE_CHECKING:
     from crm_analytics.ingest.check import ProfileCheck
@@ -27,10 +45,6 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None)
 profile = typer.Typer(help="Layouts of export files: list, draft, check.", rich_markup_mode=None)
 app.add_typer(profile, name="profile")
-
-Encoding = Annotated[str | None, typer.Option(help="encoding, for example cp1252")]
-Delimiter = Annotated[str | None, typer.Option(help="what separates the fields")]
-SkipRows = Annotated[int | None, typer.Option(min=0, help="lines above the header")]
 
 
 @app.command()
@@ -48,6 +62,9 @@ def quality(
     """How complete, valid, unique, fresh and well linked the data are; what warns or stops a night."""
     from crm_analytics.entities import checks
 
+    known = checks.quality_names()
+    if only is not None and only not in known:
+        raise UsageError(f"--check {only!r} is no check of quality. Checks: {', '.join(known)}.")
     with open_warehouse(read_settings(settings_file)) as wh, out.progress(1, "measuring") as on_step:
         on_step("")
         day = read_day(as_of, wh)
@@ -116,6 +133,9 @@ def profile_new(
     delimiter: Delimiter = None,
     skip_rows: SkipRows = None,
     part: Annotated[str | None, typer.Option(help="table of a zip or workbook; default: the first")] = None,
+    header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="is the first line one of column names?")
+    ] = None,
 ) -> None:
     """Write a draft for a home-made layout to standard output: a guess for every column, and why."""
     from crm_analytics.ingest.draft import draft_profile
@@ -125,9 +145,10 @@ def profile_new(
         name=name,
         source_system=source_system,
         encoding=encoding,
-        delimiter=delimiter,
+        delimiter=read_delimiter(delimiter),
         skip_rows=skip_rows,
         part=part,
+        has_header=header,
     )
     out.print_text(draft)
 
@@ -140,28 +161,47 @@ def profile_check(
     ] = None,
     encoding: Encoding = None,
     delimiter: Delimiter = None,
+    decimal: DecimalMark = None,
+    date_format: DateFormat = None,
     skip_rows: SkipRows = None,
-    date_format: Annotated[str | None, typer.Option(help="how dates are written, as %d/%m/%Y")] = None,
-    decimal: Annotated[str | None, typer.Option(help="decimal mark: . or ,")] = None,
-    show_values: Annotated[bool, typer.Option("--show-values", help="show personal values unmasked")] = False,
+    timezone: TimeZone = None,
+    default_country: DefaultCountry = None,
+    default_currency: DefaultCurrency = None,
+    thousands: Thousands = None,
+    calendar: Calendar = None,
+    money_unit: MoneyUnit = None,
+    guest: Guest = None,
+    duplicates: Duplicates = None,
+    received_at: ReceivedAt = None,
+    show_values: ShowValues = False,
     settings_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
     """Show what would come in of a file, and what would be set aside, without loading anything."""
     from crm_analytics.ingest.check import check_profile
+    from crm_analytics.ingest.load import read_moment
 
     given: dict[str, Any] = {
         "encoding": encoding,
-        "delimiter": "\t" if delimiter == r"\t" else delimiter,
-        "skip_rows": skip_rows,
-        "date_format": date_format,
+        "delimiter": read_delimiter(delimiter),
         "decimal": decimal,
+        "date_format": date_format,
+        "skip_rows": skip_rows,
+        "timezone": timezone,
+        "default_country": default_country,
+        "default_currency": default_currency,
+        "thousands": thousands,
+        "calendar": calendar,
+        "money_unit": money_unit,
+        "guest": guest,
+        "repeats": duplicates,
     }
+    home_zone = read_settings(settings_file).warehouse.timezone or "UTC"
     checks = check_profile(
         file,
         name,
-        received_at=datetime.now(UTC),
-        timezone=read_settings(settings_file).warehouse.timezone or "UTC",
+        received_at=read_moment(received_at, home_zone),
+        home_zone=home_zone,
         show_values=show_values,
         **{key: value for key, value in given.items() if value is not None},
     )

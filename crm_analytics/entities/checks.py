@@ -59,6 +59,17 @@ def rules() -> list[SqlFile]:
     return [SqlFile.load(path) for folder in FOLDERS for path in sorted(folder.glob("*.sql"))]
 
 
+def quality_names() -> list[str]:
+    """Return the names of the checks that `quality` measures.
+
+    Examples
+    --------
+    >>> "completeness" in quality_names()
+    True
+    """
+    return [rule.path.stem for rule in rules() if rule.kind == "quality"]
+
+
 def run(wh: Warehouse, *, as_of: date | None = None) -> list[Finding]:
     """Run every rule that has a gate and return what is beyond its limit, in the order of `rules`.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_analytics.errors import FileRefused, ProfileError
+from crm_analytics.ingest.footers import WithoutFooters
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
 from crm_analytics.ingest.mapping import Issue, MappedBlock, Mapper, MappingPlan, plan_mapping
 from crm_analytics.ingest.profile import Profile
@@ -93,7 +94,7 @@ def check_profile(
     profile_name: str | None = None,
     *,
     received_at: datetime,
-    timezone: str = "UTC",
+    home_zone: str = "UTC",
     show_values: bool = False,
     most_records: int = 100_000,
     **options: Any,
@@ -108,8 +109,8 @@ def check_profile(
         Name of a profile or path of a ``.toml``; default: recognised by the header.
     received_at : datetime
         Dates after its day are future dates.
-    timezone : str, default "UTC"
-        Zone of the company, where the profile names none.
+    home_zone : str, default "UTC"
+        Zone of the company: of the times, where neither profile nor options (``timezone``) name one.
     show_values : bool, default False
         Show personal values as they are.
     most_records : int, default 100_000
@@ -135,19 +136,21 @@ def check_profile(
             checks.append(ProfileCheck(part.file, profile_name or "", refusal=str(part)))
             continue
         try:
-            used = _used(part, named, options)
+            used = _used(part, named, options, show_values=show_values)
             checks.append(
-                _check(part, used, received_at, timezone, show_values=show_values, most_records=most_records)
+                _check(part, used, received_at, home_zone, show_values=show_values, most_records=most_records)
             )
         except (FileRefused, ProfileError) as refusal:
             checks.append(ProfileCheck(part.name, profile_name or "", refusal=str(refusal)))
     return checks
 
 
-def _used(part: Part, named: Profile | None, options: Mapping[str, Any]) -> Profile:
+def _used(part: Part, named: Profile | None, options: Mapping[str, Any], *, show_values: bool) -> Profile:
     """Return the profile to read a part by, with the options and its own delimiter in place."""
     if named is None:
-        found, delimiter = detect(part.name, headers(part, asked_profile(None, **options).dialect))
+        split = headers(part, asked_profile(None, **options).dialect)
+        currency = options.get("default_currency")
+        found, delimiter = detect(part.name, split, default_currency=currency, show_values=show_values)
         return found.with_options(**{**options, "delimiter": delimiter or None})
     if named.dialect.delimiter is not None:
         return named
@@ -170,7 +173,7 @@ def _check(
         seen = _Tally(show_values)
         used_plan = plan
         with Mapper(plan) as mapper:
-            for block in delivery.blocks():
+            for block in WithoutFooters(delivery.blocks(), used.rows.footers):
                 if seen.records >= most_records:
                     seen.is_whole = False
                     break

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crm_analytics.errors import FileRefused, ProfileError
@@ -19,7 +19,7 @@ from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import unit_of_header
 from crm_analytics.ingest.profile import WHITESPACE, Dialect
 from crm_analytics.ingest.readers import headers, read
-from crm_analytics.ingest.recognise import detect
+from crm_analytics.ingest.recognise import asked_profile, detect, is_header
 from crm_analytics.ingest.records import Part
 from crm_analytics.ingest.source import open_source
 from crm_analytics.normalise.header_words import meaning_of
@@ -138,6 +138,10 @@ _SIGNS_OF = {
     "products": ("product_id",),
     "customers": ("customer_id",),
 }
+# A column called "customer" or "product" may hold names.
+_NAME_OF = {"customer_id": "customer_name", "product_id": "product_name"}
+# When an event happened is told by the main entity of a file, required by its schema or not.
+_EVENT_TIME = "occurred_at"
 _KEYS_OF_OTHERS = {"customers": "customer_id", "products": "product_id"}
 _CURRENCY_OF_SIGN = {
     "€": "EUR",
@@ -169,6 +173,7 @@ def draft_profile(
     delimiter: str | None = None,
     skip_rows: int | None = None,
     part: str | None = None,
+    has_header: bool | None = None,
 ) -> str:
     """Write a draft of a profile for a file: commented TOML with a guess for every column.
 
@@ -182,6 +187,9 @@ def draft_profile(
         How it is written, where it does not tell itself.
     part : str, optional
         Which table of a zip or workbook; default: the first that can be read.
+    has_header : bool, optional
+        Is the first line one of column names? Default: judged by what it holds. A draft never holds values
+        of the file: without names, columns are called by their place.
 
     Returns
     -------
@@ -194,7 +202,10 @@ def draft_profile(
         The file cannot be read.
     ProfileError
         It has no such part, or no header.
+    UsageError
+        An option that cannot be.
     """
+    asked_profile(None, encoding=encoding, delimiter=delimiter, skip_rows=skip_rows)
     chosen = _part(path, part)
     asked = Dialect(encoding=encoding, delimiter=delimiter, skip_rows=skip_rows or 0)
     if encoding is None:
@@ -206,15 +217,33 @@ def draft_profile(
         raise ProfileError(
             f"{chosen.name}: no header was found. Say {option('skip_rows')} or {option('delimiter')}."
         )
-    texts, count = _sample(
-        chosen, Dialect(asked.encoding, split_by or None, skip_rows=asked.skip_rows), len(header)
-    )
-    seen = [_Seen(one, meaning_of(one), look_at(texts[place])) for place, one in enumerate(header)]
+    is_named = chosen.kind not in ("text", "workbook")
+    if has_header is False or (has_header is None and not is_named and not is_header(header)):
+        if chosen.kind != "text":
+            raise ProfileError(
+                f"{chosen.name}: the first row seems to hold values, no column names. Put a row of names "
+                "above it, or say has_header=True (--header) if it is one."
+            )
+        header = tuple(f"column_{place}" for place in range(1, len(header) + 1))
+        asked = replace(asked, header=header)
+    texts, count = _sample(chosen, replace(asked, delimiter=split_by or None), len(header))
+    seen = [_seen(one, texts[place]) for place, one in enumerate(header)]
     title = name or re.sub(r"\W+", "_", path.name.partition(".")[0]).strip("_").lower() or "export"
     lines = _heading(chosen, title, source_system or title, count, header, found)
     lines += _dialect_lines(seen, asked, split_by)
     lines += _entity_lines(seen)
     return "\n".join(lines) + "\n"
+
+
+def _seen(name: str, texts: Sequence[str]) -> _Seen:
+    """Look at a column; what is called like an id and holds words with blanks is a name."""
+    look, meaning = look_at(texts), meaning_of(name)
+    if meaning in _NAME_OF and look.kind == "text":
+        filled = [text.strip() for text in texts if text.strip()]
+        wordy = sum(" " in text and not any(map(str.isdigit, text)) for text in filled)
+        if wordy * 2 >= len(filled):
+            meaning = _NAME_OF[meaning]
+    return _Seen(name, meaning, look)
 
 
 def _part(path: Path, name: str | None) -> Part:
@@ -298,6 +327,14 @@ def _dialect_lines(seen: Sequence[_Seen], asked: Dialect, split_by: str) -> list
         lines.append(f"# delimiter = {_text(split_by)}  # found; needs no word here")
     if asked.encoding is not None:
         lines.append(f"encoding = {_text(asked.encoding)}  # the file is not UTF-8; look at its names")
+    if asked.header is not None:
+        lines.append(
+            "# DECIDE: the first line seems to hold values, no column names. Write the names here and below;"
+        )
+        lines.append(
+            "# if it is a header in words that no list knows, draft with has_header=True (--header)."
+        )
+        lines.append(f"header = [{', '.join(map(_text, asked.header))}]")
     if asked.skip_rows:
         lines.append(f"skip_rows = {asked.skip_rows}")
     numbers = [one for one in seen if one.look.kind == "number" and not _is_key(one)]
@@ -357,7 +394,7 @@ def _target_lines(name: str, seen: Sequence[_Seen], *, is_main: bool) -> tuple[l
         means = f"the name means {meaning.replace('_', ' ')}"
         lines += [f"# {_shown(one.name)}: {means}; {one.look.words}" for one in columns]
         keys = [_from(columns)]
-        if column.required:
+        if column.required or (is_main and column_name == _EVENT_TIME):
             keys.append("required = true")
         if column.type in ("DATE", "TIMESTAMP"):
             keys += _date_keys(columns[0].look, lines)

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from crm_analytics.errors import FileRefused, InputError, ProfileError, UsageError
 from crm_analytics.ingest import ledger
+from crm_analytics.ingest.delivered_again import counts_anew, note_again
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
 from crm_analytics.ingest.intake import Progress, take_in
 from crm_analytics.ingest.kinds import SUFFIXES
@@ -39,6 +40,7 @@ from crm_analytics.ingest.reconcile import (
 )
 from crm_analytics.ingest.records import Part
 from crm_analytics.ingest.seen_before import Seen, seen_before, supersede
+from crm_analytics.ingest.snapshot import held_back
 from crm_analytics.ingest.source import open_source
 from crm_analytics.ingest.stillness import FileState, check_still, state_of
 from crm_analytics.warehouse import Warehouse
@@ -216,7 +218,7 @@ def load(
     call = _Call(
         profile=profile,
         source_system=source_system,
-        received_at=_moment(received_at, wh.settings.timezone),
+        received_at=read_moment(received_at, wh.settings.timezone),
         is_dated=received_at is not None,
         options={
             "encoding": encoding,
@@ -271,7 +273,8 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def _moment(given: datetime | date | str | None, timezone: str) -> datetime:
+def read_moment(given: datetime | date | str | None, timezone: str) -> datetime:
+    """Return when something was received: as given (in `timezone` where it has no offset), else now."""
     if given is None:
         return datetime.now(UTC)
     if isinstance(given, str):
@@ -340,14 +343,7 @@ def _load_part(wh: Warehouse, part: Part, call: _Call, before: FileState | None)
     try:
         used = _profile_of(part, call)
         with wh.frugal(MEMORY_LIMIT), wh.transaction():
-            seen = seen_before(
-                wh,
-                part,
-                used,
-                received_at=call.received_at,
-                is_dated=call.is_dated,
-                is_folder=call.is_folder,
-            )
+            seen = _seen_before(wh, part, used, call)
             if seen is None:
                 account = _store(wh, part, used, call, started_at)
                 check_still(part.path, before, file=part.name)
@@ -359,6 +355,23 @@ def _load_part(wh: Warehouse, part: Part, call: _Call, before: FileState | None)
     except InputError as refusal:
         _write_refusal(wh, part.name, part, used, call, started_at, refusal)
         raise
+
+
+def _seen_before(wh: Warehouse, part: Part, used: Profile, call: _Call) -> Seen | None:
+    """Tell why a part need not be read; None: it is to be read."""
+    if call.is_forced and used.snapshot and held_back(wh, part.sha256, used.sha256):
+        return None
+    seen = seen_before(
+        wh,
+        part,
+        used,
+        received_at=call.received_at,
+        is_dated=call.is_dated,
+        is_folder=call.is_folder,
+    )
+    if seen is not None and seen.status == "unchanged" and not seen.issues and call.is_dated:
+        return None if counts_anew(wh, part, used, call.received_at) else seen
+    return seen
 
 
 def _profile_of(part: Part, call: _Call) -> Profile:
@@ -375,7 +388,9 @@ def _profile_of(part: Part, call: _Call) -> Profile:
                 reason="quarantine_export",
                 column=ID_COLUMN,
             )
-        found, delimiter = detect(part.name, split)
+        found, delimiter = detect(
+            part.name, split, default_currency=options["default_currency"], show_values=call.show_values
+        )
     else:
         found = asked_profile(call.profile, **options)
         delimiter = found.dialect.delimiter or _delimiter_for(part, found)
@@ -452,6 +467,9 @@ def _unchanged(
         issues=seen.issues,
     )
     ledger.write_entry(wh, _entry(account, part, used, call, started_at), seen.issues)
+    if call.is_dated and seen.status == "unchanged":
+        load_id = account.load_id or 0
+        note_again(wh, part, used, as_load=load_id, received_at=call.received_at)
     return account
 
 

@@ -28,7 +28,7 @@ from crm_analytics.ingest.profile import (
     Test,
 )
 from crm_analytics.ingest.profile_file import declared_column
-from crm_analytics.ingest.recognise import columns_missing
+from crm_analytics.ingest.recognise import columns_missing, shown_columns, without_header
 from crm_analytics.normalise.booleans import NO, YES
 from crm_analytics.normalise.letters import fold_letters
 from crm_analytics.schema import Entity, entity
@@ -150,7 +150,7 @@ def plan_mapping(
     FileRefused
         ``missing_column``, ``duplicate_column`` or ``undeclared_unit``.
     """
-    places = _places(header, profile, file)
+    places = _places(header, profile, file, show_values=show_values)
     bindings = Bindings()
     planned, absent = [], []
     for number, target in enumerate(profile.targets):
@@ -181,7 +181,7 @@ def plan_mapping(
     )
 
 
-def _places(header: Sequence[str], profile: Profile, file: str) -> Mapping[str, int]:
+def _places(header: Sequence[str], profile: Profile, file: str, *, show_values: bool) -> Mapping[str, int]:
     """Return where each column of the profile stands in the file."""
     found = find_columns(HeaderIndex(header), profile.sources, profile.headers)
     for source, count in found.repeated.items():
@@ -193,10 +193,11 @@ def _places(header: Sequence[str], profile: Profile, file: str) -> Mapping[str, 
         )
     missing = profile.missing(found.places.__contains__)
     if missing:
-        names = ", ".join(repr(name[:40]) for name in header[:12])
+        names = shown_columns(header, show_values=show_values)
         hint = f" Only 1 column: say {option('delimiter')}." if len(header) == 1 else ""
         if not found.places:
             hint += f" Does the header stand on a later line? Say {option('skip_rows')}."
+        hint += without_header(header, show_values=show_values)
         raise FileRefused(
             f"{file}: {columns_missing(missing)} for profile {profile.name!r}. Found: {names}.{hint}",
             file=file,

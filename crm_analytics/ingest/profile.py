@@ -290,11 +290,12 @@ class Profile:
         told = repr((replace(self, targets=(), headers={}), targets, sorted(self.headers.items())))
         return hashlib.sha256(told.encode()).hexdigest()
 
-    def missing(self, has: Callable[[str], bool]) -> list[str]:
-        """Return the columns that a file lacks to be of this layout."""
+    def missing(self, has: Callable[[str], bool], *, default_currency: str | None = None) -> list[str]:
+        """Return the columns that a file lacks to be of this layout; none of currencies beside a default."""
+        default_currency = default_currency or self.dialect.default_currency
         lacking = [group[0] for group in self.recognised_by if not any(map(has, group))]
         for name, rule in self.main.columns.items():
-            if name == "currency" and self.dialect.default_currency is not None:
+            if name == "currency" and default_currency is not None:
                 continue
             if rule.required and rule.within(has) is None:
                 first = rule.choices[0] if rule.choices else rule.sources

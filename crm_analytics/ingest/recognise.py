@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from crm_analytics.errors import FileRefused, ProfileError, UsageError
-from crm_analytics.ingest.headers import HeaderIndex, find_columns
+from crm_analytics.ingest.headers import HeaderIndex, find_columns, fold_header
+from crm_analytics.ingest.look import look_at
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.profile import WHITESPACE, ColumnRule, Profile, Target, nearest
 from crm_analytics.ingest.profile_file import read_profile
+from crm_analytics.normalise.header_words import meaning_of
 from crm_analytics.schema import entities
 
 PLAIN = "plain_"
 _NO_NAME = "options"
+_SHOWN_COLUMNS, _SHOWN_CHARACTERS = 12, 40
+# Kinds of looks that column names do not have.
+_VALUES = ("date", "number", "email", "phone")
 
 
 @cache
@@ -78,7 +83,67 @@ def asked_profile(name: str | None, **options: Any) -> Profile:
         raise UsageError(str(error).removeprefix(f"{_NO_NAME}: ")) from error
 
 
-def detect(file: str, headers: Sequence[tuple[str, Sequence[str]]]) -> tuple[Profile, str]:
+def is_header(names: Sequence[str]) -> bool:
+    """Is a first line one of column names, rather than a record of a file without header row?
+
+    A fourth of them must be names that a layout or the word lists know, and none may look like a value.
+
+    Examples
+    --------
+    >>> is_header(["Customer ID", "Shoe size"]), is_header(["C1", "Ada Example", "2024-01-05"])
+    (True, False)
+    """
+    filled = [name for name in names if name.strip()]
+    known = sum(map(_is_known, filled))
+    return known * 4 >= len(filled) > 0 and not any(look_at([name]).kind in _VALUES for name in filled)
+
+
+def shown_columns(names: Sequence[str], *, show_values: bool) -> str:
+    """Return the first columns of a file for a message; what may be a value is told by place and kind.
+
+    Examples
+    --------
+    >>> shown_columns(["C1", "Ada Example", "2024-01-05"], show_values=False)
+    'column 1 (text), column 2 (text), column 3 (date)'
+    """
+    are_names = show_values or is_header(names)
+    return ", ".join(
+        repr(name[:_SHOWN_CHARACTERS])
+        if are_names or _is_known(name)
+        else f"column {place} ({look_at([name]).kind})"
+        for place, name in enumerate(names[:_SHOWN_COLUMNS], start=1)
+    )
+
+
+def without_header(names: Sequence[str], *, show_values: bool) -> str:
+    """Return a sentence about a first line that holds values, it seems, or nothing."""
+    if is_header(names) or not any(name.strip() for name in names):
+        return ""
+    hidden = "" if show_values else " Say show_values=True (--show-values) to see it."
+    return f" The first line does not look like column names: does the file have a header row?{hidden}"
+
+
+@cache
+def _known_names() -> frozenset[str]:
+    return frozenset(
+        fold_header(name)
+        for one in profiles().values()
+        for source in one.sources
+        for name in (source, *one.headers.get(source, ()))
+    )
+
+
+def _is_known(name: str) -> bool:
+    return fold_header(name) in _known_names() or meaning_of(name) is not None
+
+
+def detect(
+    file: str,
+    headers: Sequence[tuple[str, Sequence[str]]],
+    *,
+    default_currency: str | None = None,
+    show_values: bool = False,
+) -> tuple[Profile, str]:
     """Recognise a layout by its header.
 
     Parameters
@@ -87,6 +152,10 @@ def detect(file: str, headers: Sequence[tuple[str, Sequence[str]]]) -> tuple[Pro
         Name for messages; it also decides between profiles that fit equally and say which files are theirs.
     headers : sequence of (delimiter, names)
         The header as each delimiter would split it.
+    default_currency : str, optional
+        Said by the caller: a file needs no column of currencies.
+    show_values : bool, default False
+        May messages hold a first line that may be a record?
 
     Returns
     -------
@@ -109,7 +178,7 @@ def detect(file: str, headers: Sequence[tuple[str, Sequence[str]]]) -> tuple[Pro
             if delimiter != one.dialect.delimiter and (one.dialect.delimiter or delimiter == WHITESPACE):
                 continue
             places = find_columns(index, one.sources, one.headers).places
-            missing = one.missing(places.__contains__)
+            missing = one.missing(places.__contains__, default_currency=default_currency)
             # Our own layouts have our own names: a foreign table may have one of them by chance.
             if one.name.startswith(PLAIN) and len(places) * 2 < index.size:
                 continue
@@ -119,7 +188,7 @@ def detect(file: str, headers: Sequence[tuple[str, Sequence[str]]]) -> tuple[Pro
                 near.append((len(places), one.name, missing))
     top = max((known for known, _, _ in best), default=0)
     if not best or any(known > top for known, _, _ in near):
-        raise _unknown_layout(file, headers, near)
+        raise _unknown_layout(file, headers, near, show_values=show_values)
     fitting = sorted({(name, delimiter) for known, name, delimiter in best if known == top})
     base = file.replace("\\", "/").rpartition("/")[2].casefold()
     named = [one for one in fitting if any(fnmatchcase(base, form) for form in profiles()[one[0]].files)]
@@ -136,10 +205,12 @@ def _unknown_layout(
     file: str,
     headers: Sequence[tuple[str, Sequence[str]]],
     near: list[tuple[int, str, list[str]]],
+    *,
+    show_values: bool,
 ) -> Exception:
     near.sort(key=lambda one: (-one[0], one[1]))
     widest = max((names for delimiter, names in headers if delimiter != WHITESPACE), key=len, default=())
-    found = ", ".join(repr(name[:40]) for name in widest[:12])
+    found = shown_columns(widest, show_values=show_values)
     clear = near and near[0][0] >= 3 and (len(near) == 1 or near[1][0] < near[0][0])
     if clear and len(near[0][2]) <= 2:
         _, name, missing = near[0]
@@ -154,6 +225,7 @@ def _unknown_layout(
     hint = " Is the delimiter right, or does the header stand on a later line?"
     hint += f" Say {option('delimiter')} or {option('skip_rows')}."
     hint = hint if len(widest) <= 2 else ""
+    hint += without_header(widest, show_values=show_values)
     return ProfileError(
         f"{file}: no profile fits the columns {found}.{hint} "
         + (f"Nearest: {listed}. " if listed else "")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,8 @@ def test_quality_tells_shares_and_what_becomes_of_a_night(here: Path, say: Said)
     shown = say("quality", "--as-of", "2024-07-01")
     assert "warns the night: duplicates: 20 rows (customers.email of default: 100.0% of 20)" in shown
     assert "completeness" in say("quality", "--check", "completeness", "--all", "--by-owner")
+    refused = say("quality", "--check", "nosuch", code=cli.USAGE)
+    assert "'nosuch' is no check of quality. Checks: completeness, duplicates" in refused
 
 
 def test_profiles_are_listed_drafted_and_checked(here: Path, say: Said) -> None:
@@ -167,3 +171,29 @@ def test_a_refused_file_has_its_account_and_a_wrong_option_none(here: Path, say:
         assert message in say("load", "sales.csv", option, value, code=cli.USAGE)
         assert message in say("profile", "check", "sales.csv", option, value, code=cli.USAGE)
     assert len(say("loads", "--json")) == 3
+
+
+def test_values_of_a_file_without_header_row_are_shown_when_asked_for(here: Path, say: Said) -> None:
+    (here / "bare.csv").write_text("K1,Ada Example,ada@example.com\nK2,Bob Example,bob@example.com\n")
+    assert "Ada Example" not in say("load", "bare.csv", code=cli.FAILED)
+    assert "Ada Example" in say("load", "bare.csv", "--show-values", code=cli.FAILED)
+    assert "Ada Example" not in say("profile", "new", "bare.csv")
+    assert "Ada Example" in say("profile", "new", "bare.csv", "--header")
+
+
+def test_a_check_takes_the_options_of_a_load(here: Path, say: Said) -> None:
+    header = "customer_id;order_id;order_date;product_id;product;quantity;unit_price"
+    (here / "euro.csv").write_text(f"{header}\nC1;O1;04.01.2024;P1;Mug;1;1.234,5\n")
+    options = ["--decimal", ",", "--thousands", ".", "--date-format", "%d.%m.%Y", "--guest", "keep"]
+    options += ["--timezone", "Europe/Berlin", "--received-at", "2024-02-01", "--default-currency", "EUR"]
+    [check] = say("profile", "check", "euro.csv", *options, "--json")
+    assert (check["rows"], check["reasons"]) == ({"order_lines": 1}, {})
+    [account] = say("load", "euro.csv", *options, "--json")
+    assert account["rows_loaded"] == 1
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "crm_analytics", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "crm-analytics" in done.stdout

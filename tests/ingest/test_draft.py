@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from crm_analytics.errors import FileRefused, ProfileError, UsageError
+from crm_analytics.ingest import load
 from crm_analytics.ingest.check import check_profile
 from crm_analytics.ingest.draft import draft_profile
 from crm_analytics.ingest.look import look_at
 from crm_analytics.ingest.profile_file import parse_profile
+from crm_analytics.warehouse import Warehouse
 
 RECEIVED = datetime(2025, 6, 30, tzinfo=UTC)
 PAGE = Path(__file__).parents[2] / "docs" / "how-to-add" / "export-profile.md"
@@ -130,6 +132,49 @@ def test_check_tells_a_refusal_and_does_not_raise_it(tmp_path: Path) -> None:
         empty = tmp_path / "empty.csv"
         empty.write_bytes(b"")
         check_profile(empty, received_at=RECEIVED)
+
+
+PERSONAL = ("Ada Example", "ada@example.com", "+49 30 1234567", "1980-02-01")
+RECORDS = (
+    "K1,Ada Example,ada@example.com,+49 30 1234567,1980-02-01,Springfield\n"
+    "K2,Bob Example,bob@example.com,+49 30 7654321,1981-02-01,Springfield\n"
+)
+
+
+def test_a_file_without_header_row_shows_kinds_and_places_but_no_values(tmp_path: Path) -> None:
+    file, text = drafted(tmp_path, RECORDS)
+    assert not any(value in text for value in (*PERSONAL, "Springfield", "K1"))
+    assert "DECIDE: the first line seems to hold values" in text
+    assert 'header = ["column_1", "column_2", "column_3", "column_4", "column_5", "column_6"]' in text
+    assert '"column_3" = []  # e-mail address (all 2)' in text, "the first line counts as a record"
+    for name in (None, "customers"):
+        [found] = check_profile(file, name, received_at=RECEIVED)
+        assert found.refusal is not None
+        assert not any(value in found.refusal for value in PERSONAL)
+        assert "column 2 (text), column 3 (email), column 4 (phone), column 5 (date)" in found.refusal
+        assert "does the file have a header row? Say show_values=True" in found.refusal
+        [shown] = check_profile(file, name, received_at=RECEIVED, show_values=True)
+        assert "Ada Example" in str(shown.refusal)
+        with Warehouse.open() as wh:
+            with pytest.raises((FileRefused, ProfileError)) as refusal:
+                load(wh, file, profile=name)
+            assert str(refusal.value) == found.refusal
+
+
+def test_a_header_in_words_that_no_list_knows_is_taken_when_it_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    file.write_text("Avain;Nimi2;Kaupunki2\nK1;Ada;Espoo\nK2;Bob;Turku\n")
+    assert "Avain" not in draft_profile(file)
+    assert '"Avain" = []' in draft_profile(file, has_header=True)
+
+
+def test_the_day_of_an_event_is_required_and_names_are_no_ids(tmp_path: Path) -> None:
+    _, text = drafted(
+        tmp_path,
+        "order no,date,customer,qty,amount\n1,2024-01-05,Ada Example,1,5\n2,2024-01-06,Bob Example,2,7\n",
+    )
+    assert 'occurred_at = { from = "date", required = true }' in text
+    assert 'customer_source_id = { from = "customer"' not in text
 
 
 @pytest.mark.parametrize(

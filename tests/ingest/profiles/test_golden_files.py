@@ -28,6 +28,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm_analytics.ingest import load
+from crm_analytics.ingest.check import check_profile
+from crm_analytics.ingest.recognise import profiles
 from crm_analytics.schema import entities
 from crm_analytics.warehouse import Warehouse
 
@@ -49,7 +51,7 @@ def test_every_profile_has_a_golden_file(profile: str) -> None:
 def test_golden_file_becomes_these_records(expected: Path) -> None:
     told = tomllib.loads(expected.read_text(encoding="utf-8"))
     stem = expected.name.removesuffix(ENDING)
-    [file] = [one for one in FOLDER.glob(f"{stem}.*") if one.name != expected.name and _stem(one) == stem]
+    file = _file_of(expected)
     with Warehouse.open(timezone=ZONE, reporting_currency="USD") as wh:
         [loaded] = load(wh, file, received_at=RECEIVED, **told.get("options", {}))
         found = {name: _table(wh, name) for name in entities()}
@@ -72,6 +74,38 @@ def test_golden_file_becomes_these_records(expected: Path) -> None:
     wanted = {name: _read(text) for name, text in told["rows"].items()}
     shown = "\n\n".join(f"{name}:\n{_shown(table)}" for name, table in filled.items())
     assert filled == wanted, f"found:\n{shown}"
+
+
+def test_a_check_of_a_golden_file_tells_what_a_load_would_do() -> None:
+    """Of each system one file, and every file whose rows have a shape or whose records are set aside."""
+    received_at = datetime(2025, 7, 1, tzinfo=ZoneInfo(ZONE))
+    systems: set[str] = set()
+    for expected in EXPECTED:
+        used = profiles()[expected.name.split(".")[0]]
+        has_shape = used.rows.footers or used.rows.ignore or "reasons = {" in expected.read_text("utf-8")
+        if used.source_system in systems and not has_shape:
+            continue
+        systems.add(used.source_system)
+        told = tomllib.loads(expected.read_text(encoding="utf-8"))
+        file = _file_of(expected)
+        options = {
+            "repeats" if key == "duplicates" else key: value for key, value in told.get("options", {}).items()
+        }
+        options["profile_name"] = options.pop("profile", file.name.split(".")[0])
+        [check] = check_profile(file, received_at=received_at, home_zone=ZONE, **options)
+        assert check.refusal is None, check.refusal
+        account = {"rows_in": 0, "reasons": {}} | told["load"]
+        assert (file.name, check.records, check.reasons) == (
+            file.name,
+            account["rows_in"],
+            account["reasons"],
+        )
+
+
+def _file_of(expected: Path) -> Path:
+    stem = expected.name.removesuffix(ENDING)
+    [file] = [one for one in FOLDER.glob(f"{stem}.*") if one.name != expected.name and _stem(one) == stem]
+    return file
 
 
 def _stem(path: Path) -> str:
