@@ -1,14 +1,13 @@
 """Where are foreign files and texts turned into values?  In a separate, locked-down DuckDB in memory.
 
 Nothing that a file says can reach the warehouse, the disk or the network from here: external access is
-off (except for one named file to read), the configuration is locked, and results leave as Arrow tables.
+off, the configuration is locked, and results leave as Arrow tables.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +22,6 @@ if TYPE_CHECKING:
 class Sandbox:
     """An in-memory DuckDB that reads nothing but what it is handed; a context manager.
 
-    Parameters
-    ----------
-    readable : pathlib.Path, optional
-        The only file that its SQL may read; default none.
-
     Examples
     --------
     >>> with Sandbox() as sandbox:
@@ -35,7 +29,7 @@ class Sandbox:
     [(None,)]
     """
 
-    def __init__(self, *, readable: Path | None = None) -> None:
+    def __init__(self) -> None:
         # a cursor: on the connection itself, DuckDB asks for widgets when it runs in a notebook
         self._connection = duckdb.connect(
             ":memory:",
@@ -50,8 +44,6 @@ class Sandbox:
         ).cursor()
         for statement in ("set enable_progress_bar = false", "set timezone = 'UTC'"):
             self._connection.execute(statement).fetchall()
-        if readable is not None:
-            self._connection.execute("set allowed_paths = [$path]", {"path": str(readable)}).fetchall()
         for statement in ("set enable_external_access = false", "set lock_configuration = true"):
             self._connection.execute(statement).fetchall()
 
@@ -62,6 +54,11 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connection.close()
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection itself, for a library that writes its own SQL (Splink); it is as locked down."""
+        return self._connection
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable in SQL by that name."""

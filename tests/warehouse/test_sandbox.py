@@ -38,11 +38,9 @@ ATTACKS = [
 def test_sandbox_refuses(attack: str, tmp_path: Path) -> None:
     outside = tmp_path / "outside.txt"
     outside.write_text("secret")
-    readable = tmp_path / "readable.parquet"
-    readable.write_bytes(b"")
-    with Sandbox(readable=readable) as sandbox, pytest.raises(StoreError, match="Reading failed"):
+    with Sandbox() as sandbox, pytest.raises(StoreError, match="Reading failed"):
         sandbox.rows(attack.format(outside=outside, folder=tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == {"outside.txt", "readable.parquet"}
+    assert {path.name for path in tmp_path.iterdir()} == {"outside.txt"}
 
 
 def test_only_registered_tables_can_be_read() -> None:
