@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.churn.candidates import CANDIDATES, ClosedForm, fit_all, outcome_of, theory_column
+from crm_analytics.churn.evidence import EARNED, Evidence, evidence
 from crm_analytics.modelling.evaluate import Metric, evaluate, log_loss, log_loss_gain
 from crm_analytics.modelling.logistic import sigmoid
 
@@ -58,12 +59,15 @@ class Choice:
         Cutoffs it was judged on, oldest first; empty when nothing could be judged.
     metrics : dict of str to dict of str to Metric
         Candidate -> metric over all hold-outs.
+    evidence : Evidence
+        The chosen one per hold-out and segment.
     """
 
     chosen: str
     verdict: str
     hold_outs: tuple[date, ...] = ()
     metrics: dict[str, dict[str, Metric]] = field(default_factory=dict)
+    evidence: Evidence = Evidence()  # noqa: RUF009 (does not change)
 
 
 def choose(table: pd.DataFrame, *, horizon_days: int, seed: int) -> Choice:
@@ -171,7 +175,12 @@ def judge(
             f"the best baseline, the {_WORDS[best_baseline]} (log-loss lower by {gain.value:.4f}, 95 % "
             f"interval {gain.low:.4f} to {gain.high:.4f}): {_quality(where, len(y), metrics[chosen])}."
         )
-    return Choice(chosen, verdict, hold_outs, metrics)
+    if not hold_outs:
+        return Choice(chosen, verdict, hold_outs, metrics)
+    found = evidence(rows, y, {name: sigmoid(z) for name, z in odds.items()}, chosen=chosen, seed=seed)
+    for name, earned in found.earned.items():
+        metrics[name][EARNED] = earned
+    return Choice(chosen, verdict, hold_outs, metrics, found)
 
 
 def _unproven(table: pd.DataFrame) -> Choice:

@@ -132,6 +132,10 @@ def train(
             baselines=tuple(name for name, one in candidates_for(table).items() if one.is_baseline),
             chosen=choice.chosen,
             verdict=choice.verdict,
+            notes=choice.evidence.notes,
+            by_cutoff=choice.evidence.by_cutoff,
+            by_segment=choice.evidence.by_segment,
+            reliability=choice.evidence.reliability,
         ),
     )
 
