@@ -18,7 +18,8 @@ from crm_analytics import actions, churn, clv, scoring, segmentation
 from crm_analytics.audit import audit
 from crm_analytics.entities import checks
 from crm_analytics.errors import AuditBlocked, NotEnoughData, UsageError
-from crm_analytics.ingest.load import Load, load, passed_over
+from crm_analytics.ingest.inbox import passed_over
+from crm_analytics.ingest.load import Load, load
 from crm_analytics.ingest.sync import sync
 from crm_analytics.records import RecordStore
 from crm_analytics.reports.company import company_report

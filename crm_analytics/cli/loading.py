@@ -360,8 +360,8 @@ def _control_totals(given: list[str], paths: list[Path]) -> dict[str, object] | 
 
 def _check_paths(paths: list[Path]) -> list[Path]:
     """Check every path before anything is loaded; return the files of folders that are passed over."""
+    from crm_analytics.ingest.inbox import exports, passed_over
     from crm_analytics.ingest.kinds import SUFFIXES
-    from crm_analytics.ingest.load import exports, passed_over
 
     missing = [str(path) for path in paths if not path.exists()]
     if missing:

@@ -22,8 +22,8 @@ from crm_analytics.errors import FileRefused, InputError, ProfileError, UsageErr
 from crm_analytics.ingest import ledger
 from crm_analytics.ingest.delivered_again import counts_anew, note_again
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
+from crm_analytics.ingest.inbox import check_place, exports
 from crm_analytics.ingest.intake import Progress, take_in
-from crm_analytics.ingest.kinds import SUFFIXES
 from crm_analytics.ingest.layouts import write_layout
 from crm_analytics.ingest.mapping import Issue
 from crm_analytics.ingest.profile import Profile
@@ -247,30 +247,12 @@ def load(
     if given.is_file():
         return _load_file(wh, given, call)
     if not given.is_dir():
-        raise UsageError(f"{path}: no such file or folder.")
+        what = "is neither a file nor a folder" if given.exists() else "no such file or folder"
+        raise UsageError(f"{path}: {what}.")
     if control_totals:
         raise UsageError("control_totals are those of one file: load the files of the folder one by one.")
     call = replace(call, is_folder=True)
-    return [one for file in exports(given) for one in _try_file(wh, file, call)]
-
-
-def exports(folder: Path) -> list[Path]:
-    """Return the files of a folder that `load` takes, in the order in which it takes them."""
-    return [path for path in _visible(folder) if path.suffix.lower() in SUFFIXES]
-
-
-def passed_over(folder: Path) -> list[Path]:
-    """Return the files of a folder that `load` passes over by their ending; hidden files are not told."""
-    return [path for path in _visible(folder) if path.suffix.lower() not in SUFFIXES]
-
-
-def _visible(folder: Path) -> list[Path]:
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+    return [one for file in exports(given) for one in _try_file(wh, file, given, call)]
 
 
 def read_moment(given: datetime | date | str | None, timezone: str) -> datetime:
@@ -287,8 +269,13 @@ def read_moment(given: datetime | date | str | None, timezone: str) -> datetime:
     return given if given.tzinfo else given.replace(tzinfo=ZoneInfo(timezone))
 
 
-def _try_file(wh: Warehouse, file: Path, call: _Call) -> list[Load]:
+def _try_file(wh: Warehouse, file: Path, folder: Path, call: _Call) -> list[Load]:
     """Load one file of a folder; a refusal becomes its account."""
+    try:
+        check_place(file, folder)
+    except FileRefused as refusal:
+        _write_refusal(wh, file.name, None, None, call, datetime.now(UTC), refusal)
+        return [refused_load(file.name, refusal, ledger.last_load_id(wh))]
     try:
         return _load_file(wh, file, call)
     except InputError as refusal:
