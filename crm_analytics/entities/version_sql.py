@@ -18,7 +18,7 @@ APPEND = """
     insert into {staged}
     select *, {row_id}, {repeat_id}
     from (
-        select *, md5_number({content}) as content_id
+        select *, {content} as content_id
         from (
             select cast(record_number as bigint) as record_number, {deleted} as is_deleted, {typed}
             from versions_given
@@ -44,10 +44,12 @@ NAMED_AFRESH = """
     ) as unmatched
     where nth > 1"""
 
+# Whose a line is and when: two lines of one order and product are the same line, edited, where these agree.
 LINES = """
     create or replace temp table versions_lines as
     select
-        staged.rowid as place, record_number, content_id, repeat_id, {agreeing},
+        staged.rowid as place, record_number, content_id, repeat_id, {document} as document,
+        coalesce({whose}, '') as whose, {moment} as moment,
         row_number() over (partition by content_id order by record_number, staged.rowid) as nth
     from {staged} as staged
     where {key} is null"""
@@ -56,56 +58,102 @@ LINES = """
 STORED = """
     create or replace temp table versions_stored as
     select
-        row_id, content_id, {repeat_id} as repeat_id, {agreeing}, recorded_at, record_number,
+        row_id, content_id, {repeat_id} as repeat_id, {document} as document, coalesce({whose}, '') as whose,
+        {moment} as moment, recorded_at, load_id, record_number,
         row_number() over (partition by content_id order by row_id) as nth
     from entities.{entity}
     semi join (select {document} from {staged} where {key} is null) using ({document})
     where source_system = $source_system and {key} is null"""
 
-# Which row is each line about? Repeated lines (of the file or the store) are about none: merged.
+# What another delivery of the same moment said again stands: the two are parts of one.
+TOLD_NOW = """
+    create or replace temp table versions_told_now as
+    select version.row_id
+    from ops.repeats as again
+    join {versions} as version
+        on version.load_id = again.version_load_id
+        and version.record_number = again.version_record_number
+        and cast(version.row_id & 4294967295 as uinteger) = again.row_part
+    anti join ops.withdrawals on ops.withdrawals.load_id = again.load_id
+    where again.entity = '{entity}' and again.recorded_at = $received_at and again.load_id <> $load_id"""
+
+# Which row is each line about? Repeated lines (of the file or the store) are about none: merged. Another
+# customer is an edit only where neither the delivery nor the store knows several for the document.
 NAMED = """
     create or replace temp table versions_named as
     with distinct_lines as (
         select * from versions_lines where $repeats = 'keep' or nth = 1
     ),
-    unmatched as (
-        select
-            *,
-            row_number() over (partition by repeat_id order by record_number, place) as position
+    corrected as (
+        select document
+        from (
+            select document, min(whose) as whose
+            from versions_lines
+            group by document
+            having count(distinct whose) = 1
+        ) as delivered
+        join (
+            select document, min(whose) as whose
+            from versions_stored
+            group by document
+            having count(distinct whose) = 1
+        ) as stored using (document)
+        where stored.whose <> delivered.whose
+    ),
+    paired_lines as (
+        select distinct_lines.*, {pairing} as pairing
         from distinct_lines
+        left join corrected using (document)
         anti join versions_stored using (content_id, nth)
     ),
-    not_repeated as (
-        select
-            row_id, repeat_id, {agreeing},
-            row_number() over (partition by repeat_id order by recorded_at, record_number, row_id) as position
+    unmatched as (
+        select *, row_number() over (partition by repeat_id, pairing order by content_id, nth) as position
+        from paired_lines
+    ),
+    paired_stored as (
+        select versions_stored.*, {pairing} as pairing
         from versions_stored
+        left join corrected using (document)
         anti join (
             select content_id, case when $repeats = 'keep' then nth else 0 end as copy from versions_lines
         ) as line
             on line.content_id = versions_stored.content_id
             and line.copy = case when $repeats = 'keep' then versions_stored.nth else 0 end
+        anti join versions_told_now using (row_id)
+        where recorded_at < $received_at
+    ),
+    not_repeated as (
+        select *, row_number() over (partition by repeat_id, pairing order by content_id, nth) as position
+        from paired_stored
     ),
     placed as (
         select
             unmatched.place,
             not_repeated.row_id as edited,
+            coalesce(not_repeated.whose <> unmatched.whose, false) as is_correction,
             {new_row} as fresh,
             {other_row} as other
         from unmatched
         left join not_repeated
             on not_repeated.repeat_id = unmatched.repeat_id
+            and not_repeated.pairing = unmatched.pairing
             and not_repeated.position = unmatched.position
-            and ({agrees})
     )
     -- A line that takes back the fields another line had before its edit is a row of its own.
     select
         placed.place,
         coalesce(
             placed.edited, case when taken.row_id is null then placed.fresh else placed.other end
-        ) as row_id
+        ) as row_id,
+        placed.is_correction
     from placed
     left join (select distinct row_id from versions_stored) as taken on taken.row_id = placed.fresh"""
+
+PAIRING = """case
+            when corrected.document is not null or whose = ''
+                then 'at ' || coalesce(cast(epoch_us(moment) as varchar), '')
+            else 'of ' || whose
+        end"""
 
 NAME = """
     update {staged} as staged set row_id = named.row_id
@@ -113,7 +161,7 @@ NAME = """
 
 KNOWN = """
     create or replace temp table versions_known as
-    select row_id, content_id, recorded_at, record_number, is_deleted, {modified} as modified_at
+    select row_id, content_id, recorded_at, load_id, record_number, is_deleted, {modified} as modified_at
     from {versions} as staged
     semi join {staged} using (row_id)
     anti join ops.withdrawals using (load_id)"""
@@ -266,6 +314,35 @@ INSERT = """
     {chosen}"""
 
 UNCONTESTED = "anti join versions_contested using (row_id) where staged.row_id is not null"
+
+# What was said again, record by record: it dates nothing anew, but a late delivery must not come in between.
+SAID_AGAIN = """
+    insert into ops.repeats
+    select
+        $load_id, '{entity}', $received_at, staged.record_number,
+        known.version.load_id, known.version.record_number, cast(staged.row_id & 4294967295 as uinteger)
+    from {staged} as staged
+    semi join versions_contested using (row_id)
+    anti join versions_kept on versions_kept.place = staged.rowid
+    join (
+        select
+            row_id, content_id,
+            max_by(
+                {{'load_id': load_id, 'record_number': record_number}},
+                {{'at': recorded_at, 'number': record_number}}
+            ) as version
+        from versions_known
+        group by row_id, content_id
+    ) as known using (row_id, content_id)"""
+
+LINES_SAID_AGAIN = """
+    insert into ops.repeats
+    select
+        $load_id, '{entity}', $received_at, line.record_number, stored.load_id, stored.record_number,
+        cast(stored.row_id & 4294967295 as uinteger)
+    from versions_lines as line
+    join versions_stored as stored using (content_id, nth)
+    where $repeats = 'keep' or line.nth = 1"""
 
 # Record numbers of the delivery that are the current version of a contested row.
 CURRENT = """

@@ -8,37 +8,35 @@ The typed records of a delivery are appended to a `Staging`, block by block, and
   row in one delivery all become versions; the last one counts, the others are merged in the account.
 - *Lines without an id of their own* (schema ``repeat_key``): the row is all of its fields and, where
   equal lines are separate facts, its n-th occurrence. A line that matches nothing while the store
-  holds a line of the same order and product, and of the same customer or time, that the delivery does
-  not repeat, is an edit.
+  holds a line of the same order, product and customer, received earlier, that the delivery does not
+  repeat, is an edit. Of another customer it is a correction only where delivery and store know one
+  customer each for the order, and the time is the same; it is counted.
 
 Versions of a row are ordered by ``recorded_at``, ``record_number``, ``content_id``, never by the order
-of the loads: files that repeat one another may come in any order. Files of one ``received_at`` that
-contradict one another on a line without an id, or on a thing without ``modified_at``, may not.
+of the loads: a delivery that comes late finds its place (`crm_analytics.entities.rewinding`). Deliveries
+of one ``received_at`` are parts of one; only on a thing without ``modified_at`` they may not contradict one
+another.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from crm_analytics.entities.version_sql import (
-    APPEND,
-    CONTESTED,
-    CURRENT,
-    INSERT,
-    KEPT,
-    KNOWN,
-    LINES,
-    NAME,
-    NAMED,
-    NAMED_AFRESH,
-    REPEATED,
-    STAGED,
-    STORED,
-    UNCONTESTED,
+from crm_analytics.entities import rewinding
+from crm_analytics.entities.digests import content_digest, key_digest, line_digest, repeat_digest
+from crm_analytics.entities.storing import (
+    Delivery,
+    current_records,
+    forget,
+    run,
+    store_rows,
+    versions_table,
 )
+from crm_analytics.entities.version_sql import APPEND, STAGED, UNCONTESTED
 from crm_analytics.errors import UsageError
 from crm_analytics.schema import Entity, entity
 from crm_analytics.warehouse import Warehouse, quote_ident
@@ -46,7 +44,13 @@ from crm_analytics.warehouse import Warehouse, quote_ident
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_TEMPORARY = ("repeated", "lines", "stored", "named", "known", "contested", "kept")
+# What was delivered when; removals of a snapshot are added by `crm_analytics.ingest.snapshot`.
+_DELIVERED = """
+    insert into ops.deliveries
+    select
+        $load_id, '{entity}', $source_system, $received_at, $repeats, coalesce(max(record_number), 0),
+        null, false
+    from {staged}"""
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,21 @@ class Stored:
 
 @dataclass(frozen=True)
 class StoredDelivery:
-    """What became of a delivery: records with at least one current row, and each entity's account."""
+    """What became of a delivery.
+
+    Attributes
+    ----------
+    records : int
+        Records with at least one current row.
+    entities : dict of str to Stored
+        Each entity's account.
+    corrections : int
+        Lines without an id that were known of another customer before.
+    """
 
     records: int
     entities: dict[str, Stored]
+    corrections: int = 0
 
 
 class Staging:
@@ -114,14 +129,12 @@ class Staging:
         if received_at.tzinfo is None:
             raise UsageError(f"received_at={received_at} has no time zone. Give one, for example tzinfo=UTC.")
         self._wh = wh
-        self._parameters = {
-            "load_id": load_id,
-            "source_system": source_system,
-            "received_at": received_at,
-            "repeats": repeats,
-        }
+        self._delivery = Delivery(load_id, source_system, received_at, repeats)
         self._has_lines: dict[str, bool] = {}
         self._targets: set[str] = set()
+        self._stored: dict[str, Stored] = {}
+        self._rewound: dict[str, rewinding.Rewound] = {}
+        self._corrections = 0
 
     def __enter__(self) -> Staging:
         return self
@@ -163,117 +176,71 @@ class Staging:
         with self._wh.registered(versions_given=rows):
             self._run(sql)
 
-    def store(self) -> StoredDelivery:
-        """Make versions of everything that was appended; once, at the end."""
+    def store(self, *, covers_all: Collection[str] = ()) -> None:
+        """Make versions of everything that was appended; once, before `finish`.
+
+        Parameters
+        ----------
+        covers_all : collection of str
+            Entities of which the delivery tells every row there is: a snapshot, whose removals are written
+            between `store` and `finish`.
+        """
         self._run("create or replace temp table versions_current (record_number bigint)")
-        entities = {name: self._store(entity(name), has_lines) for name, has_lines in self._has_lines.items()}
+        for name, has_lines in self._has_lines.items():
+            declared, staged = entity(name), _table(name)
+            if rewinding.has_later(self._wh, declared, self._delivery):
+                self._rewound[name] = rewinding.rewind(
+                    self._wh, declared, self._delivery, staged=staged, covers_all=name in covers_all
+                )
+            outcome = store_rows(self._wh, declared, self._delivery, staged=staged, has_lines=has_lines)
+            self._corrections += outcome.corrections
+            if name not in self._rewound:
+                self._stored[name] = self._account(declared, outcome.new)
+            forget(self._wh)
+            self._run(_DELIVERED.format(entity=name, staged=staged))
+
+    def finish(self) -> StoredDelivery:
+        """Tell again what was received later, and return the account; once, after `store`."""
+        for name, rewound in self._rewound.items():
+            declared, staged = entity(name), _table(name)
+            rewinding.tell_again(self._wh, declared, self._delivery, rewound)
+            self._run(
+                "create or replace temp table versions_contested as "
+                f"select distinct row_id from {staged} where row_id is not null"
+            )
+            self._stored[name] = self._account(declared, 0)
+            forget(self._wh)
         if len(self._targets) == 1:
-            [records] = [stored.loaded for stored in entities.values()]
+            [records] = [stored.loaded for stored in self._stored.values()]
         else:
             records = int(self._run("select count(distinct record_number) from versions_current")[0][0])
         self._drop("versions_current")
-        return StoredDelivery(records, entities)
+        return StoredDelivery(records, self._stored, self._corrections)
 
     def table(self, entity_name: str) -> str | None:
         """Return the table of what was appended of an entity, with ``row_id`` once it is stored."""
         return _table(entity_name) if entity_name in self._has_lines else None
 
-    def _store(self, declared: Entity, has_lines: bool) -> Stored:
-        staged = _table(declared.name)
-        versions = f"entities.{quote_ident(declared.name + '_versions')}"
-        has = set(declared.column_names)
-        modified = "staged.modified_at" if "modified_at" in has else "cast(null as timestamptz)"
-        created = "staged.created_at" if "created_at" in has else "cast(null as timestamptz)"
-        if has_lines:
-            self._match_lines(declared)
-        self._run(REPEATED.format(staged=staged))
-        if declared.repeat_key and not has_lines:
-            self._number_lines(declared)
-        self._run(KNOWN.format(versions=versions, staged=staged, modified=modified))
-        self._run(CONTESTED)
-        loaded = self._insert(declared, versions, UNCONTESTED, "false", (modified, created))
-        valid_from = "valid_from desc," if declared.kind == "state" else ""
-        current = CURRENT.format(versions=versions, valid_from=valid_from)
-        if self._run("select 1 from versions_contested limit 1"):
-            self._run(KEPT.format(staged=staged, modified=modified, created=created))
-            chosen = "join versions_kept as kept on kept.place = staged.rowid"
-            since = (f"greatest({modified}, kept.returned_at)", "kept.created_at")
-            self._insert(declared, versions, chosen, "kept.is_revision", since)
-            loaded += int(self._run(f"select count(*) from ({current})")[0][0])
+    def _account(self, declared: Entity, new: int) -> Stored:
+        """Count the rows of an entity whose current version came with this delivery."""
+        staged, current = _table(declared.name), current_records(declared)
+        contested = int(self._run(f"select count(*) from ({current})")[0][0])
         if len(self._targets) > 1:
-            new = f"select record_number from {staged} as staged {UNCONTESTED}"
-            self._run(f"insert into versions_current {new} union all {current}")
+            told = f"select record_number from {staged} as staged {UNCONTESTED}"
+            self._run(f"insert into versions_current {told} union all {current}")
         rows = int(self._run(f"select count(*) from {staged}")[0][0])
-        self._drop(*(f"versions_{name}" for name in _TEMPORARY))
-        return Stored(loaded=loaded, merged=rows - loaded)
-
-    def _insert(
-        self, declared: Entity, versions: str, chosen: str, is_revision: str, since: tuple[str, str]
-    ) -> int:
-        time = f"coalesce({', '.join(since)}, $received_at) as valid_from"
-        if declared.kind == "event":
-            time = "cast(staged.occurred_at as date) as occurred_on"
-        [(count,)] = self._run(
-            INSERT.format(
-                versions=versions,
-                staged=_table(declared.name),
-                is_revision=is_revision,
-                time=time,
-                columns=", ".join(f"staged.{quote_ident(name)}" for name in declared.column_names),
-                chosen=chosen,
-            )
-        )
-        return int(count)
-
-    def _number_lines(self, declared: Entity) -> None:
-        """Give lines that come several times rows of their own, or none, where the store holds no lines."""
-        if self._run("select 1 from versions_repeated limit 1"):
-            staged, key = _table(declared.name), quote_ident(declared.key[0])
-            new_row = _line_digest(declared, "unmatched.content_id", "unmatched.nth")
-            self._run(NAMED_AFRESH.format(staged=staged, key=key, new_row=new_row))
-            self._run(NAME.format(staged=staged))
-
-    def _match_lines(self, declared: Entity) -> None:
-        """Find the row of every line that has no id of its own among those that the store holds."""
-        staged, key = _table(declared.name), quote_ident(declared.key[0])
-        new_row = _line_digest(declared, "unmatched.content_id", "unmatched.nth")
-        agreeing = ", ".join(quote_ident(name) for name in declared.repeat_agrees)
-        self._run(LINES.format(staged=staged, key=key, agreeing=agreeing))
-        self._run(
-            STORED.format(
-                staged=staged,
-                entity=quote_ident(declared.name),
-                repeat_id=_repeat_id(declared),
-                agreeing=agreeing,
-                document=quote_ident(declared.repeat_key[0]),
-                key=key,
-            ),
-        )
-        self._run(
-            NAMED.format(
-                new_row=new_row,
-                other_row=_line_digest(declared, "unmatched.content_id", "unmatched.nth, $load_id"),
-                agreeing=agreeing,
-                agrees=" or ".join(
-                    f"not_repeated.{quote_ident(name)} = unmatched.{quote_ident(name)}"
-                    for name in declared.repeat_agrees
-                ),
-            ),
-        )
-        self._run(NAME.format(staged=staged))
+        return Stored(loaded=new + contested, merged=rows - new - contested)
 
     def _holds_lines(self, declared: Entity) -> bool:
         """Does the store hold lines without an id of their own, which a delivery could repeat or edit?"""
         found = self._run(
-            f"select 1 from entities.{quote_ident(declared.name + '_versions')} "
+            f"select 1 from {versions_table(declared)} "
             f"where source_system = $source_system and {quote_ident(declared.key[0])} is null limit 1"
         )
         return bool(found)
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run one statement with those of the delivery's parameters that it names."""
-        named = {name: value for name, value in self._parameters.items() if f"${name}" in sql}
-        return self._wh.rows(sql, **named)
+        return run(self._wh, self._delivery, sql)
 
     def _drop(self, *names: str) -> None:
         for name in names:
@@ -326,7 +293,8 @@ def store_versions(
         ) as staging,
     ):
         staging.append(entity_name, staged)
-        return staging.store().entities[entity_name]
+        staging.store()
+        return staging.finish().entities[entity_name]
 
 
 def _table(entity_name: str) -> str:
@@ -350,63 +318,18 @@ def _append(declared: Entity, given: list[str], *, has_lines: bool) -> str:
         for c in declared.columns
     )
     has_deleted = "is_deleted" in given
-    content = _digest_text(declared, declared.column_names)
-    if has_deleted:
-        content += " || case when is_deleted then '-' else '' end"
-    row_id = _row_digest(declared.name, _digest_text(declared, declared.key))
+    row_id = key_digest(declared)
     if declared.repeat_key:
-        line_id = "null" if has_lines else _line_digest(declared, "content_id", "1")
+        line_id = "null" if has_lines else line_digest(declared, "content_id", "1")
         has_key = f"{quote_ident(declared.key[0])} is not null"
         row_id = f"case when {has_key} then {row_id} else {line_id} end"
         if declared.key[0] not in given:
             row_id = line_id
     return APPEND.format(
         staged=_table(declared.name),
-        content=content,
+        content=content_digest(declared, has_deleted=has_deleted),
         row_id=row_id,
-        repeat_id=_repeat_id(declared) if has_lines else "null",
+        repeat_id=repeat_digest(declared) if has_lines else "null",
         deleted="coalesce(cast(is_deleted as boolean), false)" if has_deleted else "false",
         typed=typed,
     )
-
-
-def _line_digest(declared: Entity, content_id: str, nth: str) -> str:
-    """Return SQL for the row of the nth line of a content; one digest serves all that are the first."""
-    line = _row_digest(declared.name, f"'line', {nth}")
-    return f"xor({content_id}, {line})"
-
-
-def _row_digest(entity_name: str, text: str) -> str:
-    return f"md5_number(concat_ws(chr(31), strlen($source_system), $source_system, '{entity_name}', {text}))"
-
-
-def _repeat_id(declared: Entity) -> str:
-    """Return SQL for the digest of the repeat key; "a|b" stands for a, else b."""
-    texts = []
-    for name in declared.repeat_key:
-        first, _, second = name.partition("|")
-        text = _digest_text(declared, (first,))
-        if second:
-            other = _digest_text(declared, (second,))
-            text = f"case when {quote_ident(first)} is null then 'else ' || {other} else {text} end"
-        texts.append(text)
-    return f"md5_number(concat_ws(chr(31), {', '.join(texts)}))"
-
-
-def _digest_text(declared: Entity, names: tuple[str, ...]) -> str:
-    """Return SQL for a text that differs whenever one of the columns does (NULL is not '').
-
-    Texts come first, then their lengths and all other values: these hold no separator, so that the text
-    can be taken apart from its end, whatever characters the texts hold.
-    """
-    texts, others = [], []
-    for column in map(declared.column, names):
-        name = quote_ident(column.name)
-        if column.sql_type == "VARCHAR":
-            texts.append(f"coalesce({name}, '')")
-            others.append(f"coalesce(strlen({name}), -1)")
-        elif column.sql_type == "TIMESTAMPTZ":
-            others.append(f"coalesce(cast(epoch_us({name}) as varchar), '')")
-        else:
-            others.append(f"coalesce(cast({name} as varchar), '')")
-    return f"concat_ws(chr(31), {', '.join(texts + others)})"

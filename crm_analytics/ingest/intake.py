@@ -155,7 +155,7 @@ def take_in(
             plan = staged.again
         _check_rejects(part.name, used, quarantine, staged.rows_in)
         snapshot = Snapshot(wh, used, file=part.name, is_forced=is_forced) if used.snapshot else None
-        stored = staging.store()
+        staging.store(covers_all=snapshot.covers_all if snapshot is not None else ())
         removal = Removal()
         if snapshot is not None:
             removal = snapshot.remove(
@@ -165,9 +165,13 @@ def take_in(
                 rows_in=staged.rows_in,
                 quarantined=quarantine.count,
             )
+        stored = staging.finish()
         sums = sums_of(wh, staging, used, control_names, staged.rows_in)
     issues = tuple(Issue(issue, "", sentence, 0) for issue, sentence in part.notes)
     issues += staged.issues + removal.issues
+    if stored.corrections:
+        text = "lines were known of another customer with the same order, product and time: corrected"
+        issues += (Issue("customer_corrected", "", text, stored.corrections),)
     if not staged.rows_in:
         issues += (Issue("no_records", "", "the file has a header and no records", 0),)
     return Intake(

@@ -36,6 +36,7 @@ from crm_analytics.ingest.load import Load, load
 from crm_analytics.ingest.mapping import Issue
 from crm_analytics.ingest.profile import WHITESPACE
 from crm_analytics.ingest.quarantine import ID_COLUMN, encoding_of, exported_bytes, quarantine_id, quarantined
+from crm_analytics.ingest.snapshot import Removal, complete
 from crm_analytics.ingest.withdraw import unload, with_replays
 from crm_analytics.warehouse import Warehouse
 
@@ -158,9 +159,19 @@ def replay(
                 "read. Each record begins with its own id; look for quotes that do not end. Nothing came in."
             )
         _resolve(wh, account, given, told.chosen)
+        removal = Removal()
         if account.load_id is not None:
+            removal = complete(
+                wh,
+                layout.load_id,
+                replayed_as=account.load_id,
+                file=path.name,
+                is_forced=bool(options.get("force")),
+            )
+            issues += removal.issues
             write_issues(wh, account.load_id, issues)
-    return replace(account, issues=account.issues + issues)
+    rows_removed = sum(removal.removed.values())
+    return replace(account, issues=account.issues + issues, rows_removed=rows_removed)
 
 
 def _layout(wh: Warehouse, file: str, given: CorrectedFile) -> Layout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,49 @@ def test_a_corrected_line_counts_once(tmp_path: Path, corrected: str) -> None:
         account = deliver(wh, tmp_path, "second.csv", corrected)
         assert orders(wh) == [(corrected[:2], 1)]
         assert (account.rows_loaded, account.rows_merged) == (1, 0)
+
+
+def test_a_corrected_customer_is_told_and_another_customer_of_a_shared_number_is_no_correction(
+    tmp_path: Path,
+) -> None:
+    other = FIRST.replace("C1", "C2")
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, "first.csv", FIRST)
+        account = deliver(wh, tmp_path, "second.csv", other)
+        assert [(one.issue, one.row_count) for one in account.issues] == [("customer_corrected", 1)]
+        both = FIRST.replace("O1", "O2") + other.replace("O1", "O2")
+        deliver(wh, tmp_path, "both.csv", both)
+        account = deliver(wh, tmp_path, "third.csv", FIRST.replace("O1", "O2").replace("C1", "C3"))
+        assert (account.rows_loaded, account.issues) == (1, ())
+        assert wh.value("select count(*) from entities.order_lines where order_source_id = 'O2'") == 3
+
+
+def test_files_of_one_folder_never_edit_one_another(tmp_path: Path) -> None:
+    for name in ("C1", "C2", "C3"):
+        (tmp_path / f"{name}.csv").write_text(HEADER + FIRST.replace("C1", name))
+    with Warehouse.open() as wh:
+        accounts = load(wh, tmp_path)
+        assert [(one.rows_loaded, one.rows_merged) for one in accounts] == [(1, 0)] * 3
+        assert orders(wh) == [("C1", 1), ("C2", 1), ("C3", 1)]
+
+
+def test_the_same_file_received_twice_stands_against_one_that_came_late_and_lay_between(
+    tmp_path: Path,
+) -> None:
+    plain = "source_id,name,unit_price,currency\nP1,Mug,{},EUR\n"
+    files = {price: tmp_path / f"{price}.csv" for price in ("10", "8")}
+    for price, file in files.items():
+        file.write_text(plain.format(price))
+    told = (("10", "2024-01-01"), ("8", "2024-02-01"), ("10", "2024-03-01"))
+    prices = []
+    for order in itertools.permutations(told):
+        with Warehouse.open() as wh:
+            for price, day in order:
+                load(wh, files[price], received_at=day)
+            days = ("2024-01-15", "2024-02-15", "2024-03-15")
+            at = "select cast(unit_price as integer) from entities.products_at($day) where is_held"
+            prices.append([wh.value(at, day=day) for day in days])
+    assert prices == [[10, 8, 10]] * 6
 
 
 def test_a_receipt_number_that_begins_anew_is_another_order(tmp_path: Path) -> None:

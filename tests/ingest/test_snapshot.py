@@ -106,9 +106,40 @@ def test_while_records_are_set_aside_nothing_is_removed(tmp_path: Path) -> None:
         assert [one.issue for one in held.issues] == ["snapshot_held_back"]
         [exported] = export_quarantine(wh, tmp_path)
         exported.file.write_text(exported.file.read_text().replace("Q2-10,,", "Q2-10,C11,"))
-        assert replay(wh, exported.file).rows_removed == 0, "a corrected record is no snapshot"
-        assert wh.value("select count(*) from entities.customers") == 11
-        assert deliver(wh, tmp_path, "c.csv", rows, "2024-03-01", force=True).rows_removed == 2
+        assert replay(wh, exported.file).rows_removed == 1, "now the snapshot is whole"
+        assert wh.rows(NAMES) == [(f"C{n:02}",) for n in (*range(1, 10), 11)]
+        assert deliver(wh, tmp_path, "c.csv", rows, "2024-03-01", force=True).rows_removed == 1
+
+
+def test_a_snapshot_that_was_held_back_is_applied_by_force_once(tmp_path: Path) -> None:
+    rows = [*TEN[5:], ",Nameless,n@example.com,2023-05-01\n"]
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, "a.csv", TEN, "2024-01-01")
+        deliver(wh, tmp_path, "b.csv", rows, "2024-02-01")
+        assert deliver(wh, tmp_path, "b.csv", rows, "2024-02-01").status == "unchanged"
+        forced = deliver(wh, tmp_path, "b.csv", rows, "2024-02-01", force=True)
+        assert (forced.status, forced.rows_removed) == ("loaded", 5)
+        assert wh.rows(NAMES) == [(f"C{n:02}",) for n in range(5, 10)]
+        assert deliver(wh, tmp_path, "b.csv", rows, "2024-02-01", force=True).status == "unchanged"
+
+
+def test_a_replay_completes_a_snapshot_only_with_its_last_record_and_within_a_fifth(tmp_path: Path) -> None:
+    rows = [*TEN[5:], ",Nameless,n@example.com,2023-05-01\n", ",Second,s@example.com,2023-05-01\n"]
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, "a.csv", TEN, "2024-01-01")
+        deliver(wh, tmp_path, "b.csv", rows, "2024-02-01")
+        deliver(wh, tmp_path, "late.csv", [customer(20)], "2024-02-15", snapshot=False)
+        [exported] = export_quarantine(wh, tmp_path)
+        text = exported.file.read_text().replace("Q2-6,,", "Q2-6,C11,")
+        exported.file.write_text(text)
+        assert replay(wh, exported.file).rows_removed == 0, "the second record is still open"
+        exported.file.write_text(text.replace("Q2-7,,", "Q2-7,C12,"))
+        with pytest.raises(FileRefused, match="5 of 13 customers would be removed"):
+            replay(wh, exported.file)
+        assert replay(wh, exported.file, force=True).rows_removed == 5
+        assert wh.rows(NAMES) == [(f"C{n:02}",) for n in (5, 6, 7, 8, 9, 11, 12, 20)]
+        at = "select count(*) from entities.customers_at($day)"
+        assert (wh.value(at, day="2024-02-01"), wh.value(at, day="2024-02-02")) == (13, 8)
 
 
 def test_what_comes_back_is_there_again_though_the_source_has_not_changed_it(tmp_path: Path) -> None:

@@ -1,0 +1,172 @@
+"""How do the typed rows of one delivery and entity become versions?  `store_rows`, also used to tell anew.
+
+Everything known of the rows must have been received before, or at the same moment: a delivery that comes late
+is stored between what was received before and after it (`crm_analytics.entities.rewinding`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from crm_analytics.entities import version_sql as sql
+from crm_analytics.entities.digests import line_digest, repeat_digest
+from crm_analytics.schema import Entity
+from crm_analytics.warehouse import Warehouse, quote_ident
+
+_TEMPORARY = ("repeated", "lines", "stored", "told_now", "named", "known", "contested", "kept")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What is said of a delivery as a whole; the columns are those of ``ops/deliveries.sql``."""
+
+    load_id: int
+    source_system: str
+    received_at: datetime
+    repeats: Literal["merge", "keep"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the rows of one entity.
+
+    Attributes
+    ----------
+    new : int
+        Rows that nothing was known of.
+    corrections : int
+        Lines without an id that were known of another customer.
+    """
+
+    new: int
+    corrections: int
+
+
+def run(wh: Warehouse, delivery: Delivery, text: str) -> list[tuple[Any, ...]]:
+    """Run one statement with those of the delivery's values that it names."""
+    given = vars(delivery)
+    return wh.rows(text, **{name: value for name, value in given.items() if f"${name}" in text})
+
+
+def versions_table(declared: Entity) -> str:
+    """Return the quoted name of an entity's table of versions."""
+    return f"entities.{quote_ident(declared.name + '_versions')}"
+
+
+def store_rows(
+    wh: Warehouse, declared: Entity, delivery: Delivery, *, staged: str, has_lines: bool
+) -> Outcome:
+    """Store the rows of a staged table (`crm_analytics.entities.version_sql.STAGED`), once.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        In the transaction of the load.
+    declared, delivery : Entity, Delivery
+        What is told, and by which delivery.
+    staged : str
+        Quoted name of the table; lines without an id get their ``row_id`` in it.
+    has_lines : bool
+        May the store hold lines without an id of their own, which these could repeat or edit?
+
+    Returns
+    -------
+    Outcome
+        The temporary table ``versions_contested`` is left: the rows of which more was known or told, for
+        `current_records`; `forget` drops it.
+    """
+    versions = versions_table(declared)
+    has = set(declared.column_names)
+    modified = "staged.modified_at" if "modified_at" in has else "cast(null as timestamptz)"
+    created = "staged.created_at" if "created_at" in has else "cast(null as timestamptz)"
+    corrections = 0
+    if has_lines:
+        corrections = _match_lines(wh, declared, delivery, staged)
+    run(wh, delivery, sql.REPEATED.format(staged=staged))
+    if declared.repeat_key and not has_lines:
+        _number_lines(wh, declared, delivery, staged)
+    run(wh, delivery, sql.KNOWN.format(versions=versions, staged=staged, modified=modified))
+    run(wh, delivery, sql.CONTESTED)
+    new = _insert(wh, declared, delivery, staged, sql.UNCONTESTED, "false", (modified, created))
+    if wh.rows("select 1 from versions_contested limit 1"):
+        run(wh, delivery, sql.KEPT.format(staged=staged, modified=modified, created=created))
+        chosen = "join versions_kept as kept on kept.place = staged.rowid"
+        since = (f"greatest({modified}, kept.returned_at)", "kept.created_at")
+        _insert(wh, declared, delivery, staged, chosen, "kept.is_revision", since)
+        run(wh, delivery, sql.SAID_AGAIN.format(entity=declared.name, staged=staged))
+    return Outcome(new, corrections)
+
+
+def current_records(declared: Entity) -> str:
+    """Return SQL of the records of a delivery that are the current version of a contested row."""
+    valid_from = "valid_from desc," if declared.kind == "state" else ""
+    return sql.CURRENT.format(versions=versions_table(declared), valid_from=valid_from)
+
+
+def forget(wh: Warehouse) -> None:
+    """Drop the temporary tables of `store_rows`."""
+    for name in _TEMPORARY:
+        wh.execute(f"drop table if exists temp.versions_{name}")
+
+
+def _insert(
+    wh: Warehouse,
+    declared: Entity,
+    delivery: Delivery,
+    staged: str,
+    chosen: str,
+    is_revision: str,
+    since: tuple[str, str],
+) -> int:
+    time = f"coalesce({', '.join(since)}, $received_at) as valid_from"
+    if declared.kind == "event":
+        time = "cast(staged.occurred_at as date) as occurred_on"
+    text = sql.INSERT.format(
+        versions=versions_table(declared),
+        staged=staged,
+        is_revision=is_revision,
+        time=time,
+        columns=", ".join(f"staged.{quote_ident(name)}" for name in declared.column_names),
+        chosen=chosen,
+    )
+    return int(run(wh, delivery, text)[0][0])
+
+
+def _number_lines(wh: Warehouse, declared: Entity, delivery: Delivery, staged: str) -> None:
+    """Give lines that come several times rows of their own, or none, where the store holds no lines."""
+    if wh.rows("select 1 from versions_repeated limit 1"):
+        key = quote_ident(declared.key[0])
+        new_row = line_digest(declared, "unmatched.content_id", "unmatched.nth")
+        run(wh, delivery, sql.NAMED_AFRESH.format(staged=staged, key=key, new_row=new_row))
+        run(wh, delivery, sql.NAME.format(staged=staged))
+
+
+def _match_lines(wh: Warehouse, declared: Entity, delivery: Delivery, staged: str) -> int:
+    """Find the row of every line without an id among those that the store holds; count new customers."""
+    whose, moment = map(quote_ident, declared.repeat_agrees)
+    names = {
+        "staged": staged,
+        "key": quote_ident(declared.key[0]),
+        "document": quote_ident(declared.repeat_key[0]),
+        "whose": whose,
+        "moment": moment,
+    }
+    run(wh, delivery, sql.LINES.format(**names))
+    run(
+        wh,
+        delivery,
+        sql.STORED.format(**names, entity=quote_ident(declared.name), repeat_id=repeat_digest(declared)),
+    )
+    versions = versions_table(declared)
+    run(wh, delivery, sql.TOLD_NOW.format(versions=versions, entity=declared.name))
+    named = sql.NAMED.format(
+        pairing=sql.PAIRING,
+        new_row=line_digest(declared, "unmatched.content_id", "unmatched.nth"),
+        other_row=line_digest(declared, "unmatched.content_id", "unmatched.nth, $load_id"),
+    )
+    run(wh, delivery, named)
+    run(wh, delivery, sql.NAME.format(staged=staged))
+    run(wh, delivery, sql.LINES_SAID_AGAIN.format(entity=declared.name))
+    return int(wh.value("select count(*) from versions_named where is_correction"))
