@@ -13,6 +13,7 @@ import getpass
 import json
 import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,7 +57,8 @@ class FileLock:
 
     def release(self) -> None:
         """Give the lock back."""
-        os.ftruncate(self._descriptor, 0)
+        with suppress(OSError):  # the name of the holder is for people; closing is what gives the lock back
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
     def _try(self) -> bool:
@@ -69,8 +71,9 @@ class FileLock:
     def _sign(self) -> None:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         signature = {"process": os.getpid(), "user": getpass.getuser(), "since": since}
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(signature).encode(), 0)
+        with suppress(OSError):  # a full disk must not keep anybody from opening what is there
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, json.dumps(signature).encode(), 0)
 
     def _holder(self) -> str:
         try:
