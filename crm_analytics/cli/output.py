@@ -90,7 +90,7 @@ def print_frame(
 
 def print_json(value: Any) -> None:
     """Write one JSON document to standard output; missing and not finite numbers are null."""
-    sys.stdout.write(json.dumps(_plain(value), ensure_ascii=True, allow_nan=False, indent=1) + "\n")
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=True, allow_nan=False, indent=1) + "\n")
 
 
 def print_lines(*lines: str) -> None:
@@ -107,8 +107,13 @@ def print_text(text: str) -> None:
 def print_error(title: str, message: str) -> None:
     """Print one readable block to standard error."""
     Console(stderr=True, markup=False, highlight=False, emoji=False).print(
-        Panel(Text(safe(message)), title=Text(safe(title)), title_align="left", border_style="red")
+        Panel(Text(_listed(message)), title=Text(safe(title)), title_align="left", border_style="red")
     )
+
+
+def _listed(message: str) -> str:
+    """Make a message safe, and leave the line breaks of a list of problems in it."""
+    return "\n  - ".join(safe(part) for part in message.split("\n  - "))
 
 
 @contextmanager
@@ -242,12 +247,12 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Turn what a result holds into what JSON knows."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, date):
@@ -255,5 +260,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal | Path):
         return str(value)
     if hasattr(value, "tolist"):  # NumPy
-        return _plain(value.tolist())
+        return plain(value.tolist())
     return value if isinstance(value, float) and math.isfinite(value) else None

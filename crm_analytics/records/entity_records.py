@@ -16,6 +16,7 @@ from crm_analytics.records.validation import checked, missing, moment, nearest, 
 
 if TYPE_CHECKING:
     from crm_analytics.records.bulk import Rows
+    from crm_analytics.schema import Entity
 
 
 class EntityRecords:
@@ -25,6 +26,11 @@ class EntityRecords:
         self.table = table
         self._entity = table.entity
         self._database = table.session.database
+
+    @property
+    def declared(self) -> Entity:
+        """The entity as ``schema/*.toml`` declares it."""
+        return self._entity
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -59,9 +59,12 @@ class SqliteEngine:
         driver.execute("pragma foreign_keys = on")
         driver.execute("pragma secure_delete = on")
         if not self.has_one_connection:
-            self._use_wal(driver)
-            driver.execute("pragma synchronous = full")
-            driver.execute("select count(*) from sqlite_schema").fetchone()  # opens the log
+            try:
+                self._use_wal(driver)
+                driver.execute("pragma synchronous = full")
+                driver.execute("select count(*) from sqlite_schema").fetchone()  # opens the log
+            except UnicodeDecodeError as error:  # SQLite quotes what it cannot read
+                raise errors.StoreCorrupt(f"{self.name}: the file is damaged; restore a backup.") from error
         return face
 
     def identity(self) -> tuple[int, ...]:
@@ -102,7 +105,10 @@ class SqliteEngine:
 
     def examine(self, driver: sqlite3.Connection, how: str) -> None:
         """Run one of SQLite's own checks (quick_check, integrity_check); StoreCorrupt tells what it found."""
-        found = driver.execute(f"pragma {how}(3)").fetchall()
+        try:
+            found = driver.execute(f"pragma {how}(3)").fetchall()
+        except UnicodeDecodeError:
+            found = [("a text that cannot be read",)]
         if found != [("ok",)]:
             told = "; ".join(str(row[0]).splitlines()[-1] for row in found)
             raise errors.StoreCorrupt(f"{self.name}: the file is damaged; restore a backup ({told}).")

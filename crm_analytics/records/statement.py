@@ -50,14 +50,12 @@ class Statement:
                 name: values[name] if process is None else process(values[name])
                 for name, process in self._binds
             }
-        cursor = connection.execute(self._sql, given)
-        if cursor.description is None:
-            return []
-        rows: list[Sequence[Any]] = cursor.fetchall()
-        if not self._results:
-            return rows
         try:
-            return [self._typed(row) for row in rows]
+            cursor = connection.execute(self._sql, given)
+            if cursor.description is None:
+                return []
+            rows: list[Sequence[Any]] = cursor.fetchall()
+            return [self._typed(row) for row in rows] if self._results else rows
         except (ValueError, TypeError, ArithmeticError) as error:
             raise StoreCorrupt(
                 "The record store holds a value that cannot be what was written; restore a backup."

@@ -1,0 +1,131 @@
+"""Is a person who asks to be forgotten gone from the bytes, and does the warehouse learn of it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from crm_analytics import errors
+from crm_analytics.ingest.sync import sync
+from crm_analytics.records import RecordStore
+from crm_analytics.records.changes import changes, erasures
+from crm_analytics.warehouse import Warehouse
+
+CANARY = "Kanarienvogelova"
+WHEN = "2024-05-01T00:00:00+00:00"
+
+
+def write_about(records: RecordStore) -> None:
+    """Write about customer C1 wherever it can be, and about others what must stay."""
+    records.customers.add({"source_id": "C1", "name": CANARY, "email": f"{CANARY}@example.com"})
+    records.customers.update("C1", {"city": CANARY})
+    records.contacts.add({"source_id": "K1", "customer_source_id": "C1", "name": CANARY})
+    records.leads.add({"source_id": "L1", "converted_customer_source_id": "C1", "name": CANARY})
+    records.opportunities.add({"source_id": "O1", "lead_source_id": "L1", "name": CANARY})
+    records.tasks.add({"source_id": "T1", "opportunity_source_id": "O1", "subject": CANARY})
+    records.tickets.add({"source_id": "S1", "customer_source_id": "C1", "subject": CANARY})
+    given = {"customer_source_id": "C1", "channel": "email", "occurred_at": WHEN, "is_granted": True}
+    records.consents.add(given | {"evidence": CANARY})
+    records.opportunities.add({"source_id": "O2", "customer_source_id": "C2", "contact_source_id": "K1"})
+    records.tasks.add({"source_id": "T2", "customer_source_id": "C1"})
+    records.tasks.update("T2", {"customer_source_id": "C2"})
+
+
+def files_of(place: str) -> list[Path]:
+    """Return the files that hold a store: its own, or those of the server's databases."""
+    if place.startswith("postgresql"):
+        (folder,) = parse_qs(urlsplit(place).query)["host"]
+        return [file for file in Path(folder, "data", "base").rglob("*") if file.is_file()]
+    return list(Path(place).parent.iterdir())
+
+
+def flush(records: RecordStore) -> None:
+    if records.path.startswith("postgresql"):
+        with records.database.reading() as connection:
+            connection.execute("checkpoint")
+
+
+def found_in(files: list[Path]) -> list[str]:
+    return [file.name for file in files if file.exists() and CANARY.encode() in file.read_bytes()]
+
+
+def test_an_erased_person_is_in_no_byte_and_others_stay(place: str) -> None:
+    with RecordStore.open(place) as records:
+        write_about(records)
+        flush(records)
+        assert found_in(files_of(place))
+        erased = records.erase_customer("C1")
+        flush(records)
+        assert found_in(files_of(place)) == []
+        assert erased.records == dict.fromkeys(
+            ("customers", "contacts", "leads", "opportunities", "tasks", "tickets", "consents"), 1
+        )
+        assert erased.emptied == 2
+        assert records.opportunities.get("O2")["contact_source_id"] is None
+        assert [v["customer_source_id"] for v in records.tasks.history("T2")] == [None, "C2"]
+        assert records.verify() == 3
+        with pytest.raises(errors.RecordNotFound, match="never held"):
+            records.customers.history("C1")
+    assert found_in(files_of(place)) == []
+
+
+def test_of_an_erased_record_a_keyed_hash_remains(records: RecordStore) -> None:
+    write_about(records)
+    last = records.last_change_number
+    records.erase({"consents": [("C1", "email", None, WHEN)], "tasks": ["T1", "not held here"]})
+    told = erasures(records, last)
+    assert [(one.entity, one.change_number - last) for one in told] == [
+        ("consents", 1),
+        ("tasks", 2),
+        ("tasks", 3),
+    ]
+    assert {one.key_hash for one in told if one.entity == "tasks"} == {
+        records.hash_of("tasks", "T1"),
+        records.hash_of("tasks", "not held here"),
+    }
+    assert changes(records, "consents", 0).num_rows == 0
+    with RecordStore.open() as other:
+        assert other.hash_of("tasks", "T1") != records.hash_of("tasks", "T1")
+
+
+def test_an_erasure_travels_and_a_new_record_of_the_same_id_is_another(records: RecordStore) -> None:
+    with Warehouse.open() as wh:
+        write_about(records)
+        sync(wh, records)
+        records.erase_customer("C1")
+        records.customers.add({"source_id": "C1", "name": "Another"})
+        load = sync(wh, records)
+        assert (load.rows_in, load.rows_loaded, load.rows_merged) == (8, 8, 0)
+        assert wh.rows("select name from entities.customers_versions") == [("Another",)]
+        for entity in ("contacts", "leads", "tickets", "consents"):
+            assert wh.value(f"select count(*) from entities.{entity}_versions") == 0
+        assert wh.rows("select source_id from entities.opportunities_versions") == [("O2",)]
+        assert wh.value("select sum(versions_removed) from ops.erased_records") == 8
+        assert sync(wh, records).status == "unchanged"
+    with Warehouse.open() as wh:
+        sync(wh, records)
+        assert wh.rows("select name from entities.customers_versions") == [("Another",)]
+
+
+def test_erasing_is_no_part_of_a_transaction_and_ids_are_checked(records: RecordStore) -> None:
+    with pytest.raises(errors.UsageError, match="erase cannot be part"), records.transaction():
+        records.erase_customer("C1")
+    with pytest.raises(errors.UsageError, match="no record can have that id"):
+        records.erase({"customers": [""]})
+    with pytest.raises(errors.UsageError, match="Did you mean 'customers'"):
+        records.erase({"custmers": ["C1"]})
+    assert records.last_change_number == 0
+
+
+def test_a_reader_that_holds_the_old_log_is_named(tmp_path: Path) -> None:
+    place = tmp_path / "a.db"
+    with RecordStore.open(place, wait_seconds=0.05) as records, RecordStore.open(place) as reader:
+        write_about(records)
+        with reader.database.snapshot() as connection:
+            connection.execute("select count(*) from customers").fetchone()
+            with pytest.raises(errors.StoreBusy, match="a reader still holds the old log"):
+                records.erase_customer("C1")
+        assert records.erase_customer("C1").records == {}
+        assert found_in(files_of(str(place))) == []
