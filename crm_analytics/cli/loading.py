@@ -394,7 +394,8 @@ def _show_loads(loads: list[Load], skipped: list[Path], *, as_json: bool) -> Non
                 if control.difference or control.scope == "given":
                     out.print_lines(f"{load.file}: {_compared(control)}")
             for issue in load.issues if load.status != "refused" else ():
-                out.print_lines(f"{load.file}: {issue.issue} {issue.column_name} {issue.detail}")
+                told = (issue.issue, issue.column_name, issue.detail)
+                out.print_lines(f"{load.file}: {' '.join(filter(None, told))}")
         out.print_lines(*(f"skipped: {file}" for file in skipped))
 
 

@@ -233,4 +233,4 @@ def _show_check(check: ProfileCheck) -> None:
     if check.unread:
         out.print_lines(f"Not read: {', '.join(check.unread)}")
     for issue in check.issues:
-        out.print_lines(f"{issue.issue} {issue.column_name} {issue.detail}")
+        out.print_lines(" ".join(filter(None, (issue.issue, issue.column_name, issue.detail))))

@@ -177,13 +177,9 @@ def listed(file: str, opened: Callable[[], IO[bytes]]) -> list[zipfile.ZipInfo]:
         with opened() as handle, zipfile.ZipFile(handle) as archive:
             infos = archive.infolist()
     except zipfile.BadZipFile as error:
-        raise _refused(
-            file, "truncated", f"the zip archive is not whole ({error}). Transfer the file again."
-        ) from error
+        raise _refused(file, "truncated", "the zip archive is not whole. Transfer the file again.") from error
     except _DAMAGE as error:
-        raise _refused(
-            file, "corrupt", f"the zip archive is damaged ({_said(error)}). Transfer the file again."
-        ) from error
+        raise _refused(file, "corrupt", "the zip archive is damaged. Transfer the file again.") from error
     if len(infos) > MAX_MEMBERS:
         raise _refused(
             file, "expansion_limit", f"{len(infos):,} members; at most {MAX_MEMBERS:,} are read. Split it."
@@ -237,14 +233,10 @@ def member_chunks(
                 yield piece, min(info.compress_size, info.compress_size * read // max(info.file_size, 1))
     except _DAMAGE as error:
         raise _refused(
-            where, "corrupt", f"its packed bytes are damaged ({_said(error)}). Transfer the archive again."
+            where, "corrupt", "its packed bytes are damaged. Transfer the archive again."
         ) from error
     if read != info.file_size:
         raise _refused(where, "truncated", "its packed bytes end too early. Transfer the archive again.")
-
-
-def _said(error: BaseException) -> str:
-    return str(error)[:100] or type(error).__name__
 
 
 def _refused(where: str, reason: str, text: str) -> FileRefused:

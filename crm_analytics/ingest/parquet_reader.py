@@ -253,7 +253,7 @@ def _file(part: Part) -> Iterator[Any]:
             yield file
     except (OSError, pa.ArrowException, MemoryError, ValueError, OverflowError) as error:
         raise FileRefused(
-            f"{part.name}: the Parquet file is damaged ({str(error)[:200]}). Export it again.",
+            f"{part.name}: the Parquet file is damaged. Export it again.",
             file=part.name,
             reason="corrupt",
         ) from error

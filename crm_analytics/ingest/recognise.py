@@ -116,11 +116,14 @@ def shown_columns(names: Sequence[str], *, show_values: bool) -> str:
 
 
 def without_header(names: Sequence[str], *, show_values: bool) -> str:
-    """Return a sentence about a first line that holds values, it seems, or nothing."""
+    """Return a sentence about a first line that may hold values, or nothing."""
     if is_header(names) or not any(name.strip() for name in names):
         return ""
-    hidden = "" if show_values else " Say show_values=True (--show-values) to see it."
-    return f" The first line does not look like column names: does the file have a header row?{hidden}"
+    asked = ""
+    if any(look_at([name]).kind in _VALUES for name in names):
+        asked = " The first line looks like values: does the file have a header row?"
+    hidden = " What may be a value is not shown; show_values=True (--show-values) shows it."
+    return asked + (hidden if not show_values else "")
 
 
 @cache

@@ -228,7 +228,7 @@ def _gunzipped(path: Path, size: int, limit: int) -> Chunks:
             try:
                 piece = member.decompress(rest, CHUNK_BYTES)
             except zlib.error as error:
-                text = f"the gzip data are damaged ({error}). Transfer the file again."
+                text = "the gzip data are damaged. Transfer the file again."
                 raise _refused(path.name, "corrupt", text) from error
             rest = member.unconsumed_tail
             expanded += len(piece)

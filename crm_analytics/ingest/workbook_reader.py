@@ -204,16 +204,16 @@ def _library(file: str) -> Iterator[None]:
     try:
         yield
     except (CalamineError, OSError, ValueError, OverflowError) as error:
-        raise _damaged(file, error) from error
+        raise _damaged(file) from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":
             raise
-        raise _damaged(file, error) from None
+        raise _damaged(file) from None
 
 
-def _damaged(file: str, error: BaseException) -> FileRefused:
+def _damaged(file: str) -> FileRefused:
     return FileRefused(
-        f"{file}: the workbook cannot be read ({str(error)[:200]}). Save it again as .xlsx.",
+        f"{file}: the workbook is damaged, or of a kind that cannot be read. Save it again as .xlsx.",
         file=file,
         reason="corrupt",
     )

@@ -152,7 +152,7 @@ def test_a_file_without_header_row_shows_kinds_and_places_but_no_values(tmp_path
         assert found.refusal is not None
         assert not any(value in found.refusal for value in PERSONAL)
         assert "column 2 (text), column 3 (email), column 4 (phone), column 5 (date)" in found.refusal
-        assert "does the file have a header row? Say show_values=True" in found.refusal
+        assert "does the file have a header row? What may be a value is not shown" in found.refusal
         [shown] = check_profile(file, name, received_at=RECEIVED, show_values=True)
         assert "Ada Example" in str(shown.refusal)
         with Warehouse.open() as wh:
