@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from crm_analytics import errors
 from crm_analytics.warehouse.commit_mark import LAST_NUMBER, TAKE_NUMBER, CommitMark
 from crm_analytics.warehouse.identifiers import quote_table
 from crm_analytics.warehouse.locking import FileLock
-from crm_analytics.warehouse.sql_file import SqlFile
+from crm_analytics.warehouse.sql_file import PACKAGE, SqlFile
 from crm_analytics.warehouse.tables import definitions, fingerprint
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 _COMMENT = re.compile(r"--[^\n]*")
+# Name, as_of and known_at of a fact that is held.
+_Held = tuple[str, date, datetime | None]
 _DEFAULTS = {"timezone": "UTC", "week_start": "monday"}
 
 
@@ -272,37 +274,46 @@ class Warehouse:
                     cursor.unregister(name)
 
     @contextmanager
-    def holding(self, *facts: str, as_of: date) -> Iterator[None]:
+    def holding(self, *facts: str, as_of: date, known_at: datetime | None = None) -> Iterator[None]:
         """Compute facts of one day once, for every `SqlFile` that asks for them while the block runs.
 
         Results are the same with and without: a held fact is the same rows, read from a temporary table
-        in place of the macro. Inside the block nothing may be loaded. A nested call for the same day adds
-        to what is held; one for another day holds for its own block.
+        in place of the macro. Facts named later read those named before: name what others rest on first.
+        Inside the block nothing may be loaded. A nested call for the same day adds to what is held; one for
+        another day holds for its own block.
 
         Parameters
         ----------
         *facts : str
-            Names of facts with no other parameter than ``as_of``, for example ``"order_days_before"``.
+            Names of facts with the parameters ``as_of`` and ``known_at`` alone, for example
+            ``"order_days_before"``.
         as_of : date
             First day not seen.
+        known_at : datetime, optional
+            Held for those who ask what was known then; default: for those who ask what is known now.
 
         Examples
         --------
         >>> with Warehouse.open() as wh, wh.holding("order_days_before", as_of=date(2024, 1, 1)):
         ...     pass
         """
-        outer: Mapping[tuple[str, date], str] = getattr(self._local, "held", {})
+        outer: Mapping[_Held, str] = getattr(self._local, "held", {})
         held = dict(outer)
         made = []
+        given = {"as_of": as_of, "known_at": known_at}
         try:
             for fact in facts:
-                if (fact, as_of) in held:
+                if (fact, as_of, known_at) in held:
                     continue
-                table = f"temp.held_{fact}_{as_of:%Y%m%d}"
-                macro = quote_table(f"facts.{fact}")
-                self.execute(f"create temp table {quote_table(table)} as from {macro}($as_of)", as_of=as_of)
+                file = SqlFile.load(PACKAGE / "facts" / f"{fact}.sql")
+                since = "" if known_at is None else f"_{known_at:%Y%m%d%H%M%S%f}"
+                table = quote_table(f"temp.held_{fact}_{as_of:%Y%m%d}{since}")
+                self._local.held = held
+                text, used = self._statement(file, {name: given[name] for name in file.parameters})
+                with _translated():
+                    self._cursor().execute(f"create temp table {table} as {text}", dict(used)).fetchall()
                 made.append(table)
-                held[fact, as_of] = quote_table(table)
+                held = {**held, (fact, as_of, known_at): table}
             self._local.held = held
             yield
         finally:
@@ -310,7 +321,7 @@ class Warehouse:
             for table in made:
                 # in a failed transaction nothing can be dropped; the rollback does it
                 with suppress(errors.StoreError):
-                    self.execute(f"drop table if exists {quote_table(table)}")
+                    self.execute(f"drop table if exists {table}")
 
     @contextmanager
     def frugal(self, memory_limit: str) -> Iterator[None]:
@@ -380,9 +391,13 @@ class Warehouse:
             return sql, parameters
         _check_parameters(sql, parameters)
         text = sql.text
-        for (fact, as_of), table in getattr(self._local, "held", {}).items():
-            if parameters.get("as_of") == as_of:
+        for (fact, as_of, known_at), table in getattr(self._local, "held", {}).items():
+            if parameters.get("as_of") != as_of:
+                continue
+            if known_at is None:
                 text = text.replace(f"facts.{fact}($as_of)", table)
+            if parameters.get("known_at") == known_at:
+                text = text.replace(f"facts.{fact}($as_of, _known_at := $known_at)", table)
         if text is not sql.text:
             left = set(_PARAMETER.findall(_COMMENT.sub("", text)))
             parameters = {name: value for name, value in parameters.items() if name in left}
@@ -522,6 +537,10 @@ def _translated() -> Iterator[None]:
         ) from error
     except (duckdb.IOException, duckdb.FatalException) as error:
         raise _io_error(str(error)) from error
+    except duckdb.TransactionException as error:
+        # a commit that the disk refused comes as an error of the transaction
+        refused = "Could not write" in str(error) or "Could not sync" in str(error)
+        raise (_io_error(str(error)) if refused else errors.StoreError(str(error))) from error
     except duckdb.NotImplementedException as error:
         raise errors.UsageError(
             f"{error}. Identities (row_id, content_id) are 128-bit numbers that pandas cannot hold: "

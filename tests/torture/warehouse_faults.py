@@ -158,11 +158,12 @@ def kill_loads(folder: Path, *, kills: int, seed: int) -> dict[str, int]:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
-        time.sleep(draw.uniform(0.05, 2.0))
+        lines = [process.stdout.readline() for _ in range(draw.randint(0, 3))]
+        time.sleep(draw.uniform(0.0, 0.7))
         process.send_signal(signal.SIGKILL)
-        out, _ = process.communicate()
+        lines += process.communicate()[0].splitlines(keepends=True)
         counts["kills"] += 1
-        told |= {int(line) for line in out.splitlines(keepends=True) if line.endswith("\n")}
+        told |= {int(line) for line in lines if line.endswith("\n")}
         with crm.Warehouse.open(folder / "crm.duckdb") as wh:
             kept = {load_id for (load_id,) in wh.rows("select load_id from ops.loads")}
             counts["torn"] += wh.value(
