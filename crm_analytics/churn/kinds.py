@@ -52,7 +52,7 @@ class Kind:
     to_dict, from_dict : function
         Theory as plain JSON types and back.
     held_facts : tuple of str
-        What most of its SQL reads: computed once per day.
+        What most of its SQL reads, computed once per day; what others rest on comes first.
     """
 
     label: str
@@ -126,7 +126,7 @@ KINDS: dict[str, Kind] = {
         probability=_no_purchase,
         to_dict=lambda theory: json.loads(theory.to_json()),
         from_dict=lambda stored: ModifiedBetaGeoModel.from_json(json.dumps(stored)),
-        held_facts=("order_days_before", "customers_before"),
+        held_facts=("orders_before", "order_days_before", "customers_before"),
     ),
     "contract": Kind(
         label="contract_label.sql",
@@ -138,6 +138,6 @@ KINDS: dict[str, Kind] = {
         probability=_all_end,
         to_dict=lambda theory: theory.to_dict(),
         from_dict=DiscreteHazard.from_dict,
-        held_facts=("order_days_before", "customers_before", "contracts_before"),
+        held_facts=("orders_before", "order_days_before", "contracts_before", "customers_before"),
     ),
 }

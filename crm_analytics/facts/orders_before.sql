@@ -69,28 +69,36 @@ returns_by_order as (
 
 -- returns and the discount on the whole order fall to one row, should lines name several customers:
 -- that of the head's customer, else that of the largest quantity
-ranked as (
+reduced_orders as (
+    select order_id from returns_by_order
+    union
+    select order_id from heads where has_discount
+),
+
+leaders as (
     select
-        l.*,
-        h.discount_amount as discount_amount,
-        coalesce(h.has_discount, false) as has_discount,
-        row_number() over (
-            partition by l.order_id
-            order by coalesce(l.customer_id = h.customer_id, false) desc, l.quantity desc, l.customer_id
-        ) = 1 as is_leading
+        l.order_id as order_id,
+        l.customer_id as customer_id,
+        case when h.has_discount then h.discount_amount else 0 end as reduction
     from lines_by_order as l
+    semi join reduced_orders on reduced_orders.order_id = l.order_id
     left join heads as h on h.order_id = l.order_id
+    qualify row_number() over (
+        partition by l.order_id
+        order by coalesce(l.customer_id = h.customer_id, false) desc, l.quantity desc, l.customer_id
+    ) = 1
 ),
 
 reduced as (
     select
         l.*,
-        case when l.is_leading and l.has_discount then l.discount_amount else 0 end as reduction,
+        case when leaders.order_id is null then 0 else leaders.reduction end as reduction,
         coalesce(r.quantity, 0) as returned_quantity,
         case when r.order_id is null then 0 else r.amount end as returned,
         case when r.order_id is null then 0 else r.cost_amount end as returned_cost
-    from ranked as l
-    left join returns_by_order as r on r.order_id = l.order_id and l.is_leading
+    from lines_by_order as l
+    left join leaders on leaders.order_id = l.order_id and leaders.customer_id is not distinct from l.customer_id
+    left join returns_by_order as r on r.order_id = leaders.order_id
 ),
 
 with_lines as (

@@ -1,24 +1,34 @@
 -- kind:    features
 -- purpose: How broadly does each customer buy over the range, and how much at a time?
 -- grain:   customer_id
--- reads:   facts.basket_items_before, facts.products_before, facts.order_lines_before
+-- reads:   facts.products_before, facts.order_lines_before
 -- columns:
 --   customer_id          canonical customer
 --   product_count        different products bought; NULL = no line names a product
 --   category_count       different categories bought; 0 = the products have no category
---   repeated_count       products bought in more than one order
+--   repeated_count       products bought on more than one day
 --   newest_item_days     days since a product was bought for the first time
 --   mean_day_lines       lines with a positive quantity per day with such a line
 --   last_day_lines       ... on the last such day
 --   mean_day_quantity    pieces of such lines per day with such a line
-with days as (
+with lines as (
+    select
+        customer_id,
+        product_id,
+        ordered_on,
+        quantity
+    from facts.order_lines_before($as_of)
+    where customer_id is not null
+),
+
+days as (
     select
         customer_id,
         ordered_on,
         count(*) as line_count,
         sum(quantity) as quantity
-    from facts.order_lines_before($as_of)
-    where customer_id is not null and quantity > 0
+    from lines
+    where quantity > 0
     group by customer_id, ordered_on
 ),
 
@@ -32,15 +42,27 @@ sizes as (
     group by customer_id
 ),
 
+bought as (
+    select
+        customer_id,
+        product_id,
+        min(case when quantity > 0 then ordered_on end) as first_ordered_on,
+        max(case when quantity > 0 then ordered_on end) as last_ordered_on
+    from lines
+    where product_id is not null
+    group by customer_id, product_id
+    -- what came back as a whole was not bought
+    having sum(quantity) > 0
+),
+
 items as (
     select
-        i.customer_id as customer_id,
-        i.product_id as product_id,
-        i.order_count as order_count,
+        bought.customer_id as customer_id,
         p.category as category,
-        date_diff('day', i.first_ordered_on, cast($as_of as date)) as first_age_days
-    from facts.basket_items_before($as_of) as i
-    left join facts.products_before($as_of) as p on p.product_id = i.product_id
+        bought.last_ordered_on > bought.first_ordered_on as is_repeated,
+        date_diff('day', bought.first_ordered_on, cast($as_of as date)) as first_age_days
+    from bought
+    left join facts.products_before($as_of) as p on p.product_id = bought.product_id
 ),
 
 ranges as (
@@ -48,7 +70,7 @@ ranges as (
         customer_id,
         count(*) as product_count,
         count(distinct category) as category_count,
-        cast(sum(case when order_count > 1 then 1 else 0 end) as bigint) as repeated_count,
+        cast(sum(case when is_repeated then 1 else 0 end) as bigint) as repeated_count,
         min(first_age_days) as newest_item_days
     from items
     group by customer_id
