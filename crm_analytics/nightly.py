@@ -36,9 +36,14 @@ if TYPE_CHECKING:
 # What a night writes: score table -> its key besides as_of.
 SCORE_TABLES = {
     "scores.rfm": ("customer_id",),
+    "scores.lifecycle": ("customer_id",),
+    "scores.clusters": ("customer_id",),
     "scores.clv": ("customer_id",),
     "scores.churn": ("customer_id",),
     "scores.next_best_offers": ("customer_id", "rank"),
+    "scores.rule_segments": ("segment", "customer_id"),
+    "scores.lead_segments": ("segment", "lead_id"),
+    "scores.segment_sizes": ("segment",),
     "scores.customer_scores": ("customer_id",),
     "scores.actions": ("customer_id",),
 }
@@ -49,6 +54,7 @@ STEPS = (
     "lifetime value",
     "churn",
     "offers",
+    "rule segments",
     "customer scores",
     "actions",
     "audit",
@@ -105,6 +111,7 @@ class _Night:
     wh: Warehouse
     settings: Settings
     as_of: date
+    rules: tuple[segmentation.RuleSegment, ...]
     loads: list[Load] = field(default_factory=list)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: pd.DataFrame | None = None
@@ -144,7 +151,8 @@ def run(
         Orders are in several currencies and no reporting currency is set.
     """
     _check_no_rollback(settings.paths.published, as_of, accept)
-    night = _Night(wh, settings, as_of)
+    rules = segmentation.load_rule_segments(settings.paths.segments)  # a wrong rule is told before any work
+    night = _Night(wh, settings, as_of, rules)
     parameters = settings.as_dict() | ({"accept": accept} if accept else {})
     with begin(wh, as_of=as_of, parameters=parameters, on_step=on_step) as log:
         with log.step("load") as step:
@@ -152,13 +160,15 @@ def run(
         with log.step("checks") as step:
             _check_entities(night, step, accept)
         with log.step("segments") as step:
-            _keep(night, step, "scores.rfm", segmentation.rfm(wh, as_of=as_of))
+            _segments(night, step)
         with log.step("lifetime value", skip_on=(NotEnoughData,)) as step:
             _value(night, step)
         with log.step("churn", skip_on=(NotEnoughData,)) as step:
             _churn(night, step)
         with log.step("offers", skip_on=(NotEnoughData,)) as step:
             _offers(night, step)
+        with log.step("rule segments") as step:
+            _rule_segments(night, step)
         with log.step("customer scores") as step:
             _keep(night, step, "scores.customer_scores", scoring.customer_scores(wh, as_of=as_of))
         with log.step("actions", skip_on=(NotEnoughData,)) as step:
@@ -239,6 +249,36 @@ def _check_entities(night: _Night, step: Step, accept: str | None) -> None:
         )
     if findings:
         step.warn(f"accepted ({accept}): {found}" if stopping else found)
+
+
+def _segments(night: _Night, step: Step) -> None:
+    """Keep RFM scores by lasting limits, states of the lifecycle, and clusters if there are any."""
+    wh, as_of, how = night.wh, night.as_of, night.settings.segments
+    limits = _model(night, step, "rfm")
+    _keep(night, step, "scores.rfm", segmentation.rfm(wh, as_of=as_of, thresholds=limits))
+    rows = step.rows or 0
+    states = segmentation.lifecycle(
+        wh, as_of=as_of, at_risk_days=how.at_risk_days, lapsed_days=how.lapsed_days
+    )
+    _keep(night, step, "scores.lifecycle", states)
+    rows += step.rows or 0
+    clusters = _model(night, step, "clusters")
+    _keep(night, step, "scores.clusters", segmentation.cluster_members(wh, clusters, as_of=as_of))
+    step.rows = rows + (step.rows or 0)
+    if clusters.reason:
+        step.note = "; ".join(filter(None, (step.note, f"no stable clusters: {clusters.reason}")))
+
+
+def _rule_segments(night: _Night, step: Step) -> None:
+    """Keep who fits which rule; it comes after the models, so that rules can ask for their scores."""
+    sizes = segmentation.keep_rule_segments(
+        night.wh,
+        as_of=night.as_of,
+        rules=night.rules,
+        high_margin_rate=night.settings.segments.high_margin_rate,
+    )
+    step.rows = int(sizes["member_count"].sum()) if len(sizes) else 0
+    step.note = f"{len(sizes)} rules"
 
 
 def _value(night: _Night, step: Step) -> None:

@@ -82,6 +82,12 @@ class PathSettings:
     inbox: Path = _setting(Path("inbox"), "folder whose export files are loaded each night")  # noqa: RUF009
     published: Path = _setting(Path("published"), "folder that other applications read scores from")  # noqa: RUF009
     models: Path = _setting(Path("models"), "folder of the trained models")  # noqa: RUF009
+    segments: Path | None = _setting(  # noqa: RUF009
+        None,
+        "file of your own rule segments",
+        otherwise="those that come with the library",
+        example="segments.toml",
+    )
     records: Path | None = _setting(  # noqa: RUF009
         None,
         "record store that people and apps write to (a SQLite file)",
@@ -128,26 +134,37 @@ class IngestSettings:
 
 
 @dataclass(frozen=True)
-class ValueSettings:
-    """Customer lifetime value."""
+class SegmentSettings:
+    """Segments: RFM scores, lifecycle, and what rules of your own may ask."""
 
-    horizon_days: int = _setting(365, "how far ahead value is counted, in days", **_between(1, 3660))
-    annual_discount_rate: float = _setting(0.1, "discount rate per year", **_between(0, 10))
-    margin_rate: float | None = _setting(
+    window_days: int | None = _setting(
         None,
-        "margin as a fraction of the net amount where costs are unknown",
-        otherwise="none, lifetime value is then missing for them",
-        example=0.4,
+        "RFM looks back so many days",
+        otherwise="the whole history",
+        example=730,
+        **_between(1, 36_500),
+    )
+    money: Literal["net_spend", "net_margin"] = _setting("net_spend", "what the m_score measures")
+    at_risk_days: int | None = _setting(
+        None,
+        "silent for so many days, a customer is at risk",
+        otherwise="twice the customer's usual gap",
+        example=60,
+        **_between(1, 3660),
+    )
+    lapsed_days: int | None = _setting(
+        None,
+        "silent for so many days, a customer has lapsed",
+        otherwise="four times the customer's usual gap",
+        example=180,
+        **_between(1, 3660),
+    )
+    high_margin_rate: float | None = _setting(
+        None,
+        "a product is high-margin from this margin per unit of its price on",
+        otherwise="the best third of the products",
+        example=0.5,
         **_between(0, 1),
-    )
-    ticket_cost: float = _setting(
-        0.0, "what answering one ticket costs, counted against margins", **_between(0, 1e12)
-    )
-    model: str | None = _setting(
-        None,
-        "purchase model",
-        otherwise="the winner of a comparison, kept until `crm-analytics train value`",
-        example="bg_nbd",
     )
 
 
@@ -243,6 +260,7 @@ class Settings:
     paths: PathSettings = field(default_factory=PathSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     value: ValueSettings = field(default_factory=ValueSettings)
+    segments: SegmentSettings = field(default_factory=SegmentSettings)
     churn: ChurnSettings = field(default_factory=ChurnSettings)
     offers: OfferSettings = field(default_factory=OfferSettings)
     actions: ActionSettings = field(default_factory=ActionSettings)

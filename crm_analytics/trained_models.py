@@ -2,7 +2,7 @@
 
 Models lie in the models folder as ``<name>-<as_of>.json``, one file per model and day of training, and
 are never overwritten by a later day; a night of the past therefore finds the model it had. A model
-fits when it was trained for the horizon of the settings; when none fits, one is trained and saved.
+fits when it was trained for what the settings ask; when none fits, one is trained and saved.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
-from crm_analytics import churn, clv, scoring
+from crm_analytics import churn, clv, scoring, segmentation
 from crm_analytics.errors import UsageError
 from crm_analytics.modelling.model_card import ModelCard
 from crm_analytics.settings import Settings
 from crm_analytics.warehouse import Warehouse
+
+# What was learned from fewer is learned anew every night.
+_FEW_CUSTOMERS = 100
 
 
 class Model(Protocol):
@@ -52,7 +55,7 @@ class Trained:
     Attributes
     ----------
     model : Model
-        A ChurnModel, an OfferModel, or the ModelChoice of lifetime value.
+        A ChurnModel, an OfferModel, the ModelChoice of lifetime value, RfmThresholds or a ClusterModel.
     path : pathlib.Path
         Its file.
     is_new : bool
@@ -78,7 +81,7 @@ def train(wh: Warehouse, settings: Settings, name: str, *, as_of: date) -> Train
     settings : Settings
         Horizons, and the models folder (created if need be).
     name : str
-        Key of ``KINDS``: churn, offers or value.
+        Key of ``KINDS``: rfm, clusters, churn, offers or value.
     as_of : date
         No outcome at or after this day is learned from.
 
@@ -123,7 +126,37 @@ def _fits_churn(model: Any, settings: Settings) -> bool:
     return model.horizon_days == how.horizon_days and how.active_days in (None, model.active_days)
 
 
+def _learn_limits(wh: Warehouse, settings: Settings, as_of: date) -> Model:
+    how = settings.segments
+    limits: Model = segmentation.learn_thresholds(
+        wh, as_of=as_of, window_days=how.window_days, money=how.money
+    )
+    return limits
+
+
+def _fits_limits(limits: Any, settings: Settings) -> bool:
+    """Tell whether limits were learned for these settings, and from customers enough to be kept."""
+    how = settings.segments
+    is_known = limits.customer_count >= _FEW_CUSTOMERS
+    return is_known and (limits.window_days, limits.money) == (how.window_days, how.money)
+
+
+def _learn_clusters(wh: Warehouse, settings: Settings, as_of: date) -> Model:
+    before = newest(settings, "clusters", as_of=as_of)
+    previous = None if before is None else before.model
+    clusters: Model = segmentation.learn_clusters(wh, as_of=as_of, previous=previous)
+    return clusters
+
+
 KINDS: dict[str, Kind] = {
+    # where one RFM score ends and the next begins
+    "rfm": Kind(train=_learn_limits, read=segmentation.load_thresholds, fits=_fits_limits),
+    # also a finding that there are no clusters is kept until somebody trains again
+    "clusters": Kind(
+        train=_learn_clusters,
+        read=segmentation.load_clusters,
+        fits=lambda model, settings: model.customer_count >= _FEW_CUSTOMERS,
+    ),
     "churn": Kind(train=_train_churn, read=churn.load_model, fits=_fits_churn),
     "offers": Kind(
         train=lambda wh, settings, as_of: scoring.train_offers(

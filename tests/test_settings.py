@@ -70,7 +70,7 @@ def test_the_commented_file_of_init_changes_nothing_and_can_be_uncommented(tmp_p
     assert Settings.load(write(tmp_path, init_toml())) == Settings.default(tmp_path)
     uncommented = re.sub(r"(?m)^#(\w+ = )", r"\1", init_toml())
     given = tomllib.loads(uncommented)
-    assert len(given["paths"]) == 4
+    assert len(given["paths"]) == 5
     Settings.from_mapping(given, folder=tmp_path)
 
 

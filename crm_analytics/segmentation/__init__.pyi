@@ -1,5 +1,14 @@
 """Public names of the package, and where they live; read by `crm_analytics.lazy` too."""
 
+from .clusters import ClusterModel as ClusterModel
+from .clusters import cluster_customers as cluster_customers
+from .clusters import cluster_members as cluster_members
+from .clusters import learn_clusters as learn_clusters
+from .clusters import load_clusters as load_clusters
+from .cohorts import cohorts as cohorts
+from .key_customers import abc as abc
+from .key_customers import priorities as priorities
+from .key_customers import share_of_best as share_of_best
 from .lifecycle import lifecycle as lifecycle
 from .lifecycle import lifecycle_transitions as lifecycle_transitions
 from .measures import Measure as Measure
@@ -12,6 +21,7 @@ from .names import SegmentName as SegmentName
 from .names import segment_names as segment_names
 from .plots import plot_movement as plot_movement
 from .plots import plot_segments as plot_segments
+from .profile import profile as profile
 from .rfm import learn_thresholds as learn_thresholds
 from .rfm import rfm as rfm
 from .rfm import segment_table as segment_table

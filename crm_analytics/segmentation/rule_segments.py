@@ -87,7 +87,7 @@ def load_rule_segments(path: str | os.PathLike[str] | None = None) -> tuple[Rule
         declared = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(
-            f"{file}: no such file of segments. Write it, or leave out `file` in [segments]."
+            f"{file}: no such file of segments. Write it, or leave out `segments` in [paths]."
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file.name}: cannot be read as TOML: {error}.") from error

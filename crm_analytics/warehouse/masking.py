@@ -75,7 +75,7 @@ def _masked(table: str, column: str) -> str:
         return _WITHHELD[table][column]
     if column in _personal_columns(table):
         return "null"
-    if column == "customer_id" or column.endswith("_customer_id"):
+    if column in ("customer_id", "lead_id") or column.endswith("_customer_id"):
         # "system:source_id": the system stays readable, the source id is hashed as everywhere else.
         start = f"instr({name}, ':')"
         hashed = f"left({name}, {start}) || {_HASH.format(text=f'substr({name}, {start} + 1)')}"

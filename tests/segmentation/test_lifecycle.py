@@ -38,7 +38,8 @@ def test_every_state_with_its_day_by_fixed_limits() -> None:
         found = lifecycle_transitions(wh, as_of=AS_OF, at_risk_days=40, lapsed_days=90)
         now = lifecycle(wh, as_of=AS_OF, at_risk_days=40, lapsed_days=90).set_index("customer_id")
     assert states(found, "A") == [
-        ("new", "01-01"), ("active", "01-20"), ("at_risk", "02-29"), ("lapsed", "04-19"), ("won_back", "12-01"),
+        ("new", "01-01"), ("active", "01-20"), ("at_risk", "02-29"), ("lapsed", "04-19"),
+        ("won_back", "12-01"),
     ]  # fmt: skip
     assert states(found, "B") == [("prospect", "12-01"), ("new", "12-15")]
     assert states(found, "C") == [

@@ -123,6 +123,10 @@ def _arguments(file: SqlFile) -> dict[str, Any]:
         "lapsed_days": None,
         "is_current_only": False,
         "segmentation": "rfm",
+        "period": "month",
+        "money": "net_spend",
+        "a_share": 0.8,
+        "b_share": 0.95,
     }
     return {name: known[name] for name in file.parameters}
 

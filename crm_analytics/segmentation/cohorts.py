@@ -1,0 +1,47 @@
+"""Do newer customers stay as the older ones did?  Cohorts by the period of the first purchase.
+
+A cohort is everybody who first bought in a month (or quarter) of business days; age counts periods since.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+import pandas as pd
+
+from crm_analytics.errors import UsageError
+from crm_analytics.facts import settle_currency
+from crm_analytics.warehouse import SqlFile, Warehouse
+
+Period = Literal["month", "quarter"]
+
+
+def cohorts(wh: Warehouse, *, as_of: date, period: Period = "month") -> pd.DataFrame:
+    """Follow each cohort through the periods after its first purchase.
+
+    Parameters
+    ----------
+    wh : Warehouse
+    as_of : datetime.date
+        First day not seen.
+    period : {"month", "quarter"}
+        Length of a period, by the calendar.
+
+    Returns
+    -------
+    DataFrame
+        cohort_on, age, customer_count, cohort_size, net_spend, is_complete (see ``cohorts.sql``), and
+        buying_share (customer_count / cohort_size); ordered by cohort_on and age.
+
+    Examples
+    --------
+    >>> cohorts(Warehouse.open(), as_of=date(2025, 7, 1)).empty
+    True
+    """
+    if period not in ("month", "quarter"):
+        raise UsageError(f"period={period!r} is no period here. Use 'month' or 'quarter'.")
+    settle_currency(wh)
+    with wh.holding("order_days_before", "customers_before", as_of=as_of):
+        found = wh.frame(SqlFile.beside(__file__, "cohorts.sql"), as_of=as_of, period=period)
+    return found.assign(buying_share=found["customer_count"] / found["cohort_size"])
