@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from crm_analytics.schema import Entity, entities
 from crm_analytics.warehouse.commit_mark import SEQUENCE
+from crm_analytics.warehouse.field_views import field_views
 from crm_analytics.warehouse.identifiers import quote_ident
 from crm_analytics.warehouse.sql_file import SqlFile, all_sql_files
 
@@ -78,6 +79,7 @@ def definitions() -> Iterator[str]:
     yield from (file.text for file in all_sql_files() if file.kind == "table")
     for entity in entities().values():
         yield from _entity_definitions(entity)
+    yield from field_views()
     yield from (_macro(file) for file in all_sql_files() if file.kind == "entities")
     yield from (_macro(file) for file in _in_reading_order(_facts()))
 

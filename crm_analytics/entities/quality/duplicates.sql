@@ -2,7 +2,7 @@
 -- purpose: Which customers, people and products share with another row what should be theirs alone?
 -- gate:    warn above 0.05
 -- grain:   entity, field, source_system, owner_source_id
--- reads:   entities.contacts, entities.customers, entities.leads, entities.products
+-- reads:   entities.contact_points, entities.customers, entities.products
 -- columns:
 --   entity             entity of the rows
 --   field              column whose value two rows of one system share
@@ -11,25 +11,14 @@
 --   row_count          rows in which it is filled
 --   bad_count          rows whose value another row of the system has too
 with filled as (
-    select 'contacts' as entity, 'email' as field, source_system,
-        coalesce(owner_source_id, '') as owner, lower(trim(email)) as told
-    from entities.contacts where lower(trim(email)) is not null
-    union all
-    select 'customers' as entity, 'email' as field, source_system,
-        coalesce(owner_source_id, '') as owner, lower(trim(email)) as told
-    from entities.customers where lower(trim(email)) is not null
-    union all
-    select 'leads' as entity, 'email' as field, source_system,
-        coalesce(owner_source_id, '') as owner, lower(trim(email)) as told
-    from entities.leads where lower(trim(email)) is not null
-    union all
-    select 'customers' as entity, 'phone' as field, source_system,
-        coalesce(owner_source_id, '') as owner, nullif(regexp_replace(phone, '[^0-9۰-۹٠-٩]', '', 'g'), '') as told
-    from entities.customers where nullif(regexp_replace(phone, '[^0-9۰-۹٠-٩]', '', 'g'), '') is not null
-    union all
-    select 'leads' as entity, 'phone' as field, source_system,
-        coalesce(owner_source_id, '') as owner, nullif(regexp_replace(phone, '[^0-9۰-۹٠-٩]', '', 'g'), '') as told
-    from entities.leads where nullif(regexp_replace(phone, '[^0-9۰-۹٠-٩]', '', 'g'), '') is not null
+    select entity, field, source_system, owner_source_id as owner,
+        case field
+            when 'email' then nullif(lower(trim(value)), '')
+            else nullif(regexp_replace(value, '[^0-9۰-۹٠-٩]', '', 'g'), '')
+        end as told
+    from entities.contact_points
+    -- colleagues share the phone of their company
+    where not (entity = 'contacts' and field = 'phone')
     union all
     select 'customers' as entity, 'national_id' as field, source_system,
         coalesce(owner_source_id, '') as owner, nullif(trim(national_id), '') as told
@@ -41,7 +30,9 @@ with filled as (
 ),
 
 shared as (
-    select *, count(*) over (partition by entity, field, source_system, told) > 1 as is_shared from filled
+    select *, count(*) over (partition by entity, field, source_system, told) > 1 as is_shared
+    from filled
+    where told is not null
 )
 
 select

@@ -2,7 +2,7 @@
 -- purpose: Which values cannot be right: addresses, phone numbers, days out of order, negative prices?
 -- gate:    warn above 0.05
 -- grain:   entity, field, source_system, owner_source_id
--- reads:   entities.campaigns, entities.contacts, entities.contracts, entities.customers, entities.leads,
+-- reads:   entities.campaigns, entities.contact_points, entities.contracts, entities.customers,
 --          entities.opportunities, entities.order_lines, entities.orders, entities.products,
 --          entities.tasks, entities.tickets
 -- columns:
@@ -13,35 +13,12 @@
 --   row_count          rows in which it is filled (and the day before which it must not lie)
 --   bad_count          rows whose value cannot be right
 with judged as (
-    select 'contacts' as entity, 'email' as field, source_system, coalesce(owner_source_id, '') as owner,
-        not regexp_full_match(email, '[^@\s]+@[^@\s]+\.[^@\s]+') as is_bad
-    from entities.contacts
-    where email is not null
-    union all
-    select 'customers' as entity, 'email' as field, source_system, coalesce(owner_source_id, '') as owner,
-        not regexp_full_match(email, '[^@\s]+@[^@\s]+\.[^@\s]+') as is_bad
-    from entities.customers
-    where email is not null
-    union all
-    select 'leads' as entity, 'email' as field, source_system, coalesce(owner_source_id, '') as owner,
-        not regexp_full_match(email, '[^@\s]+@[^@\s]+\.[^@\s]+') as is_bad
-    from entities.leads
-    where email is not null
-    union all
-    select 'contacts' as entity, 'phone' as field, source_system, coalesce(owner_source_id, '') as owner,
-        length(regexp_replace(phone, '[^0-9۰-۹٠-٩]', '', 'g')) not between 5 and 20 as is_bad
-    from entities.contacts
-    where phone is not null
-    union all
-    select 'customers' as entity, 'phone' as field, source_system, coalesce(owner_source_id, '') as owner,
-        length(regexp_replace(phone, '[^0-9۰-۹٠-٩]', '', 'g')) not between 5 and 20 as is_bad
-    from entities.customers
-    where phone is not null
-    union all
-    select 'leads' as entity, 'phone' as field, source_system, coalesce(owner_source_id, '') as owner,
-        length(regexp_replace(phone, '[^0-9۰-۹٠-٩]', '', 'g')) not between 5 and 20 as is_bad
-    from entities.leads
-    where phone is not null
+    select entity, field, source_system, owner_source_id as owner,
+        case field
+            when 'email' then not regexp_full_match(value, '[^@\s]+@[^@\s]+\.[^@\s]+')
+            else length(regexp_replace(value, '[^0-9۰-۹٠-٩]', '', 'g')) not between 5 and 20
+        end as is_bad
+    from entities.contact_points
     union all
     select 'customers' as entity, 'birth_on' as field, source_system, coalesce(owner_source_id, '') as owner,
         birth_on < date '1900-01-01' or birth_on > cast(recorded_at as date) as is_bad

@@ -1,0 +1,74 @@
+"""What can be asked of all entities alike?  Views made from ``schema/*.toml``: an added column is in them.
+
+``entities.filled_fields`` counts the filled values of every column, ``entities.links`` holds the ids that
+point to other rows, ``entities.known_ids`` the ids that rows have, ``entities.contact_points`` e-mail
+addresses and phone numbers. ``owner_source_id`` is the user who looks after the row, "" where nobody does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crm_analytics.schema import Column, Entity, entities
+from crm_analytics.warehouse.identifiers import quote_ident
+
+CONTACT_POINTS = ("email", "phone")
+
+_FILLED = """
+    select {entity} as entity, field, _system as source_system, _owner as owner_source_id, _rows as row_count,
+        filled_count
+    from (
+        unpivot (
+            select source_system as _system, {owner} as _owner, count(*) as _rows, {counts}
+            from entities.{table} group by all
+        ) on {columns} into name field value filled_count
+    )"""
+
+_VALUES = """
+    select {entity} as entity, {field} as field, {target} as target, source_system,
+        {owner} as owner_source_id, {column} as value
+    from entities.{table} where {column} is not null"""
+
+_IDS = "select {entity} as entity, source_system, source_id from entities.{table}"
+
+
+def field_views() -> Iterator[str]:
+    """Yield the statements that make the views; those of the entities themselves must be there."""
+    known = entities().values()
+    ids = [one for one in known if "source_id" in one.column_names]
+    contacts = [(one, column) for one in known for column in one.columns if column.name in CONTACT_POINTS]
+    links = [(one, column) for one in known for column in one.columns if column.refers is not None]
+    parts = {
+        "filled_fields": [_filled(one) for one in known],
+        "links": [_values(one, column) for one, column in links],
+        "known_ids": [_IDS.format(entity=f"'{one.name}'", table=quote_ident(one.name)) for one in ids],
+        "contact_points": [_values(one, column) for one, column in contacts],
+    }
+    for name, selects in parts.items():
+        yield f"create or replace view entities.{quote_ident(name)} as {' union all '.join(selects)}"
+
+
+def _filled(one: Entity) -> str:
+    names = [quote_ident(name) for name in one.column_names]
+    return _FILLED.format(
+        entity=f"'{one.name}'",
+        owner=_owner(one),
+        counts=", ".join(f"count({name}) as {name}" for name in names),
+        columns=", ".join(names),
+        table=quote_ident(one.name),
+    )
+
+
+def _values(one: Entity, column: Column) -> str:
+    return _VALUES.format(
+        entity=f"'{one.name}'",
+        field=f"'{column.name}'",
+        target=f"'{column.refers}'" if column.refers is not None else "cast(null as varchar)",
+        owner=_owner(one),
+        column=quote_ident(column.name),
+        table=quote_ident(one.name),
+    )
+
+
+def _owner(one: Entity) -> str:
+    return "coalesce(owner_source_id, '')" if "owner_source_id" in one.column_names else "''"
