@@ -78,7 +78,7 @@ class Database:
         with self._translated(), self._turn:
             opened = self._mine()
             depth = getattr(self._local, "depth", 0)
-            with self._block(opened.driver) if depth else self._transaction(opened):
+            with self._block(opened) if depth else self._transaction(opened):
                 try:
                     self._local.depth = depth + 1
                     yield opened.driver
@@ -117,7 +117,9 @@ class Database:
     def _transaction(self, opened: _Opened) -> Iterator[None]:
         driver = opened.driver
         if self.engine.is_in_transaction(driver):
-            driver.execute("rollback")
+            self._undo(opened, "rollback")
+            opened = self._mine()
+            driver = opened.driver
         self._check_files(opened, "nothing was written")
         self._local.change_number = 0
         try:
@@ -125,26 +127,31 @@ class Database:
             yield
             self.engine.commit(driver)
         except BaseException:
-            if self.engine.is_lost(driver):
-                self._forget(opened)
-            elif self.engine.is_in_transaction(driver):  # a full disk ends the transaction by itself
-                driver.execute("rollback")
+            self._undo(opened, "rollback")
             raise
         self._check_files(opened, "the last change may be lost")
         if self._local.change_number:
             self.engine.acknowledge(self._local.change_number)
 
     @contextmanager
-    def _block(self, driver: Any) -> Iterator[None]:
+    def _block(self, opened: _Opened) -> Iterator[None]:
+        driver = opened.driver
         driver.execute("savepoint block")
         try:
             yield
             driver.execute("release block")
         except BaseException:
-            if not self.engine.is_lost(driver) and self.engine.is_in_transaction(driver):
-                driver.execute("rollback to block")
-                driver.execute("release block")
+            self._undo(opened, "rollback to block", "release block")
             raise
+
+    def _undo(self, opened: _Opened, *statements: str) -> None:
+        """Undo what is under way; where that fails (Ctrl-C within an answer), end the connection."""
+        try:
+            if self.engine.is_in_transaction(opened.driver):  # a full disk ends the transaction by itself
+                for statement in statements:
+                    opened.driver.execute(statement)
+        except Exception:
+            self._forget(opened)
 
     def _check_files(self, opened: _Opened, told: str) -> None:
         if self.engine.identity() != opened.identity:
@@ -185,10 +192,12 @@ class Database:
     def _forget(self, opened: _Opened) -> None:
         """Let go of a broken connection; the next use opens another."""
         with self._listing:
-            self._opened.remove(opened)
+            if opened in self._opened:
+                self._opened.remove(opened)
         self._local.opened = None
-        opened.face.invalidate()
-        opened.face.close()
+        if not opened.face.closed:
+            opened.face.invalidate()
+            opened.face.close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

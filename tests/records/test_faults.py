@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from crm_analytics.errors import DiskFullError, StoreBusy, StoreCorrupt, StoreError
+from crm_analytics.errors import (
+    DiskFullError,
+    StoreBusy,
+    StoreCorrupt,
+    StoreError,
+    StoreIOError,
+    VersionConflict,
+)
 from crm_analytics.records import RecordStore
 from crm_analytics.records.changes import changes
+from tests.records.conftest import NewPlace, emptied
 
 # Adds tasks and, after each, prints its id: the acknowledgement.
 WRITER = """
@@ -29,73 +41,182 @@ with RecordStore.open(path) as records:
         print(task.id, flush=True)
 """
 
-COUNTER = """
-import sys
-from crm_analytics import errors
-from crm_analytics.records import RecordStore
-with RecordStore.open(sys.argv[1]) as records:
-    done = 0
-    while done < int(sys.argv[2]):
-        product = records.products.get("P")
-        try:
-            changed = {"unit_price": product["unit_price"] + 1}
-            records.products.update("P", changed, expected_version=product.version)
-            done += 1
-        except errors.VersionConflict:
-            pass
-"""
-
 
 def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def finish(process: subprocess.Popen[str]) -> str:
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    return out
+def in_processes(count: int, work: Callable[[int], None]) -> None:
+    """Run `work` in forked processes at the same time; all must succeed."""
+    children = []
+    for number in range(count):
+        child = os.fork()
+        if child == 0:
+            try:
+                work(number)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)  # nothing of the parent's is closed
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert codes == [0] * count
 
 
-def test_processes_that_create_and_write_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    writers = [start(WRITER, path, f"w{number}", 40) for number in range(3)]
-    acknowledged = [line for writer in writers for line in finish(writer).split()]
-    assert len(acknowledged) == 3 * 40
-    with RecordStore.open(path) as records:
-        done = {task.id for task in records.tasks.find(status="done")}
-        assert done == set(acknowledged)
-        numbers = changes(records, "tasks", 0).column("change_number").to_pylist()
-        assert numbers == list(range(1, 3 * (1 + 2 * 40) + 1))
-
-
-def test_optimistic_counters_of_two_processes_add_up(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    with RecordStore.open(path) as records:
+def test_eight_processes_that_write_and_read_at_once_lose_nothing(place: str) -> None:
+    with RecordStore.open(place) as records:
         records.products.add({"source_id": "P", "unit_price": 0})
-        for process in [start(COUNTER, path, 30), start(COUNTER, path, 30)]:
-            finish(process)
-        assert records.products.get("P")["unit_price"] == 60
-        assert records.products.get("P").version == 61
+
+    def work(process: int) -> None:
+        with RecordStore.open(place) as records:
+            for number in range(12):
+                task = records.tasks.add({"source_id": f"{process}-{number}", "status": "open"})
+                assert records.tasks.get(task.id) == task
+                records.tasks.update(task.id, {"status": "done"}, expected_version=1)
+                assert len(records.tasks.find(status="done")) > number
+                counted = False
+                while not counted:
+                    product = records.products.get("P")
+                    try:
+                        one_more = {"unit_price": product["unit_price"] + 1}
+                        records.products.update("P", one_more, expected_version=product.version)
+                        counted = True
+                    except VersionConflict:
+                        pass
+
+    in_processes(8, work)
+    with RecordStore.open(place) as records:
+        assert {task.id for task in records.tasks.find(status="done")} == {
+            f"{process}-{number}" for process in range(8) for number in range(12)
+        }
+        assert records.products.get("P")["unit_price"] == 8 * 12
+        numbers = [*changes(records, "tasks", 0).column("change_number").to_pylist()]
+        numbers += changes(records, "products", 0).column("change_number").to_pylist()
+        assert sorted(numbers) == list(range(1, 8 * 12 * 3 + 2))
+        assert records.verify() == len(numbers)
 
 
-def test_a_reader_that_follows_the_changes_sees_each_exactly_once(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    with RecordStore.open(path) as records:
-        writers = [start(WRITER, path, f"w{number}", 30) for number in range(2)]
+def test_processes_may_create_a_store_at_the_same_time(new_place: NewPlace) -> None:
+    place = new_place()
+
+    def work(process: int) -> None:
+        with RecordStore.open(place) as records:
+            records.tasks.add({"source_id": str(process)})
+
+    in_processes(4, work)
+    with RecordStore.open(place) as records:
+        assert [task.id for task in records.tasks.find()] == ["0", "1", "2", "3"]
+
+
+def test_a_reader_that_follows_the_changes_sees_each_exactly_once(place: str) -> None:
+    """Transactions of all lengths, a third of them undone; numbers come in the order of commits."""
+    kept = 0
+    for process in range(3):
+        draw = random.Random(process)
+        kept += sum(length for length in (draw.randint(1, 4) for _ in range(12)) if length != 2)
+
+    def work(process: int) -> None:
+        draw = random.Random(process)
+        with RecordStore.open(place) as records:
+            for length in [draw.randint(1, 4) for _ in range(12)]:
+                with contextlib.suppress(ZeroDivisionError), records.transaction():
+                    for _ in range(length):
+                        records.tasks.add({"status": "open"})
+                    if length == 2:
+                        raise ZeroDivisionError
+
+    writers = threading.Thread(target=in_processes, args=(3, work))
+    with RecordStore.open(place) as records:
+        writers.start()
         seen: list[int] = []
-        while any(writer.poll() is None for writer in writers):
+        while writers.is_alive() or len(seen) < kept:
             seen += changes(records, "tasks", seen[-1] if seen else 0).column("change_number").to_pylist()
-        for writer in writers:
-            finish(writer)
-        seen += changes(records, "tasks", seen[-1] if seen else 0).column("change_number").to_pylist()
-    assert seen == list(range(1, 2 * (1 + 2 * 30) + 1))
+        writers.join()
+    assert seen == list(range(1, kept + 1))
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path: Path, seed: int) -> None:
-    path = tmp_path / "a.db"
-    writer = start(WRITER, path, "w", 100_000)
+def test_a_late_commit_is_never_missed(place: str) -> None:
+    """A transaction that began first cannot commit below what a reader has seen: the other waits for it."""
+    with RecordStore.open(place) as first, RecordStore.open(place, wait_seconds=0.1) as second:
+        with first.transaction():
+            first.tasks.add({"source_id": "early"})
+            with pytest.raises(StoreBusy, match="other writers kept it busy"):
+                second.tasks.add({"source_id": "overtaking"})
+            assert second.last_change_number == changes(second, "tasks", 0).num_rows == 0
+        second.tasks.add({"source_id": "late"})
+        assert changes(first, "tasks", 0).column("source_id").to_pylist() == ["early", "late"]
+        assert changes(first, "tasks", 0).column("change_number").to_pylist() == [1, 2]
+
+
+def test_readers_never_wait(place: str) -> None:
+    """Not for a transaction that writes, nor for one that reads; and no writer waits for a reader."""
+    with RecordStore.open(place) as night, RecordStore.open(place, wait_seconds=0.1) as app:
+        task = app.tasks.add({"status": "open"})
+        with night.transaction():
+            night.tasks.update(task.id, {"status": "done"})
+            assert app.tasks.get(task.id)["status"] == "open"
+            assert [found.id for found in app.tasks.find(status="open")] == [task.id]
+        with night.database.snapshot() as connection:
+            connection.execute("select count(*) from tasks").fetchone()
+            for status in ("open", "dropped"):
+                app.tasks.update(task.id, {"status": status})
+            assert app.tasks.get(task.id).version == 4
+            assert connection.execute("select version from tasks").fetchone() == (2,)
+
+
+def test_ctrl_c_undoes_what_was_under_way(place: str) -> None:
+    """A5: at 20 moments; the caller gets KeyboardInterrupt, and the same store goes on."""
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)  # a Ctrl-C that comes by the clock
+    try:
+        with RecordStore.open(place) as records:
+            for moment in range(20):
+                with pytest.raises(KeyboardInterrupt), records.transaction():
+                    signal.setitimer(signal.ITIMER_REAL, 0.002 * (moment % 10 + 1) + 0.0003 * moment)
+                    while True:
+                        records.tasks.add({"status": "open"})
+                assert not records.database.is_writing
+                assert records.last_change_number == moment
+                records.tasks.add({"status": "done"})
+            assert len(records.tasks.find()) == 20
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_broken_connection_is_an_error_and_the_next_call_connects_again(postgres_store: str) -> None:
+    with RecordStore.open(emptied(postgres_store)) as records, RecordStore.open(postgres_store) as admin:
+        records.tasks.add({"source_id": "T1"})
+        kill = "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()"
+        kill += " and datname = current_database()"
+
+        def broken() -> None:
+            with admin.database.reading() as connection:
+                connection.execute(kill).fetchall()
+
+        with pytest.raises(StoreIOError, match="the connection broke"), records.transaction():
+            records.tasks.add({"source_id": "T2"})
+            broken()
+            records.tasks.add({"source_id": "T3"})
+        assert [task.id for task in records.tasks.find()] == ["T1"]
+        broken()
+        with pytest.raises(StoreIOError, match="the connection broke"):
+            records.tasks.get("T1")
+        assert records.tasks.get("T1").version == 1
+
+
+def test_a_transaction_that_has_failed_is_not_reported_as_kept(postgres_store: str) -> None:
+    with RecordStore.open(emptied(postgres_store)) as records:
+        with pytest.raises(StoreError, match="all of it is undone"), records.transaction():
+            records.tasks.add({"source_id": "T1"})
+            with pytest.raises(StoreError, match="cannot do it"), records.database.reading() as connection:
+                connection.execute("select 1 / 0")
+        assert records.tasks.find() == []
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_killed_writer_loses_nothing_it_acknowledged(place: str, seed: int) -> None:
+    """A1: kill -9 at random moments."""
+    writer = start(WRITER, place, "w", 100_000)
     assert writer.stdout is not None
     first = writer.stdout.readline()
     time.sleep(random.Random(seed).uniform(0.0, 0.3))
@@ -105,26 +226,12 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path: Path, seed: int
     complete = [line for line in (first + rest).splitlines(keepends=True) if line.endswith("\n")]
     acknowledged = {line.strip() for line in complete}
     assert acknowledged
-    with RecordStore.open(path) as records:
+    with RecordStore.open(place) as records:
         assert acknowledged <= {task.id for task in records.tasks.find(status="done")}
         assert len(records.tasks.find(status="done")) <= len(acknowledged) + 1
         numbers = changes(records, "tasks", 0).column("change_number").to_pylist()
         assert numbers == list(range(1, records.last_change_number + 1))
-        with records.database.reading() as connection:
-            assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
-            assert connection.execute("pragma foreign_key_check").fetchall() == []
-
-
-def test_a_reader_is_not_blocked_by_a_writer_and_a_writer_says_whom_it_waits_for(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    with RecordStore.open(path) as first, RecordStore.open(path, wait_seconds=0.05) as second:
-        task = first.tasks.add({"status": "open"})
-        with first.transaction():
-            first.tasks.update(task.id, {"status": "done"})
-            assert second.tasks.get(task.id)["status"] == "open"
-            with pytest.raises(StoreBusy, match="other writers kept it busy"):
-                second.tasks.add({"status": "open"})
-        assert second.tasks.get(task.id)["status"] == "done"
+        assert records.verify() == len(numbers)
 
 
 def test_a_full_disk_is_an_error_and_loses_nothing(tmp_path: Path) -> None:
