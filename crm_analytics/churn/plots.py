@@ -1,0 +1,263 @@
+"""Can the probabilities be believed, whom do we lose and when?  The pictures, each with its table.
+
+Every function draws on `ax` (default: a new figure) and returns the table it drew. Grey is what happened or
+what would be right, blue what was found; the title says what is seen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from crm_analytics.churn.retention import cohort_triangle
+from crm_analytics.errors import NotEnoughData
+from crm_analytics.modelling.model_card import ModelCard
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GREY, BLUE, ORANGE = "#8593a0", "#1f5f8b", "#d9822b"
+_COLOURS = ("#9fc3dd", "#5b95bf", BLUE)  # earlier windows are paler
+
+
+def plot_reliability(card: ModelCard, *, ax: Axes | None = None) -> pd.DataFrame:
+    """Draw what was predicted against what came, one line per hold-out of a card.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Card of a churn model, with its reliability groups.
+    ax : matplotlib Axes, optional
+        Where to draw; default a new figure.
+
+    Returns
+    -------
+    DataFrame
+        ``as_of, row_count, mean_probability, event_rate, low, high`` per group.
+
+    Raises
+    ------
+    NotEnoughData
+        The model was judged on no later window.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> from crm_analytics.modelling.model_card import ReliabilityGroup
+    >>> groups = (ReliabilityGroup(date(2024, 4, 1), 9, 0.3, 0.33, 0.1, 0.6),)
+    >>> card = ModelCard("churn", "x", date(2024, 7, 1), 90, (), (), {}, (), "blend", "v", reliability=groups)
+    >>> plot_reliability(card)["row_count"].tolist()
+    [9]
+    """
+    if not card.reliability:
+        raise NotEnoughData("This model was judged on no later window, so there is nothing to compare with.")
+    table = pd.DataFrame([vars(group) for group in card.reliability])
+    ax = _axes(ax, (4.8, 4.4))
+    ax.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
+    days = sorted(table["as_of"].unique())
+    for day, colour in zip(days, _COLOURS[-len(days) :], strict=False):
+        rows = table[table["as_of"] == day]
+        ends = [rows["event_rate"] - rows["low"], rows["high"] - rows["event_rate"]]
+        ax.errorbar(
+            rows["mean_probability"], rows["event_rate"], yerr=ends, color=colour, marker="o", markersize=4,
+            linewidth=1.2, elinewidth=0.6, label=f"from {day}",
+        )  # fmt: skip
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="predicted probability", ylabel="share that left")
+    ax.legend(frameon=False, fontsize=8)
+    weight = table["row_count"] / table["row_count"].sum()
+    gap = float((weight * (table["mean_probability"] - table["event_rate"]).abs()).sum())
+    _title(ax, f"Predicted and observed differ by {100 * gap:.1f} points on average", "dotted: exactly right")
+    return table
+
+
+def plot_cohorts(
+    found: pd.DataFrame, *, column: str = "retention_rate", ax: Axes | None = None
+) -> pd.DataFrame:
+    """Draw the triangle of `cohorts`: a row per month of the first purchase, a column per month after it.
+
+    Parameters
+    ----------
+    found : DataFrame
+        As `crm_analytics.churn.cohorts` returned it.
+    column : str, default "retention_rate"
+        Or ``net_spend``: per customer of the cohort, reporting currency.
+    ax : matplotlib Axes, optional
+        Where to draw; default a new figure.
+
+    Returns
+    -------
+    DataFrame
+        The triangle (`cohort_triangle`).
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame(
+    ...     {"cohort_on": ["2024-01-01", "2024-01-01", "2024-02-01"], "age_months": [0, 1, 0],
+    ...      "retention_rate": [1.0, 0.5, 1.0]}
+    ... )
+    >>> plot_cohorts(rows).shape
+    (2, 2)
+    """
+    table = cohort_triangle(found, column=column)
+    later = table.loc[:, table.columns > 0].to_numpy(dtype=np.float64)
+    if not np.isfinite(later).any():
+        raise NotEnoughData("No cohort has a whole month behind it yet. Use a later as_of.")
+    ax = _axes(ax, (9, 0.22 * len(table) + 1.6))
+    shown = np.ma.masked_invalid(table.to_numpy(dtype=np.float64))
+    # month 0 is the first purchase itself: everybody bought, so it would hide all that follows
+    top = float(np.nanmax(later))
+    image = ax.imshow(shown, aspect="auto", cmap="Blues", vmin=0.0, vmax=top or 1.0)
+    ax.figure.colorbar(image, ax=ax, shrink=0.8, format=_tick(column), pad=0.01)
+    labels = [f"{pd.Timestamp(day):%b %Y}" for day in table.index]
+    every = max(1, len(labels) // 12)
+    ax.set_yticks(range(0, len(labels), every), labels[::every])
+    ax.set_xticks(range(0, table.shape[1], max(1, table.shape[1] // 12)))
+    ax.set(xlabel="months after the first purchase", ylabel="first purchase in")
+    ax.spines[:].set_visible(False)
+    what = "bought" if column == "retention_rate" else "were spent per customer of the cohort"
+    one = np.nanmean(table[1].to_numpy(dtype=np.float64))
+    share = f"{one:.0%}" if column == "retention_rate" else f"{one:,.0f}"
+    _title(ax, f"In the month after the first purchase {share} {what}", "mean of the cohorts")
+    return table
+
+
+def plot_leaving(found: pd.DataFrame, *, least_cases: int = 30, ax: Axes | None = None) -> pd.DataFrame:
+    """Draw the share that leaves by days of silence or by tenure; see `leaving_rates`.
+
+    Parameters
+    ----------
+    found : DataFrame
+        As `crm_analytics.churn.leaving_rates` returned it.
+    least_cases : int, default 30
+        Steps with fewer cases are not drawn (and not returned).
+    ax : matplotlib Axes, optional
+        Where to draw; default a new figure.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame(
+    ...     {"silent_days": [0, 30], "case_count": [90, 40], "leaving_rate": [0.2, 0.5], "low": [0.1, 0.4],
+    ...      "high": [0.3, 0.6]}
+    ... )
+    >>> plot_leaving(rows)["leaving_rate"].tolist()
+    [0.2, 0.5]
+    """
+    table = found[found["case_count"] >= least_cases].reset_index(drop=True)
+    if table.empty:
+        raise NotEnoughData(f"Nowhere are there {least_cases} customers to look at. Use a later as_of.")
+    step = str(table.columns[0])
+    ax = _axes(ax, (6, 3.4))
+    ax.fill_between(table[step], table["low"], table["high"], color=BLUE, alpha=0.15, linewidth=0)
+    ax.plot(table[step], table["leaving_rate"], color=BLUE, marker="o", markersize=3, linewidth=1.5)
+    words = {"silent_days": "days since the last purchase", "tenure_days": "days since the first purchase"}
+    ax.set(ylim=(0, 1), xlabel=words[step], ylabel="share that leaves next")
+    rates = table["leaving_rate"]
+    if step == "silent_days":
+        over = table.loc[rates > 0.5, step]
+        said = f"after {over.iloc[0]:,} silent days most do not come back" if len(over) else "most come back"
+        _title(ax, said[0].upper() + said[1:])
+    else:
+        _title(ax, f"Most leave {table.loc[rates.idxmax(), step]:,} days after their first purchase")
+    return table
+
+
+def plot_retention(found: pd.DataFrame, *, ax: Axes | None = None) -> pd.DataFrame:
+    """Draw gross and net revenue retention and the customers kept, per period; see `retention`.
+
+    Returns
+    -------
+    DataFrame
+        ``until_on, customers_kept_rate, gross_retention_rate, net_retention_rate`` of the periods drawn.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame(
+    ...     {"until_on": ["2023-01-01", "2024-01-01"], "logo_churn_rate": [0.3, 0.2],
+    ...      "gross_retention_rate": [0.6, 0.7], "net_retention_rate": [0.9, 1.1]}
+    ... )
+    >>> plot_retention(rows)["customers_kept_rate"].tolist()
+    [0.7, 0.8]
+    """
+    kept = found.dropna(subset=["logo_churn_rate", "gross_retention_rate"])
+    if kept.empty:
+        raise NotEnoughData("In no period was there a customer to be kept. Use a later as_of.")
+    table = kept.assign(customers_kept_rate=1.0 - kept["logo_churn_rate"]).reset_index(drop=True)
+    lines = {
+        "customers_kept_rate": ("customers kept", GREY),
+        "gross_retention_rate": ("gross retention", BLUE),
+        "net_retention_rate": ("net retention", ORANGE),
+    }
+    table = table[["until_on", *lines]]
+    ax = _axes(ax, (6, 3.4))
+    place = np.arange(len(table))
+    for number, (column, (words, colour)) in enumerate(lines.items()):
+        bars = ax.bar(place + 0.27 * (number - 1), table[column], width=0.25, color=colour, label=words)
+        ax.bar_label(bars, [f"{value:.0%}" for value in table[column]], fontsize=8, color=colour)
+    ax.axhline(1.0, color=GREY, linewidth=0.8, linestyle=":")
+    ax.set_xticks(place, [f"to {pd.Timestamp(day):%d %b %Y}" for day in table["until_on"]])
+    ax.yaxis.set_major_formatter("{x:.0%}")
+    ax.set_ylim(0, 1.25 * max(1.0, float(table["net_retention_rate"].max())))
+    ax.legend(frameon=False, fontsize=8, ncols=3, loc="upper left")
+    last = table.iloc[-1]
+    _title(
+        ax,
+        f"Of each 100 spent before, {100 * last['gross_retention_rate']:.0f} were kept in the last period",
+        f"with growth of those who stayed: {100 * last['net_retention_rate']:.0f}",
+    )
+    return table
+
+
+def plot_post_mortem(found: pd.DataFrame, *, top: int = 10, ax: Axes | None = None) -> pd.DataFrame:
+    """Draw what lost customers had more (right) or less (left) of than kept ones; see `post_mortem`.
+
+    Parameters
+    ----------
+    found : DataFrame
+        As `crm_analytics.churn.post_mortem` returned it.
+    top : int, default 10
+        Features shown: those with the largest effect whose interval does not hold 0.
+    ax : matplotlib Axes, optional
+        Where to draw; default a new figure.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame(
+    ...     {"feature": ["a", "b"], "effect": [0.5, 0.1], "low": [0.3, -0.1], "high": [0.7, 0.3]}
+    ... )
+    >>> plot_post_mortem(rows)["feature"].tolist()
+    ['a']
+    """
+    certain = found[(found["low"] > 0.0) | (found["high"] < 0.0)].head(top).reset_index(drop=True)
+    ax = _axes(ax, (6.5, 0.34 * max(len(certain), 1) + 1.2))
+    rows = np.arange(len(certain))[::-1]
+    colours = [ORANGE if effect > 0 else BLUE for effect in certain["effect"]]
+    ax.barh(rows, certain["effect"], height=0.6, color=colours)
+    ends = [certain["effect"] - certain["low"], certain["high"] - certain["effect"]]
+    ax.errorbar(certain["effect"], rows, xerr=ends, fmt="none", ecolor="black", elinewidth=0.8)
+    ax.set_yticks(rows, [str(name).replace("_", " ") for name in certain["feature"]])
+    ax.axvline(0.0, color="black", linewidth=0.8)
+    ax.set(xlim=(-1, 1), xlabel="the lost had less  ←  effect (Cliff's delta)  →  the lost had more")
+    first = (
+        f"The lost stand out by {str(certain['feature'].iloc[0]).replace('_', ' ')}" if len(certain) else ""
+    )
+    _title(ax, first or "Nothing tells the lost from the kept with certainty")
+    return certain
+
+
+def _tick(column: str) -> str:
+    return "{x:.0%}" if column == "retention_rate" else "{x:,.0f}"
+
+
+def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def _title(ax: Axes, text: str, detail: str = "") -> None:
+    ax.set_title(f"{text}\n{detail}" if detail else text, loc="left", fontsize=10)
+    ax.spines[["top", "right"]].set_visible(False)

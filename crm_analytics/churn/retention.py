@@ -1,0 +1,163 @@
+"""How many customers, and how much of their money, do we keep?  Churn and retention rates, cohorts, hazards.
+
+Definitions (in full in the header of each SQL file):
+
+- *logo churn*: of the customers of the earlier window (with a contract running at the start), the share
+  that is not there in the later one (at the end).
+- *gross revenue retention*: per such customer the smaller of both amounts, summed, over the earlier sum:
+  what was kept, growth not counted, so never above 1. *Revenue churn* is 1 minus it.
+- *net revenue retention*: what the same customers spend (pay) now over what they did; new ones never count.
+- *cohort*: customers by the month of their first purchase; a month cut by as_of is left out.
+- *leaving*: no purchase in the horizon that follows, among those who could have: a rate with 95 % limits
+  (Wilson 1927), by days of silence or by tenure.
+
+Amounts are in the reporting currency; contracts count per 30 days. Test and internal customers are left out.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from crm_analytics.errors import UsageError
+from crm_analytics.facts import settle_currency
+from crm_analytics.modelling.evaluate import wilson_limits
+from crm_analytics.warehouse import SqlFile, Warehouse
+
+RETENTION_OF = {"purchases": "retention_purchases.sql", "contracts": "retention_contracts.sql"}
+LEAVING_BY = {"silence": "leaving_by_silence.sql", "tenure": "leaving_by_tenure.sql"}
+
+
+def retention(
+    wh: Warehouse, *, as_of: date, period_days: int = 365, period_count: int = 3, of: str = "purchases"
+) -> pd.DataFrame:
+    """Return logo churn, revenue churn, gross and net revenue retention per period, oldest first.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        Where the facts are.
+    as_of : date
+        First day not seen; the last period ends before it.
+    period_days : int, default 365
+        Length of a period. Purchases: customers must have bought in the period before to count, so a short
+        one makes slow buyers look lost.
+    period_count : int, default 3
+        Periods.
+    of : str, default "purchases"
+        ``purchases`` or ``contracts``.
+
+    Returns
+    -------
+    DataFrame
+        One row per period; columns as in retention_purchases.sql or retention_contracts.sql.
+
+    Examples
+    --------
+    >>> found = retention(Warehouse.open(), as_of=date(2024, 1, 1), period_count=2)
+    >>> found["from_on"].astype(str).tolist(), found["starting_count"].tolist()
+    (['2022-01-01', '2023-01-01'], [0, 0])
+    """
+    if of not in RETENTION_OF:
+        raise UsageError(f"of={of!r} is not known. Retention is of {' or '.join(RETENTION_OF)}.")
+    if period_days < 1 or period_count < 1:
+        raise UsageError(
+            f"period_days={period_days} and period_count={period_count} must both be at least 1."
+        )
+    settle_currency(wh)
+    file = SqlFile.beside(__file__, RETENTION_OF[of])
+    ends = [as_of - timedelta(days=period_days * number) for number in range(period_count + 1)][::-1]
+    rows = [wh.frame(file, from_on=start, until_on=end) for start, end in pairwise(ends)]
+    return pd.concat(rows, ignore_index=True)
+
+
+def cohorts(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
+    """Return, per month of the first purchase and month after it, who bought and for how much.
+
+    Returns
+    -------
+    DataFrame
+        ``cohort_on, age_months, cohort_count, active_count, net_spend`` and ``retention_rate`` =
+        active_count / cohort_count; every age that has wholly passed has a row.
+
+    Examples
+    --------
+    >>> len(cohorts(Warehouse.open(), as_of=date(2024, 1, 1)))
+    0
+    """
+    settle_currency(wh)
+    found = wh.frame(SqlFile.beside(__file__, "retention_cohorts.sql"), as_of=as_of)
+    return found.assign(retention_rate=found["active_count"] / found["cohort_count"])
+
+
+def cohort_triangle(found: pd.DataFrame, *, column: str = "retention_rate") -> pd.DataFrame:
+    """Return `cohorts` as a triangle: a row per cohort, a column per age, NaN where time has not come.
+
+    Parameters
+    ----------
+    found : DataFrame
+        As `cohorts` returned it.
+    column : str, default "retention_rate"
+        What is shown; ``net_spend`` per customer of the cohort where that is asked for.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame(
+    ...     {"cohort_on": ["2024-01", "2024-01", "2024-02"], "age_months": [0, 1, 0],
+    ...      "cohort_count": [4, 4, 2], "net_spend": [40.0, 10.0, 30.0]}
+    ... )
+    >>> cohort_triangle(rows, column="net_spend").to_numpy().tolist()
+    [[10.0, 2.5], [15.0, nan]]
+    """
+    values = found[column].astype("float64")
+    if column == "net_spend":
+        values = values / found["cohort_count"]
+    table = found.assign(shown=values).pivot(index="cohort_on", columns="age_months", values="shown")
+    return table.sort_index().sort_index(axis=1)
+
+
+def leaving_rates(
+    wh: Warehouse, *, as_of: date, by: str = "silence", horizon_days: int = 90, active_days: int = 365
+) -> pd.DataFrame:
+    """Return when customers leave: the share without a purchase in the horizon, by silence or tenure.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        Where the facts are.
+    as_of : date
+        First day not seen.
+    by : str, default "silence"
+        ``silence``: days since the last purchase. ``tenure``: days since the first one.
+    horizon_days : int, default 90
+        Window in which they might have come back.
+    active_days : int, default 365
+        By tenure: only who had bought within so many days before is asked.
+
+    Returns
+    -------
+    DataFrame
+        ``silent_days`` or ``tenure_days``, ``case_count``, ``left_count``, ``leaving_rate`` and its 95 %
+        limits ``low``, ``high``. A customer is a case at every step reached, so neighbours are alike.
+
+    Examples
+    --------
+    >>> leaving_rates(Warehouse.open(), as_of=date(2024, 1, 1)).columns[0]
+    'silent_days'
+    """
+    if by not in LEAVING_BY:
+        raise UsageError(f"by={by!r} is not known. Leaving is shown by {' or '.join(LEAVING_BY)}.")
+    if horizon_days < 1 or active_days < 1:
+        raise UsageError(
+            f"horizon_days={horizon_days} and active_days={active_days} must both be at least 1."
+        )
+    file = SqlFile.beside(__file__, LEAVING_BY[by])
+    given = {"as_of": as_of, "horizon_days": horizon_days, "active_days": active_days}
+    found = wh.frame(file, **{name: given[name] for name in file.parameters})
+    size = found["case_count"].to_numpy(dtype=np.float64)
+    rate = found["left_count"].to_numpy(dtype=np.float64) / size
+    low, high = wilson_limits(rate, size)
+    return found.assign(leaving_rate=rate, low=low, high=high)

@@ -1,0 +1,260 @@
+"""Are the retention figures what a person with pencil and paper would count?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_analytics import churn
+from crm_analytics.churn.post_mortem import cliffs_delta
+from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.warehouse import Warehouse
+from tests import build
+from tests.churn.conftest import AS_OF as SHOP_AS_OF
+
+AS_OF = date(2024, 1, 1)
+
+
+def line(customer: str, day: str, amount: str, **more: object) -> dict[str, object]:
+    return {
+        "customer_source_id": customer,
+        "order_source_id": f"{customer}-{day}",
+        "product_source_id": "P1",
+        "occurred_at": day,
+        "unit_price": amount,
+        **more,
+    }
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Warehouse]:
+    """Two years: 2022 and 2023."""
+    lines = [
+        line("gone", "2022-03-01", "100"),
+        line("less", "2022-05-01", "100"),
+        line("less", "2023-05-01", "40"),
+        line("more", "2022-06-01", "100"),
+        line("more", "2023-06-01", "130"),
+        line("more", "2023-09-01", "100"),
+        line("new", "2023-02-10", "500"),
+        line("own", "2022-01-05", "900"),
+        line("old", "2021-12-31", "70"),
+        line("old", "2022-01-01", "50"),
+    ]
+    people = [{"source_id": "own", "is_internal": True, "created_at": "2021-01-01"}]
+    with build.warehouse(order_lines=lines, customers=people) as wh:
+        yield wh
+
+
+def test_purchases_kept_lost_and_grown_are_counted_as_defined(shop: Warehouse) -> None:
+    found = churn.retention(shop, as_of=AS_OF, period_count=2).iloc[-1]
+    assert (found["starting_count"], found["kept_count"], found["lost_count"]) == (4, 2, 2)
+    assert found["won_count"] == 1
+    assert found["logo_churn_rate"] == pytest.approx(0.5)
+    assert float(found["starting_amount"]) == 350  # gone 100, less 100, more 100, old 50
+    assert found["gross_retention_rate"] == pytest.approx((40 + 100) / 350)
+    assert found["revenue_churn_rate"] == pytest.approx(1 - 140 / 350)
+    assert found["net_retention_rate"] == pytest.approx((40 + 230) / 350)
+
+
+def test_periods_follow_each_other_and_the_first_day_belongs_to_the_later_window(shop: Warehouse) -> None:
+    found = churn.retention(shop, as_of=AS_OF, period_days=365, period_count=2)
+    assert found["from_on"].astype(str).tolist() == ["2022-01-01", "2023-01-01"]
+    assert found["until_on"].tolist()[0] == found["from_on"].tolist()[1]
+    # 2021: old alone, and it bought on the very first day of 2022
+    assert found["starting_count"].tolist() == [1, 4]
+    assert found["kept_count"].tolist()[0] == 1
+
+
+def test_returns_of_a_customer_lower_what_was_kept_but_not_below_nothing() -> None:
+    lines = [
+        line("a", "2022-05-01", "100"),
+        line("a", "2023-05-01", "80"),
+        line("a", "2023-06-01", "30", quantity=-4),
+    ]
+    with build.warehouse(order_lines=lines) as wh:
+        found = churn.retention(wh, as_of=AS_OF, period_count=1).iloc[0]
+    assert found["kept_count"] == 1
+    assert found["gross_retention_rate"] == 0.0
+    assert found["net_retention_rate"] == 0.0
+
+
+def test_contracts_lost_shrunk_and_grown_are_counted_per_thirty_days() -> None:
+    def contract(number: str, customer: str, **more: object) -> dict[str, object]:
+        base = {"source_id": number, "customer_source_id": customer, "started_on": "2022-06-01"}
+        price = {"amount": "30", "currency": "EUR", "billing_period_days": 30, "created_at": "2022-06-01"}
+        return {**base, **price, **more}
+
+    contracts = [
+        contract("1", "quit", cancelled_on="2023-05-01", cancel_kind="voluntary"),
+        contract("2", "unpaid", cancelled_on="2023-05-01", cancel_kind="involuntary", amount="60"),
+        contract("3", "stays", amount="365", billing_period_days=365),  # 30 per 30 days
+        contract("4", "shrinks"),
+        contract("5", "shrinks", cancelled_on="2023-02-01", cancel_kind="voluntary"),
+        contract("6", "grows"),
+        contract("7", "grows", started_on="2023-03-01"),
+        contract("8", "won", started_on="2023-03-01"),
+        contract("9", "lapsed", ends_on="2023-07-31", renews=False),
+    ]
+    with build.warehouse(contracts=contracts) as wh:
+        found = churn.retention(wh, as_of=AS_OF, period_count=1, of="contracts").iloc[0]
+    assert (found["starting_count"], found["kept_count"], found["lost_count"]) == (6, 3, 3)
+    assert (found["involuntary_lost_count"], found["won_count"]) == (1, 1)
+    assert float(found["starting_amount"]) == 30 + 60 + 30 + 60 + 30 + 30
+    assert float(found["kept_amount"]) == 30 + 30 + 30
+    assert float(found["later_amount"]) == 30 + 30 + 60
+    assert found["logo_churn_rate"] == pytest.approx(0.5)
+    assert found["gross_retention_rate"] == pytest.approx(90 / 240)
+    assert found["net_retention_rate"] == pytest.approx(120 / 240)
+
+
+def test_a_cohort_is_followed_month_by_month_and_a_cut_month_is_left_out(shop: Warehouse) -> None:
+    found = churn.cohorts(shop, as_of=date(2023, 9, 15))
+    won = found[found["cohort_on"].astype(str) == "2022-06-01"].set_index("age_months")
+    assert won.index.tolist() == list(range(15))  # June 2022 to August 2023
+    assert won["active_count"].to_dict() == {month: int(month in (0, 12)) for month in range(15)}
+    assert float(won.loc[12, "net_spend"]) == 130
+    whole = churn.cohorts(shop, as_of=date(2023, 10, 1))
+    assert len(whole[whole["cohort_on"].astype(str) == "2022-06-01"]) == 16
+    triangle = churn.cohort_triangle(found)
+    assert triangle.iloc[:, 0].tolist() == [1.0] * len(triangle)
+    # each cohort's row ends where its time does
+    ages = triangle.notna().sum(axis=1).tolist()
+    assert ages == sorted(ages, reverse=True)
+
+
+def test_cohort_spend_adds_up_to_all_that_was_spent(shop: Warehouse) -> None:
+    found = churn.cohorts(shop, as_of=AS_OF)
+    assert float(found["net_spend"].sum()) == 100 + 140 + 330 + 500 + 120
+    assert found.groupby("cohort_on")["cohort_count"].first().sum() == 5
+
+
+def test_silence_is_asked_at_every_step_that_was_reached_and_whose_answer_is_known() -> None:
+    # pauses of 40 and 100 days, then silence from 2023-05-21 on: 224 days until the last day seen
+    rows = build.order_lines_of({"a": ["2023-01-01", "2023-02-10", "2023-05-21"]})
+    with build.warehouse(order_lines=rows) as wh:
+        found = churn.leaving_rates(wh, as_of=AS_OF, horizon_days=60).set_index("silent_days")
+    # pause of 40: back at 0 and 30. Of 100: left at 0 and 30, back at 60 and 90. Of 224: left at every step
+    assert found["case_count"].to_dict() == {0: 3, 30: 3, 60: 2, 90: 2, 120: 1, 150: 1}
+    assert found["left_count"].to_dict() == {0: 2, 30: 2, 60: 1, 90: 1, 120: 1, 150: 1}
+    assert found.loc[0, "leaving_rate"] == pytest.approx(2 / 3)
+    assert found.loc[0, "low"] < 2 / 3 < found.loc[0, "high"]
+
+
+def test_tenure_asks_only_those_who_were_still_active() -> None:
+    rows = build.order_lines_of({"a": ["2022-01-01", "2022-01-31"], "b": ["2022-01-01", "2022-04-15"]})
+    with build.warehouse(order_lines=rows) as wh:
+        found = churn.leaving_rates(wh, as_of=AS_OF, by="tenure", horizon_days=60, active_days=60)
+    # day 0: a back after 30 days, b (after 104) not; day 90: a's last was 60 days before (no longer active),
+    # b's first 90; day 180: b's last was 76 days before
+    assert found[["tenure_days", "case_count", "left_count"]].to_numpy().tolist() == [[0, 2, 1]]
+
+
+def test_the_lost_are_ranked_by_chance_of_return_times_last_years_margin() -> None:
+    # half of all 400-day silences end within 90 days: chances are measured, not assumed
+    lines = [
+        line(f"back{n}", day, "10") for n in range(10) for day in ("2021-01-01", "2022-03-01", "2023-12-01")
+    ]
+    lines += [line("rich", "2022-11-20", "400"), line("rich", "2021-11-19", "9999")]
+    lines += [
+        line("poor", "2022-11-20", "3"),
+        line("out", "2022-11-20", "800"),
+        line("here", "2023-11-20", "800"),
+    ]
+    lines += [line("costly", "2022-11-20", "300", product_source_id="P2")]
+    consents = [
+        {"customer_source_id": "out", "channel": "email", "is_granted": False, "occurred_at": "2023-01-01"}
+    ]
+    products = [{"source_id": "P2", "unit_cost": "150", "currency": "EUR", "created_at": "2020-01-01"}]
+    with build.warehouse(order_lines=lines, consents=consents, products=products) as wh:
+        rates = churn.leaving_rates(wh, as_of=AS_OF).set_index("silent_days")["leaving_rate"]
+        found = churn.win_back(wh, as_of=AS_OF, contact_cost=5.0).set_index("source_id")
+    chance = 1 - rates[390]  # the last step below 406 days of silence
+    assert 0 < chance < 1
+    assert list(found.index) == ["rich", "costly"]  # poor would bring less than the letter costs
+    assert found["silent_days"].tolist() == [406, 406]
+    assert found["return_rate"].tolist() == pytest.approx([chance, chance])
+    # rich: only the year up to the last purchase counts; its margin is unknown, so the known half is taken
+    assert found["value_at_stake"].tolist() == pytest.approx([200.0, 150.0])
+    assert found["expected_value"].tolist() == pytest.approx([chance * 200 - 5, chance * 150 - 5])
+
+
+def test_the_post_mortem_finds_the_slow_complaints(wh: Warehouse) -> None:
+    found = churn.post_mortem(wh, as_of=SHOP_AS_OF, horizon_days=60, active_days=120)
+    assert found["effect"].abs().is_monotonic_decreasing
+    assert (found["low"] <= found["effect"]).all()
+    assert (found["effect"] <= found["high"]).all()
+    by_feature = found.set_index("feature")
+    slow = by_feature.loc["slowest_complaint_days"]
+    assert slow["theme"] == "tickets"
+    assert slow["low"] > 0
+    assert slow["lost_median"] > slow["kept_median"]
+    assert by_feature.loc["days_since_last_order", "low"] > 0
+
+
+def test_the_effect_is_the_chance_of_more_minus_the_chance_of_less() -> None:
+    one, other = np.array([1.0, 2.0, 5.0]), np.array([2.0, 2.0, 3.0, 9.0])
+    pairs = np.sign(one[:, None] - other[None, :])
+    effect, error = cliffs_delta(one, other)
+    assert effect == pytest.approx(pairs.mean())
+    assert error > 0
+    assert cliffs_delta(other, one)[0] == pytest.approx(-effect)
+
+
+def test_the_interval_of_the_effect_holds_the_truth_nineteen_times_in_twenty() -> None:
+    draw = np.random.default_rng(1)
+    inside = 0
+    for _ in range(400):
+        effect, error = cliffs_delta(draw.normal(0.5, 1, 40), draw.normal(0, 1, 60))
+        inside += abs(effect - 0.2763) <= 1.96 * error  # 2 x Phi(0.5 / sqrt 2) - 1
+    assert 0.92 <= inside / 400 <= 0.98
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda wh: churn.retention(wh, as_of=AS_OF, of="hearts"), "of='hearts' is not known"),
+        (lambda wh: churn.retention(wh, as_of=AS_OF, period_days=0), "period_days=0"),
+        (lambda wh: churn.leaving_rates(wh, as_of=AS_OF, by="mood"), "by='mood' is not known"),
+        (lambda wh: churn.leaving_rates(wh, as_of=AS_OF, horizon_days=0), "horizon_days=0"),
+        (lambda wh: churn.win_back(wh, as_of=AS_OF, contact_cost=-1.0), r"contact_cost=-1\.0"),
+    ],
+)
+def test_questions_without_sense_are_refused(call: object, message: str, shop: Warehouse) -> None:
+    with pytest.raises(UsageError, match=message):
+        call(shop)  # type: ignore[operator]
+
+
+def test_an_empty_warehouse_has_no_retention_and_no_error() -> None:
+    with Warehouse.open(reporting_currency="EUR") as wh:
+        found = churn.retention(wh, as_of=AS_OF)
+        assert found["logo_churn_rate"].isna().all()
+        assert churn.cohorts(wh, as_of=AS_OF).empty
+        assert churn.leaving_rates(wh, as_of=AS_OF, by="tenure").empty
+        assert churn.win_back(wh, as_of=AS_OF).empty
+        with pytest.raises(NotEnoughData, match="0 were lost and 0 kept"):
+            churn.post_mortem(wh, as_of=AS_OF)
+        for draw, table in (
+            (churn.plot_retention, found),
+            (churn.plot_leaving, churn.leaving_rates(wh, as_of=AS_OF)),
+        ):
+            with pytest.raises(NotEnoughData):
+                draw(table)
+
+
+def test_pictures_return_what_they_draw(shop: Warehouse) -> None:
+    import matplotlib.pyplot as plt
+
+    cohorts = churn.cohorts(shop, as_of=AS_OF)
+    pd.testing.assert_frame_equal(churn.plot_cohorts(cohorts), churn.cohort_triangle(cohorts))
+    money = churn.plot_cohorts(cohorts, column="net_spend")
+    assert money.loc[money.index[0], 0] == pytest.approx(70.0)
+    drawn = churn.plot_retention(churn.retention(shop, as_of=AS_OF, period_count=2))
+    assert drawn["gross_retention_rate"].iloc[-1] == pytest.approx(0.4)
+    rates = churn.leaving_rates(shop, as_of=AS_OF)
+    assert (churn.plot_leaving(rates, least_cases=2)["case_count"] >= 2).all()
+    plt.close("all")
