@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from crm_analytics.cli import SOME_REFUSED, loading, looking, records
+from crm_analytics.cli import SOME_REFUSED, loading, looking, records, segments
 from crm_analytics.cli import output as out
 from crm_analytics.cli.demo import DEMO_STEPS, run_cdnow, run_sample
 from crm_analytics.cli.session import (
@@ -46,6 +46,7 @@ app = typer.Typer(
 
 app.add_typer(loading.app)
 app.add_typer(looking.app)
+app.add_typer(segments.app, name="segments")
 app.add_typer(records.app, name="records")
 
 # The columns of lifetime value that fit a terminal; --json has all.
@@ -110,10 +111,18 @@ def init(
 def rfm(
     as_of: AsOf = None, settings_file: SettingsFile = None, as_json: Json = False, limit: Limit = 20
 ) -> None:
-    """Segments: who bought recently, often and for much."""
+    """RFM: who bought recently, often and for much (by the limits of the nights, where some are kept)."""
     import crm_analytics as crm
+    from crm_analytics.trained_models import newest
 
-    scored = _analyse(settings_file, as_of, lambda wh, _, day: crm.segmentation.rfm(wh, as_of=day))
+    def score(wh: Warehouse, settings: Settings, day: date) -> pd.DataFrame:
+        limits, how = newest(settings, "rfm", as_of=day), settings.segments
+        thresholds = None if limits is None else limits.model
+        return crm.segmentation.rfm(
+            wh, as_of=day, window_days=how.window_days, money=how.money, thresholds=thresholds
+        )
+
+    scored = _analyse(settings_file, as_of, score)
     out.print_frame("RFM", scored, as_json=as_json, limit=limit)
 
 
@@ -133,7 +142,9 @@ def clv(
 
 @app.command()
 def train(
-    names: Annotated[list[str] | None, typer.Argument(help="churn, offers; default: both")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="rfm, clusters, churn, offers, value; default: all")
+    ] = None,
     as_of: AsOf = None,
     settings_file: SettingsFile = None,
     as_json: Json = False,
