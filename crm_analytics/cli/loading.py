@@ -393,7 +393,9 @@ def _show_loads(loads: list[Load], skipped: list[Path], *, as_json: bool) -> Non
             for control in load.controls:
                 if control.difference or control.scope == "given":
                     out.print_lines(f"{load.file}: {_compared(control)}")
-            for issue in load.issues if load.status != "refused" else ():
+            for issue in load.issues:
+                if issue.detail in (load.trouble or ""):
+                    continue  # told below, in a block of its own
                 told = (issue.issue, issue.column_name, issue.detail)
                 out.print_lines(f"{load.file}: {' '.join(filter(None, told))}")
         out.print_lines(*(f"skipped: {file}" for file in skipped))
