@@ -70,7 +70,8 @@ def people(count: int, *, seed: int = 1) -> pd.DataFrame:
     ].to_numpy()
     for column, share in MISSING.items():
         records.loc[draw.random(count) < share, column] = None
-    records["birth_on"] = pd.to_datetime(records["birth_on"], errors="coerce").dt.date
+    born = pd.to_datetime(records["birth_on"], format="%Y-%m-%d", errors="coerce")
+    records["birth_on"] = born.where(born.dt.year.between(1900, 2100)).dt.strftime("%Y-%m-%d")
     records = records.iloc[draw.permutation(count)].reset_index(drop=True)
     records["source_system"] = np.where(draw.random(count) < 0.6, "shop", "crm")
     records["source_id"] = [f"{number:09d}" for number in range(count)]

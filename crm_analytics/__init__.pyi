@@ -8,6 +8,10 @@ from . import nightly as nightly
 from . import scoring as scoring
 from . import segmentation as segmentation
 from .entities.checks import quality as quality
+from .entities.identity_log import merge as merge
+from .entities.identity_log import separate as separate
+from .entities.identity_log import undo as undo
+from .ingest import identity as identity
 from .ingest.load import Load as Load
 from .ingest.load import load as load
 from .ingest.replay import replay as replay

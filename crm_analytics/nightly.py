@@ -18,6 +18,7 @@ from crm_analytics import actions, churn, clv, scoring, segmentation
 from crm_analytics.audit import audit
 from crm_analytics.entities import checks
 from crm_analytics.errors import AuditBlocked, NotEnoughData, UsageError
+from crm_analytics.ingest import identity
 from crm_analytics.ingest.inbox import passed_over
 from crm_analytics.ingest.load import Load, load
 from crm_analytics.ingest.sync import sync
@@ -49,6 +50,7 @@ SCORE_TABLES = {
 }
 STEPS = (
     "load",
+    "link identities",
     "checks",
     "segments",
     "lifetime value",
@@ -157,6 +159,8 @@ def run(
     with begin(wh, as_of=as_of, parameters=parameters, on_step=on_step) as log:
         with log.step("load") as step:
             _load(night, step)
+        with log.step("link identities") as step:
+            _link(night, step)
         with log.step("checks") as step:
             _check_entities(night, step, accept)
         with log.step("segments") as step:
@@ -233,6 +237,17 @@ def _load(night: _Night, step: Step) -> None:
         none = f"{paths.inbox.name} holds no export" if over else f"{paths.inbox.name} is empty or absent"
         names = f" (passed over: {', '.join(over)})" if over else ""
         step.skip(f"nothing to load: {none}{names}, and no record store is set")
+
+
+def _link(night: _Night, step: Step) -> None:
+    """Find out which source records are one customer."""
+    if not night.settings.identity.link:
+        step.skip("settings: identity.link is false")
+        return
+    report = identity.link(night.wh)
+    step.rows = report.linked_pairs
+    told = f"{report.customers:,} customers of {report.records:,} records; {report.reviewed_pairs:,} to review"
+    step.note = told if report.is_new else f"{told}; nothing had changed"
 
 
 def _check_entities(night: _Night, step: Step, accept: str | None) -> None:

@@ -134,6 +134,37 @@ class IngestSettings:
 
 
 @dataclass(frozen=True)
+class IdentitySettings:
+    """Which source records are one customer."""
+
+    link: bool = _setting(True, "find out each night which records are one customer (merges by hand stay)")
+
+
+@dataclass(frozen=True)
+class ValueSettings:
+    """Customer lifetime value."""
+
+    horizon_days: int = _setting(365, "how far ahead value is counted, in days", **_between(1, 3660))
+    annual_discount_rate: float = _setting(0.1, "discount rate per year", **_between(0, 10))
+    margin_rate: float | None = _setting(
+        None,
+        "margin as a fraction of the net amount where costs are unknown",
+        otherwise="none, lifetime value is then missing for them",
+        example=0.4,
+        **_between(0, 1),
+    )
+    ticket_cost: float = _setting(
+        0.0, "what answering one ticket costs, counted against margins", **_between(0, 1e12)
+    )
+    model: str | None = _setting(
+        None,
+        "purchase model",
+        otherwise="the winner of a comparison, kept until `crm-analytics train value`",
+        example="bg_nbd",
+    )
+
+
+@dataclass(frozen=True)
 class SegmentSettings:
     """Segments: RFM scores, lifecycle, and what rules of your own may ask."""
 
@@ -259,6 +290,7 @@ class Settings:
     warehouse: WarehouseSettings = field(default_factory=WarehouseSettings)
     paths: PathSettings = field(default_factory=PathSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
     value: ValueSettings = field(default_factory=ValueSettings)
     segments: SegmentSettings = field(default_factory=SegmentSettings)
     churn: ChurnSettings = field(default_factory=ChurnSettings)

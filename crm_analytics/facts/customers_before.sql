@@ -23,6 +23,7 @@ with described as (
         case when e.is_held then e.valid_from end as held_from,
         e.type as type,
         e.country as country,
+        e.street is null as lacks_street,
         e.acquisition_channel as acquisition_channel,
         case when e.created_at < cast(cast($as_of as date) as timestamptz) then cast(e.created_at as date) end
             as created_on,
@@ -52,7 +53,8 @@ ranked as (
     semi join shared using (customer_id)
 ),
 
--- of several source records the newest word holds; who won the customer is the first one's to say
+-- of several source records the newest word holds (for the address, the newest with a street); how the
+-- customer was won is the first one's to say
 records as (
     select
         customer_id,
@@ -69,7 +71,7 @@ records as (
     select
         customer_id,
         arg_min(type, newest),
-        arg_min(country, newest),
+        arg_min(country, newest + case when lacks_street then 1000000 else 0 end),
         arg_min(acquisition_channel, earliest),
         min(created_on),
         min(known_on),

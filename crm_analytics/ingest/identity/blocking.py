@@ -26,7 +26,7 @@ _PARTS: MappingProxyType[str, tuple[str, str]] = MappingProxyType(
         "year": ("birth", "left(birth, 4)"),
         "month": ("birth", "left(birth, 7)"),
         "day": ("birth", "right(birth, 5)"),
-        "mailbox": ("email", "split_part(email, '@', 1)"),
+        "mailbox": ("email", "mailbox"),
         "names": (
             "given_name",
             "least(given_name, family_name) || ' ' || greatest(given_name, family_name)",

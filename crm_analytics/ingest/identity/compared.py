@@ -1,8 +1,8 @@
 """As what are source records compared?  Every field folded, so that equal things are equal texts.
 
-One row per record, in the order of its key, so that nothing later depends on the order of the input. A desk's
-mailbox or a switchboard, that is a role address or a key of many different names, is no key of a person
-and left out.
+One row per record, in the order of its key, so that nothing later depends on the order of the input. A
+desk's mailbox or a switchboard, that is a role address or a key of many different names, is no key of a
+person and left out.
 """
 
 from __future__ import annotations
@@ -35,6 +35,20 @@ _SHARED = """
             || greatest(left(given_name, 1), left(family_name, 1))) > count(*)"""
 
 
+# What stands before the @ tells a person apart unless it only says the name again: anna.meyer@ is many.
+_MAILBOXES = """
+    select
+        case
+            when regexp_matches(mailbox, '[0-9]{2}')
+                or not coalesce(
+                    contains(mailbox, left(family_name, 3)) or contains(mailbox, left(given_name, 3)), false
+                )
+                then mailbox
+        end as mailbox
+    from (select *, split_part(email, '@', 1) as mailbox from compared)
+    order by unique_id"""
+
+
 def compared(records: pa.Table) -> pa.Table:
     """Return what is compared of each record.
 
@@ -47,7 +61,8 @@ def compared(records: pa.Table) -> pa.Table:
     -------
     pyarrow.Table
         ``unique_id`` (0, 1, ... in the order of the keys), ``record_id``, ``is_organisation``, the columns
-        of `FIELDS` (text; birth as YYYY-MM-DD) and ``is_checked`` (the national id bears out its checksum).
+        of `FIELDS` (text; birth as YYYY-MM-DD), ``is_checked`` (the national id bears out its checksum) and
+        ``mailbox`` (what stands before the @, unless it only says the name again).
 
     Examples
     --------
@@ -138,4 +153,5 @@ def _without_shared_keys(table: pa.Table) -> pa.Table:
             shared = sandbox.arrow(_SHARED.format(field=field))[field]
             kept = pc.if_else(pc.is_in(table[field], value_set=shared), None, table[field])
             table = table.set_column(table.column_names.index(field), field, kept)
-    return table
+        sandbox.register("compared", table)
+        return table.append_column("mailbox", sandbox.arrow(_MAILBOXES)["mailbox"])

@@ -2,7 +2,7 @@
 
 Fields that repeat one another are one comparison (street, postcode and city: one address), or else a
 household would look like one person. A similar e-mail address counts only where its digits are equal:
-jan.meyer84 and jan.meyer48 are two people of one name.
+jan.meyer84 and jan.meyer48 are two people of one name; so are jan.meyer here and jan.meyer there.
 """
 
 from __future__ import annotations
@@ -60,7 +60,11 @@ def _names(one: str, other: str) -> tuple[Level, ...]:
     )
 
 
-_DIGITS = "regexp_replace(email_{side}, '[^0-9]', '', 'g')"
+_SAME_DIGITS = "regexp_replace(email_l, '[^0-9]', '', 'g') = regexp_replace(email_r, '[^0-9]', '', 'g')"
+# An address elsewhere that only says the name again says nothing.
+_SAYS_NOTHING = (
+    "(mailbox_l is null and email_l <> email_r and split_part(email_l, '@', 1) = split_part(email_r, '@', 1))"
+)
 _SAME_PLACE = "(postcode_l = postcode_r or city_l = city_r)"
 
 # field of the evidence -> (columns it needs, of which one is enough; levels, the strongest first)
@@ -81,13 +85,8 @@ COMPARISONS: MappingProxyType[str, tuple[tuple[str, ...], tuple[Level, ...]]] = 
             ("email",),
             (
                 Level("equal", "email_l = email_r", 0.65),
-                Level("same before the @", "split_part(email_l, '@', 1) = split_part(email_r, '@', 1)", 0.04),
-                Level(
-                    "close",
-                    "jaro_winkler_similarity(email_l, email_r) >= 0.92 and "
-                    f"{_DIGITS.format(side='l')} = {_DIGITS.format(side='r')}",
-                    0.05,
-                ),
+                Level("same before the @", "mailbox_l = mailbox_r", 0.04),
+                Level("close", f"jaro_winkler_similarity(email_l, email_r) >= 0.92 and {_SAME_DIGITS}", 0.05),
                 Level("different", "else", 0.26),
             ),
         ),
@@ -137,6 +136,8 @@ def settings(filled: Collection[str]) -> list[dict[str, Any]]:
         if not set(columns) & set(filled):
             continue
         unknown = " and ".join(f"({column}_l is null or {column}_r is null)" for column in columns)
+        if field == "email":
+            unknown += f" or {_SAYS_NOTHING}"
         made.append(
             {
                 "output_column_name": field,
