@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from crm_analytics.churn.score import RISK_CUTS
 from crm_analytics.reports import charts
+from crm_analytics.reports.segment_moves import segment_moves
 from crm_analytics.reports.words import count, day, is_missing, money, number, percent, short
 from crm_analytics.segmentation.names import segment_names
 from crm_analytics.warehouse import SqlFile, Warehouse
@@ -100,6 +101,7 @@ def company_report(
         headline=_headline(wh, customers, as_of),
         months=_months(wh, as_of, currency),
         segments=_segments(customers),
+        moves=segment_moves(wh, as_of=as_of),
         period=_period(customers["horizon_days"]),
         value=_value(customers, currency),
         churn=_churn(customers, cards.get("churn")),
