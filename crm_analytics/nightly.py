@@ -246,7 +246,7 @@ def _link(night: _Night, step: Step) -> None:
         return
     report = identity.link(night.wh)
     step.rows = report.linked_pairs
-    told = f"{report.customers:,} customers of {report.records:,} records; {report.reviewed_pairs:,} to review"
+    told = f"{report.customers:,} customers of {report.records:,} records; {report.reviewed_pairs:,} to see"
     step.note = told if report.is_new else f"{told}; nothing had changed"
 
 
