@@ -38,10 +38,13 @@ class Outcome:
         Rows that nothing was known of.
     corrections : int
         Lines without an id that were known of another customer.
+    beside : int
+        Lines without an id that another delivery of the same moment tells otherwise: both count.
     """
 
     new: int
     corrections: int
+    beside: int
 
 
 def run(wh: Warehouse, delivery: Delivery, text: str) -> list[tuple[Any, ...]]:
@@ -81,9 +84,9 @@ def store_rows(
     has = set(declared.column_names)
     modified = "staged.modified_at" if "modified_at" in has else "cast(null as timestamptz)"
     created = "staged.created_at" if "created_at" in has else "cast(null as timestamptz)"
-    corrections = 0
+    corrections = beside = 0
     if has_lines:
-        corrections = _match_lines(wh, declared, delivery, staged)
+        corrections, beside = _match_lines(wh, declared, delivery, staged)
     run(wh, delivery, sql.REPEATED.format(staged=staged))
     if declared.repeat_key and not has_lines:
         _number_lines(wh, declared, delivery, staged)
@@ -96,7 +99,7 @@ def store_rows(
         since = (f"greatest({modified}, kept.returned_at)", "kept.created_at")
         _insert(wh, declared, delivery, staged, chosen, "kept.is_revision", since)
         run(wh, delivery, sql.SAID_AGAIN.format(entity=declared.name, staged=staged))
-    return Outcome(new, corrections)
+    return Outcome(new, corrections, beside)
 
 
 def current_records(declared: Entity) -> str:
@@ -143,8 +146,8 @@ def _number_lines(wh: Warehouse, declared: Entity, delivery: Delivery, staged: s
         run(wh, delivery, sql.NAME.format(staged=staged))
 
 
-def _match_lines(wh: Warehouse, declared: Entity, delivery: Delivery, staged: str) -> int:
-    """Find the row of every line without an id among those that the store holds; count new customers."""
+def _match_lines(wh: Warehouse, declared: Entity, delivery: Delivery, staged: str) -> tuple[int, int]:
+    """Find the row of every line without an id among those that the store holds; count what is told."""
     whose, moment = map(quote_ident, declared.repeat_agrees)
     names = {
         "staged": staged,
@@ -169,4 +172,5 @@ def _match_lines(wh: Warehouse, declared: Entity, delivery: Delivery, staged: st
     run(wh, delivery, named)
     run(wh, delivery, sql.NAME.format(staged=staged))
     run(wh, delivery, sql.LINES_SAID_AGAIN.format(entity=declared.name))
-    return int(wh.value("select count(*) from versions_named where is_correction"))
+    corrections = int(wh.value("select count(*) from versions_named where is_correction"))
+    return corrections, int(run(wh, delivery, sql.BESIDE)[0][0])

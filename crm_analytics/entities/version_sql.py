@@ -149,6 +149,19 @@ NAMED = """
     from placed
     left join (select distinct row_id from versions_stored) as taken on taken.row_id = placed.fresh"""
 
+# Lines that differ from one of the same order, product and customer in another delivery of the same moment.
+BESIDE = """
+    select count(*)
+    from versions_named
+    join versions_lines using (place)
+    semi join (
+        select repeat_id, whose
+        from versions_stored
+        anti join (select content_id from versions_lines) using (content_id)
+        where recorded_at = $received_at
+    ) as beside
+        on beside.repeat_id = versions_lines.repeat_id and beside.whose = versions_lines.whose"""
+
 PAIRING = """case
             when corrected.document is not null or whose = ''
                 then 'at ' || coalesce(cast(epoch_us(moment) as varchar), '')

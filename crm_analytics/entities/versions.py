@@ -81,11 +81,14 @@ class StoredDelivery:
         Each entity's account.
     corrections : int
         Lines without an id that were known of another customer before.
+    beside : int
+        Lines without an id that another delivery of the same moment tells otherwise: both count.
     """
 
     records: int
     entities: dict[str, Stored]
     corrections: int = 0
+    beside: int = 0
 
 
 class Staging:
@@ -134,7 +137,7 @@ class Staging:
         self._targets: set[str] = set()
         self._stored: dict[str, Stored] = {}
         self._rewound: dict[str, rewinding.Rewound] = {}
-        self._corrections = 0
+        self._corrections = self._beside = 0
 
     def __enter__(self) -> Staging:
         return self
@@ -194,6 +197,7 @@ class Staging:
                 )
             outcome = store_rows(self._wh, declared, self._delivery, staged=staged, has_lines=has_lines)
             self._corrections += outcome.corrections
+            self._beside += outcome.beside
             if name not in self._rewound:
                 self._stored[name] = self._account(declared, outcome.new)
             forget(self._wh)
@@ -215,7 +219,7 @@ class Staging:
         else:
             records = int(self._run("select count(distinct record_number) from versions_current")[0][0])
         self._drop("versions_current")
-        return StoredDelivery(records, self._stored, self._corrections)
+        return StoredDelivery(records, self._stored, self._corrections, self._beside)
 
     def table(self, entity_name: str) -> str | None:
         """Return the table of what was appended of an entity, with ``row_id`` once it is stored."""

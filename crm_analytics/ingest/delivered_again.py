@@ -20,7 +20,7 @@ _SAME_BYTES = """
     anti join ops.withdrawals using (load_id)
     where status in ('loaded', 'unchanged') and file_sha256 = $file_sha256
         and profile_sha256 = $profile_sha256 and received_at <= $received_at
-        and load_id in (select load_id from ops.deliveries)
+        and (status = 'loaded' or load_id in (select load_id from ops.deliveries))
     order by received_at desc, load_id desc"""
 
 _OTHERS_SINCE = """

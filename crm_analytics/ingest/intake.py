@@ -172,6 +172,12 @@ def take_in(
     if stored.corrections:
         text = "lines were known of another customer with the same order, product and time: corrected"
         issues += (Issue("customer_corrected", "", text, stored.corrections),)
+    if stored.beside:
+        text = (
+            "lines differ from those of another file received at the same moment (order, product, customer "
+            f"are the same): both count. If one file corrects the other, say when: {option('received_at')}"
+        )
+        issues += (Issue("told_beside", "", text, stored.beside),)
     if not staged.rows_in:
         issues += (Issue("no_records", "", "the file has a header and no records", 0),)
     return Intake(

@@ -205,10 +205,20 @@ def test_order_of_two_overlapping_files_does_not_matter(tmp_path: Path) -> None:
     for order in ("abc", "cba", "bca"):
         with Warehouse.open() as wh:
             for name in order:
-                load(wh, tmp_path / f"{name}.csv", received_at=RECEIVED)
+                load(wh, tmp_path / f"{name}.csv", received_at=f"2025-07-0{'abc'.index(name) + 1}")
             results.append(wh.rows("select order_source_id, quantity from entities.order_lines order by all"))
     assert results[0] == results[1] == results[2]
     assert len(results[0]) == 15
+
+
+def test_files_of_one_moment_that_differ_both_count_and_it_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", line(1), line(2))
+    write(tmp_path, "b.csv", line(1, quantity="9"), line(2))
+    with Warehouse.open() as wh:
+        load(wh, tmp_path / "a.csv", received_at=RECEIVED)
+        [second] = load(wh, tmp_path / "b.csv", received_at=RECEIVED)
+        assert (second.rows_loaded, second.rows_merged) == (1, 1)
+        assert [(one.issue, one.row_count) for one in second.issues] == [("told_beside", 1)]
 
 
 def test_folder_goes_on_after_a_refused_file(wh: Warehouse, tmp_path: Path) -> None:
