@@ -8,7 +8,7 @@
 --   source_id        its id there
 --   is_excluded      test or internal record
 with holders as (
-    select distinct customer_id from facts.contracts_before($as_of) where customer_id is not null
+    select distinct customer_id from facts.contracts_before($as_of, _known_at := $known_at) where customer_id is not null
 )
 
 select
@@ -17,5 +17,5 @@ select
     known.source_id as source_id,
     known.is_excluded as is_excluded
 from holders
-join facts.customers_before($as_of) as known on known.customer_id = holders.customer_id
+join facts.customers_before($as_of, _known_at := $known_at) as known on known.customer_id = holders.customer_id
 order by customer_id

@@ -21,7 +21,7 @@ with contracts as (
             when coalesce(renews, false) or ends_on is null then cancelled_on
             else least(coalesce(cancelled_on, ends_on + 1), ends_on + 1)
         end as until_on
-    from facts.contracts_before($as_of)
+    from facts.contracts_before($as_of, _known_at := $known_at)
     where customer_id is not null
 )
 
@@ -32,6 +32,6 @@ select
     not is_active as is_ended,
     case when not is_active then coalesce(cancel_kind, 'voluntary') end as end_kind
 from contracts
-join facts.customers_before($as_of) as customers on customers.customer_id = contracts.customer_id
+join facts.customers_before($as_of, _known_at := $known_at) as customers on customers.customer_id = contracts.customer_id
 where not customers.is_excluded
 order by contract_id

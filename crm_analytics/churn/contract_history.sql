@@ -8,5 +8,5 @@
 select
     min(started_on) as first_started_on,
     count(*) as contract_count
-from facts.contracts_before($as_of)
+from facts.contracts_before($as_of, _known_at := $known_at)
 where customer_id is not null

@@ -9,7 +9,7 @@
 --                  voluntary = cancelled by the customer, or let run out; NULL = stayed
 with running as (
     select distinct customer_id
-    from facts.contracts_before($as_of)
+    from facts.contracts_before($as_of, _known_at := $known_at)
     where is_active and customer_id is not null
 ),
 
@@ -21,7 +21,9 @@ later as (
         is_active,
         cancel_kind,
         case when coalesce(renews, false) then cancelled_on else least(cancelled_on, ends_on) end as ended_on
-    from facts.contracts_before(cast(cast($as_of as date) + cast($horizon_days as integer) as date))
+    from facts.contracts_before(
+        cast(cast($as_of as date) + cast($horizon_days as integer) as date), _known_at := $known_at
+    )
 ),
 
 stayed as (
@@ -37,7 +39,7 @@ last_ends as (
 
 -- test and internal records are counted nowhere
 excluded as (
-    select customer_id from facts.customers_before($as_of) where is_excluded
+    select customer_id from facts.customers_before($as_of, _known_at := $known_at) where is_excluded
 )
 
 select

@@ -9,7 +9,7 @@
 --   is_excluded      test or internal record
 with buyers as (
     select distinct customer_id
-    from facts.order_days_before($as_of)
+    from facts.order_days_before($as_of, _known_at := $known_at)
     where is_purchase_day
 )
 
@@ -19,5 +19,5 @@ select
     known.source_id as source_id,
     known.is_excluded as is_excluded
 from buyers
-join facts.customers_before($as_of) as known on known.customer_id = buyers.customer_id
+join facts.customers_before($as_of, _known_at := $known_at) as known on known.customer_id = buyers.customer_id
 order by customer_id

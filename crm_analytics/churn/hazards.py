@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ _AGE = "age_days"
 MAX_ROWS = 500_000
 
 
-def contract_durations(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
+def contract_durations(wh: Warehouse, *, as_of: date, known_at: datetime | None = None) -> pd.DataFrame:
     """Return the life of every contract begun before `as_of`.
 
     Parameters
@@ -41,6 +41,8 @@ def contract_durations(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
         Where the facts are.
     as_of : date
         First day not seen; contracts that run on the day before are censored here.
+    known_at : datetime, optional
+        What was recorded later is left out.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def contract_durations(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
     >>> len(contract_durations(Warehouse.open(), as_of=date(2024, 1, 1)))
     0
     """
-    return wh.frame(SqlFile.beside(__file__, "contract_durations.sql"), as_of=as_of)
+    return wh.frame(SqlFile.beside(__file__, "contract_durations.sql"), as_of=as_of, known_at=known_at)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ for contracts the curve of their ages (`crm_analytics.churn.kinds`).
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -24,7 +24,14 @@ THEMES_OF_COLUMNS = {**feature_themes(), THEORY: "rhythm", CURVE: "contracts"}
 
 
 def known(
-    wh: Warehouse, kind: Kind, *, as_of: date, horizon_days: int, history: pd.DataFrame, theory: Any
+    wh: Warehouse,
+    kind: Kind,
+    *,
+    as_of: date,
+    horizon_days: int,
+    history: pd.DataFrame,
+    theory: Any,
+    known_at: datetime | None = None,
 ) -> pd.DataFrame:
     """Return the features of every customer whom a kind of churn asks about, and what theory says.
 
@@ -42,13 +49,16 @@ def known(
         ``kind.history`` at `as_of`.
     theory : optional
         As ``kind.fit_theory`` returned it; None = theory says nothing.
+    known_at : datetime, optional
+        What was recorded later is left out.
 
     Returns
     -------
     DataFrame
         ``customer_id`` (sorted) and ``kind.columns`` as float64; NaN = unknown.
     """
-    frame = features(wh, as_of=as_of, horizon_days=horizon_days, customers=kind.file(kind.customers))
+    customers = kind.file(kind.customers)
+    frame = features(wh, as_of=as_of, horizon_days=horizon_days, customers=customers, known_at=known_at)
     if theory is None:
         frame[kind.theory_column] = float("nan")
     else:

@@ -9,20 +9,22 @@ with
 -- active: at least one purchase in the active_days before as_of; whoever was silent for longer had left already
 active as (
     select distinct customer_id
-    from facts.order_days_before($as_of)
+    from facts.order_days_before($as_of, _known_at := $known_at)
     where is_purchase_day and ordered_on >= cast($as_of as date) - cast($active_days as integer)
 ),
 
 bought_again as (
     select distinct customer_id
     from facts.purchases_between(
-        cast($as_of as date), cast(cast($as_of as date) + cast($horizon_days as integer) as date)
+        cast($as_of as date),
+        cast(cast($as_of as date) + cast($horizon_days as integer) as date),
+        _known_at := $known_at
     )
 ),
 
 -- test and internal records are counted nowhere
 excluded as (
-    select customer_id from facts.customers_before($as_of) where is_excluded
+    select customer_id from facts.customers_before($as_of, _known_at := $known_at) where is_excluded
 )
 
 select

@@ -14,7 +14,7 @@ been silent for longer than the model's `active_days`, or has no running contrac
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ REASONS = ("reason_1", "reason_2", "reason_3")
 _NEW_DAYS = 30
 
 
-def score(wh: Warehouse, model: ChurnModel, *, as_of: date) -> pd.DataFrame:
+def score(wh: Warehouse, model: ChurnModel, *, as_of: date, known_at: datetime | None = None) -> pd.DataFrame:
     """Score every customer with a purchase (a contract) before `as_of`.
 
     Parameters
@@ -46,6 +46,8 @@ def score(wh: Warehouse, model: ChurnModel, *, as_of: date) -> pd.DataFrame:
         As `train` or `load_model` returned it; it must not have seen labels that end after `as_of`.
     as_of : date
         First day not seen; the probability is of the ``model.horizon_days`` from it on.
+    known_at : datetime, optional
+        Score with what was recorded by then, without late arrivals and edits. Default: all that is known.
 
     Returns
     -------
@@ -61,10 +63,12 @@ def score(wh: Warehouse, model: ChurnModel, *, as_of: date) -> pd.DataFrame:
     UsageError
         The model was trained on labels that end after `as_of`.
     """
-    return score_frame(model, *asked(wh, model, as_of=as_of), as_of=as_of)
+    return score_frame(model, *asked(wh, model, as_of=as_of, known_at=known_at), as_of=as_of)
 
 
-def asked(wh: Warehouse, model: ChurnModel, *, as_of: date) -> tuple[pd.DataFrame, pd.DataFrame]:
+def asked(
+    wh: Warehouse, model: ChurnModel, *, as_of: date, known_at: datetime | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what the model needs to know at a day, and who is asked about; both sorted by customer_id."""
     if model.as_of > as_of:
         raise UsageError(
@@ -73,16 +77,17 @@ def asked(wh: Warehouse, model: ChurnModel, *, as_of: date) -> tuple[pd.DataFram
         )
     settle_currency(wh)
     kind = kind_of(model.kind)
-    with wh.holding(*kind.held_facts, as_of=as_of):
+    with wh.holding(*kind.held_facts, as_of=as_of, known_at=known_at):
         frame = known(
             wh,
             kind,
             as_of=as_of,
             horizon_days=model.horizon_days,
-            history=kind.history(wh, as_of=as_of),
+            history=kind.history(wh, as_of=as_of, known_at=known_at),
             theory=model.theory,
+            known_at=known_at,
         )
-        customers = wh.frame(kind.file(kind.customers), as_of=as_of)
+        customers = wh.frame(kind.file(kind.customers), as_of=as_of, known_at=known_at)
     return frame, customers.sort_values("customer_id", ignore_index=True)
 
 

@@ -48,6 +48,7 @@ def train(
     active_days: int | None = None,
     kind: str = "purchase",
     leaving: str = "any",
+    known_at: datetime | None = None,
     seed: int = 0,
 ) -> ChurnModel:
     """Train, compare and choose a churn model whose labels all end at or before `as_of`.
@@ -69,6 +70,9 @@ def train(
     leaving : str, default "any"
         For contracts: ``voluntary`` (cancelled by the customer, or let run out) or ``involuntary`` (ended
         by us) counts only these ends as churn; who left in the other way counts as not churned.
+    known_at : datetime, optional
+        Learn from what was recorded by then: late arrivals and edits are left out, of features and of labels.
+        Default: all that is known.
     seed : int, default 0
         Seed of the trees' sampling and of the intervals.
 
@@ -97,12 +101,12 @@ def train(
     _check(as_of, horizon_days, active_days, kind, leaving)
     settle_currency(wh)
     if kind == "contract":
-        first_on, active = _first_contract(wh, asked, as_of), 0
+        first_on, active = _first_contract(wh, asked, as_of, known_at), 0
     else:
-        first_on, usual_gap = _first_purchase(wh, asked, as_of)
+        first_on, usual_gap = _first_purchase(wh, asked, as_of, known_at)
         active = active_days or max(horizon_days, usual_gap or _ACTIVE_DAYS_UNKNOWN)
     cutoffs = _cutoffs(first_on, as_of, horizon_days)
-    table = _table(wh, asked, cutoffs, active_days=active, leaving=leaving)
+    table = _table(wh, asked, cutoffs, active_days=active, leaving=leaving, known_at=known_at)
     events, rows = int(table["churned"].sum()), len(table)
     if events in (0, rows):
         raise NotEnoughData(
@@ -119,7 +123,7 @@ def train(
         as_of=as_of,
         chosen=choice.chosen,
         fitted=fitted,
-        theory=asked.fit_theory(asked.history(wh, as_of=as_of)),
+        theory=asked.fit_theory(asked.history(wh, as_of=as_of, known_at=known_at)),
         theme_means={theme: float(np.mean(part)) for theme, part in fitted.parts(table).items()},
         card=ModelCard(
             name=KIND,
@@ -174,17 +178,19 @@ def _check(as_of: date, horizon_days: int, active_days: int | None, kind: str, l
         raise UsageError(f"leaving={leaving!r} is for contracts: who only stops to buy gives no notice.")
 
 
-def _first_contract(wh: Warehouse, kind: Kind, as_of: date) -> date:
+def _first_contract(wh: Warehouse, kind: Kind, as_of: date, known_at: datetime | None) -> date:
     """Return the first day of the first contract."""
-    first_on: date | None = wh.rows(kind.file(kind.first_day), as_of=as_of)[0][0]
+    first_on: date | None = wh.rows(kind.file(kind.first_day), as_of=as_of, known_at=known_at)[0][0]
     if first_on is None:
         raise NotEnoughData(f"There is no contract before {as_of}, so none can end.")
     return first_on
 
 
-def _first_purchase(wh: Warehouse, kind: Kind, as_of: date) -> tuple[date, int | None]:
+def _first_purchase(
+    wh: Warehouse, kind: Kind, as_of: date, known_at: datetime | None
+) -> tuple[date, int | None]:
     """Return the first purchase day and the usual longest pause in days."""
-    found = wh.rows(kind.file(kind.first_day), as_of=as_of)
+    found = wh.rows(kind.file(kind.first_day), as_of=as_of, known_at=known_at)
     first_on, _customers, _gaps, usual_gap = found[0]
     if first_on is None:
         raise NotEnoughData(f"There is no purchase before {as_of}, so nobody can be about to leave.")
@@ -217,11 +223,22 @@ def _thinned(cutoffs: tuple[Cutoff, ...], as_of: date) -> tuple[Cutoff, ...]:
 
 
 def _table(
-    wh: Warehouse, kind: Kind, cutoffs: tuple[Cutoff, ...], *, active_days: int, leaving: str
+    wh: Warehouse,
+    kind: Kind,
+    cutoffs: tuple[Cutoff, ...],
+    *,
+    active_days: int,
+    leaving: str,
+    known_at: datetime | None,
 ) -> pd.DataFrame:
     def label(cutoff: Cutoff) -> pd.DataFrame:
         file = kind.file(kind.label)
-        given = {"as_of": cutoff.as_of, "horizon_days": cutoff.horizon_days, "active_days": active_days}
+        given: dict[str, object] = {
+            "as_of": cutoff.as_of,
+            "horizon_days": cutoff.horizon_days,
+            "active_days": active_days,
+            "known_at": known_at,
+        }
         rows = wh.frame(file, **{name: given[name] for name in file.parameters})
         if leaving != "any":
             rows["churned"] = (rows["churn_kind"] == leaving).astype("int64")
@@ -229,7 +246,7 @@ def _table(
         return _drawn(rows, MAX_TRAINING_ROWS // len(cutoffs))
 
     def features_at(cutoff: Cutoff) -> pd.DataFrame:
-        history = kind.history(wh, as_of=cutoff.as_of)
+        history = kind.history(wh, as_of=cutoff.as_of, known_at=known_at)
         return known(
             wh,
             kind,
@@ -237,13 +254,14 @@ def _table(
             horizon_days=cutoff.horizon_days,
             history=history,
             theory=kind.fit_theory(history),
+            known_at=known_at,
         )
 
     return training_table(
         cutoffs,
         features=features_at,
         label=label,
-        around=lambda cutoff: wh.holding(*kind.held_facts, as_of=cutoff.as_of),
+        around=lambda cutoff: wh.holding(*kind.held_facts, as_of=cutoff.as_of, known_at=known_at),
     )
 
 

@@ -5,7 +5,7 @@ The work is one GROUP BY in summary.sql, beside this file; a million orders take
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from crm_analytics.facts import settle_currency
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 
-def summary(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
+def summary(wh: Warehouse, *, as_of: date, known_at: datetime | None = None) -> pd.DataFrame:
     """Return one row per customer with a purchase before as_of, ordered by customer_id.
 
     Parameters
@@ -22,6 +22,8 @@ def summary(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
         Where the orders are.
     as_of : date
         First day not seen; T ends on the day before.
+    known_at : datetime, optional
+        What was recorded later is left out: late arrivals, edits, withdrawals. Default: all that is known.
 
     Returns
     -------
@@ -44,4 +46,4 @@ def summary(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
     ['frequency', 'recency', 'T', 'monetary_value']
     """
     settle_currency(wh)
-    return wh.frame(SqlFile.beside(__file__, "summary.sql"), as_of=as_of)
+    return wh.frame(SqlFile.beside(__file__, "summary.sql"), as_of=as_of, known_at=known_at)

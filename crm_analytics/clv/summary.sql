@@ -37,7 +37,7 @@ with days as (
             order by ordered_on
             rows between unbounded preceding and 1 preceding
         ) as previous_ordered_on
-    from facts.order_days_before($as_of)
+    from facts.order_days_before($as_of, _known_at := $known_at)
 ),
 
 -- A day on which goods only came back is no purchase, but what came back lowers the spend of the
@@ -90,6 +90,6 @@ select
     cast(net_margin as decimal(38, 4)) as net_margin,
     cast(unpriced_order_count as bigint) as unpriced_order_count
 from histories
-join facts.customers_before($as_of) as customers on customers.customer_id = histories.customer_id
+join facts.customers_before($as_of, _known_at := $known_at) as customers on customers.customer_id = histories.customer_id
 where not customers.is_excluded
 order by customer_id

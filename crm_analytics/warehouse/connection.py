@@ -389,6 +389,9 @@ class Warehouse:
         """Return the text to run, with held facts in place of their macros, and the parameters it takes."""
         if isinstance(sql, str):
             return sql, parameters
+        if "known_at" in sql.parameters:
+            # asked for by few: left out, everything counts that is known by now
+            parameters = {"known_at": None, **parameters}
         _check_parameters(sql, parameters)
         text = sql.text
         for (fact, as_of, known_at), table in getattr(self._local, "held", {}).items():

@@ -6,7 +6,7 @@ without such a row have NaN there: unknown, not zero.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,12 @@ def feature_themes() -> dict[str, str]:
 
 
 def features(
-    wh: Warehouse, *, as_of: date, horizon_days: int, customers: SqlFile | None = None
+    wh: Warehouse,
+    *,
+    as_of: date,
+    horizon_days: int,
+    customers: SqlFile | None = None,
+    known_at: datetime | None = None,
 ) -> pd.DataFrame:
     """Return what was known of every customer who had bought before `as_of`.
 
@@ -60,6 +65,8 @@ def features(
     customers : SqlFile, optional
         Who is asked about: a file with one row per ``customer_id``, parameter ``as_of``. Default: everybody
         with a purchase before `as_of`.
+    known_at : datetime, optional
+        What was recorded later is left out: late arrivals, edits, withdrawals. Default: all that is known.
 
     Returns
     -------
@@ -74,8 +81,9 @@ def features(
     """
     import pandas as pd
 
-    given = {"as_of": as_of, "horizon_days": horizon_days}
-    asked = wh.frame(customers or SqlFile.load(Path(__file__).parents[1] / "customers.sql"), as_of=as_of)
+    given = {"as_of": as_of, "horizon_days": horizon_days, "known_at": known_at}
+    at = {"as_of": as_of, "known_at": known_at}
+    asked = wh.frame(customers or SqlFile.load(Path(__file__).parents[1] / "customers.sql"), **at)
     index = pd.Index(asked["customer_id"]).sort_values()
     parts: list[pd.DataFrame] = []
     for theme in THEMES:

@@ -17,7 +17,7 @@ with lines as (
         product_id,
         ordered_on,
         quantity
-    from facts.order_lines_before($as_of)
+    from facts.order_lines_before($as_of, _known_at := $known_at)
     where customer_id is not null
 ),
 
@@ -62,7 +62,7 @@ items as (
         bought.last_ordered_on > bought.first_ordered_on as is_repeated,
         date_diff('day', bought.first_ordered_on, cast($as_of as date)) as first_age_days
     from bought
-    left join facts.products_before($as_of) as p on p.product_id = bought.product_id
+    left join facts.products_before($as_of, _known_at := $known_at) as p on p.product_id = bought.product_id
 ),
 
 ranges as (

@@ -13,7 +13,7 @@ with contacts as (
         customer_id,
         date_diff('day', contacted_on, cast($as_of as date)) as age_days,
         date_diff('day', responded_on, cast($as_of as date)) as response_age_days
-    from facts.campaign_contacts_before($as_of)
+    from facts.campaign_contacts_before($as_of, _known_at := $known_at)
     where customer_id is not null and not is_control
 ),
 

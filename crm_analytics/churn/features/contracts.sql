@@ -29,7 +29,7 @@ with contracts as (
                     cast(period_amount as decimal(38, 4)) * 30 / billing_period_days as decimal(38, 4)
                 )
         end as amount_30
-    from facts.contracts_before($as_of)
+    from facts.contracts_before($as_of, _known_at := $known_at)
     where customer_id is not null
 )
 

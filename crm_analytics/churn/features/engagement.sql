@@ -28,7 +28,7 @@ with contacts as (
             or kind = 'web'
             or kind in ('call', 'visit', 'chat', 'sms', 'email') and direction = 'in'
         ) as is_engagement
-    from facts.interactions_before($as_of)
+    from facts.interactions_before($as_of, _known_at := $known_at)
     where customer_id is not null
 ),
 

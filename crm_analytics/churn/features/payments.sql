@@ -14,7 +14,7 @@ with payments as (
         date_diff('day', requested_on, cast($as_of as date)) as age_days,
         days_late,
         paid_on is null and due_on < cast($as_of as date) as is_overdue
-    from facts.payments_before($as_of)
+    from facts.payments_before($as_of, _known_at := $known_at)
     where customer_id is not null
 ),
 

@@ -14,7 +14,7 @@ with days as (
         date_diff('day', ordered_on, cast($as_of as date)) as age_days,
         coalesce(net_spend, 0) + coalesce(returned_amount, 0) as ordered_amount,
         coalesce(returned_amount, 0) as returned_amount
-    from facts.order_days_before($as_of)
+    from facts.order_days_before($as_of, _known_at := $known_at)
 ),
 
 by_customer as (

@@ -24,7 +24,7 @@ with purchase_days as (
         date_diff(
             'day', lag(ordered_on) over (partition by customer_id order by ordered_on), ordered_on
         ) as gap_days
-    from facts.order_days_before($as_of)
+    from facts.order_days_before($as_of, _known_at := $known_at)
     where is_purchase_day
 ),
 

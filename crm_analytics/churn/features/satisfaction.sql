@@ -16,7 +16,7 @@ with answers as (
         occurred_on,
         date_diff('day', occurred_on, cast($as_of as date)) as age_days,
         cast(score_rate as decimal(9, 6)) as score_rate
-    from facts.feedback_before($as_of)
+    from facts.feedback_before($as_of, _known_at := $known_at)
     where customer_id is not null and score_rate is not null
 ),
 

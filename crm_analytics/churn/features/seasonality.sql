@@ -12,7 +12,7 @@ with purchase_days as (
         customer_id,
         ordered_on,
         date_diff('day', ordered_on, cast($as_of as date)) as age_days
-    from facts.order_days_before($as_of)
+    from facts.order_days_before($as_of, _known_at := $known_at)
     where is_purchase_day
 ),
 

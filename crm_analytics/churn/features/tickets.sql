@@ -22,7 +22,7 @@ with tickets as (
         days_to_resolve,
         is_resolved,
         first_response_hours
-    from facts.tickets_before($as_of)
+    from facts.tickets_before($as_of, _known_at := $known_at)
     where customer_id is not null
 )
 

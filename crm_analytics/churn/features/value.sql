@@ -19,7 +19,7 @@ with days as (
         net_spend,
         net_margin,
         is_purchase_day
-    from facts.order_days_before($as_of)
+    from facts.order_days_before($as_of, _known_at := $known_at)
 ),
 
 by_customer as (
