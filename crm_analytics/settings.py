@@ -88,11 +88,13 @@ class PathSettings:
         otherwise="those that come with the library",
         example="segments.toml",
     )
-    records: Path | None = _setting(  # noqa: RUF009
+    records: Path | str | None = _setting(  # noqa: RUF009
         None,
-        "record store that people and apps write to (a SQLite file)",
+        "record store that people and apps write to (a SQLite file, or a postgresql:// URL)",
         otherwise="none",
         example="crm.records.db",
+        check=lambda value: re.search(r"://[^/@]*:[^/@]*@", value) is None,
+        allowed="a URL without the password; PostgreSQL reads it from ~/.pgpass or PGPASSWORD",
     )
 
 
@@ -410,7 +412,7 @@ def _section(kind: Any, section: str, given: Mapping[str, Any], folder: Path, pr
         if problem:
             problems.append(f"[{section}] {key.name} = {value!r} {problem}")
         elif Path in (hints[key.name], *get_args(hints[key.name])) and value is not None:
-            value = folder / value
+            value = value if "://" in str(value) else folder / value
         elif float in (hints[key.name], *get_args(hints[key.name])) and value is not None:
             value = float(value)
         values[key.name] = value
