@@ -237,7 +237,7 @@ def test_folder_goes_on_after_a_refused_file(wh: Warehouse, tmp_path: Path) -> N
         ("d.csv", "loaded"),
     ]
     assert loads[1].reasons == {"empty_file": 0}
-    assert "no profile fits the columns 'apples', 'pears'" in loads[2].issues[0].detail
+    assert "no profile fits the columns column 1 (text), column 2 (text)" in loads[2].issues[0].detail
     size = (tmp_path / "a.csv").stat().st_size
     assert seen == [("a.csv", size, size), ("d.csv", size, size)]
     assert wh.rows("select file, status, reason from ops.loads order by load_id") == [
