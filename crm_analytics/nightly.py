@@ -268,18 +268,16 @@ def _check_entities(night: _Night, step: Step, accept: str | None) -> None:
 
 def _segments(night: _Night, step: Step) -> None:
     """Keep RFM scores by lasting limits, states of the lifecycle, and clusters if there are any."""
-    wh, as_of, how = night.wh, night.as_of, night.settings.segments
-    limits = _model(night, step, "rfm")
-    _keep(night, step, "scores.rfm", segmentation.rfm(wh, as_of=as_of, thresholds=limits))
-    rows = step.rows or 0
-    states = segmentation.lifecycle(
-        wh, as_of=as_of, at_risk_days=how.at_risk_days, lapsed_days=how.lapsed_days
+    limits, clusters = _model(night, step, "rfm"), _model(night, step, "clusters")
+    how = night.settings.segments
+    step.rows = segmentation.keep_segments(
+        night.wh,
+        as_of=night.as_of,
+        thresholds=limits,
+        clusters=clusters,
+        at_risk_days=how.at_risk_days,
+        lapsed_days=how.lapsed_days,
     )
-    _keep(night, step, "scores.lifecycle", states)
-    rows += step.rows or 0
-    clusters = _model(night, step, "clusters")
-    _keep(night, step, "scores.clusters", segmentation.cluster_members(wh, clusters, as_of=as_of))
-    step.rows = rows + (step.rows or 0)
     if clusters.reason:
         step.note = "; ".join(filter(None, (step.note, f"no stable clusters: {clusters.reason}")))
 

@@ -1,11 +1,14 @@
 """Public names of the package, and where they live; read by `crm_analytics.lazy` too."""
 
+from .accounts import account_contacts as account_contacts
+from .accounts import accounts as accounts
 from .clusters import ClusterModel as ClusterModel
 from .clusters import cluster_customers as cluster_customers
 from .clusters import cluster_members as cluster_members
 from .clusters import learn_clusters as learn_clusters
 from .clusters import load_clusters as load_clusters
 from .cohorts import cohorts as cohorts
+from .keep import keep_segments as keep_segments
 from .key_customers import abc as abc
 from .key_customers import priorities as priorities
 from .key_customers import share_of_best as share_of_best

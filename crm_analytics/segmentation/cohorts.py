@@ -42,6 +42,6 @@ def cohorts(wh: Warehouse, *, as_of: date, period: Period = "month") -> pd.DataF
     if period not in ("month", "quarter"):
         raise UsageError(f"period={period!r} is no period here. Use 'month' or 'quarter'.")
     settle_currency(wh)
-    with wh.holding("order_days_before", "customers_before", as_of=as_of):
+    with wh.holding("orders_before", "order_days_before", "customers_before", as_of=as_of):
         found = wh.frame(SqlFile.beside(__file__, "cohorts.sql"), as_of=as_of, period=period)
     return found.assign(buying_share=found["customer_count"] / found["cohort_size"])

@@ -77,7 +77,7 @@ def abc(
     if window_days is not None and window_days < 1:
         raise UsageError(f"window_days={window_days} must be at least 1; None takes the whole history.")
     settle_currency(wh)
-    with wh.holding("order_days_before", as_of=as_of):
+    with wh.holding("orders_before", "order_days_before", "customers_before", as_of=as_of):
         return wh.frame(
             SqlFile.beside(__file__, "abc.sql"),
             as_of=as_of, window_days=window_days or ALL_DAYS, money=money, a_share=a_share, b_share=b_share,
@@ -120,8 +120,8 @@ def priorities(
     -------
     DataFrame
         customer_id, class_now, class_to_come (A, B, C by the same rule; missing where no value of that night
-        is kept), tier (1 = first, to 5), tier_name, advice; ordered by customer_id. Without a value to come the
-        tier follows from the class now: 1, 4 or 5. Who bought before the window only is C now.
+        is kept), tier (1 = first, to 5), tier_name, advice; ordered by customer_id. Without a value to come
+        the tier follows from the class now: 1, 4 or 5. Who bought before the window only is C now.
 
     Examples
     --------

@@ -86,7 +86,7 @@ def _spans(
             f"lapsed_days={lapsed_days} must be more than at_risk_days={at_risk_days}: "
             "who has lapsed was at risk first."
         )
-    with wh.holding("order_days_before", "customers_before", as_of=as_of):
+    with wh.holding("orders_before", "order_days_before", "customers_before", as_of=as_of):
         return wh.frame(
             SqlFile.beside(__file__, "lifecycle.sql"),
             as_of=as_of,

@@ -115,7 +115,8 @@ def _measured(wh: Warehouse, *, as_of: date, window_days: int | None, money: Mon
     if money not in ("net_spend", "net_margin"):
         raise UsageError(f"money={money!r} is no measure of money here. Use 'net_spend' or 'net_margin'.")
     settle_currency(wh)
-    return wh.frame(SqlFile.beside(__file__, "rfm.sql"), as_of=as_of, window_days=window_days or ALL_DAYS)
+    with wh.holding("orders_before", "order_days_before", "customers_before", as_of=as_of):
+        return wh.frame(SqlFile.beside(__file__, "rfm.sql"), as_of=as_of, window_days=window_days or ALL_DAYS)
 
 
 def _learned(measured: pd.DataFrame, *, as_of: date, window_days: int | None, money: Money) -> RfmThresholds:
