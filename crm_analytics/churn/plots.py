@@ -156,10 +156,12 @@ def plot_leaving(found: pd.DataFrame, *, least_cases: int = 30, ax: Axes | None 
     rates = table["leaving_rate"]
     if step == "silent_days":
         over = table.loc[rates > 0.5, step]
-        said = f"after {over.iloc[0]:,} silent days most do not come back" if len(over) else "most come back"
-        _title(ax, said[0].upper() + said[1:])
+        said = (
+            f"After {over.iloc[0]:,} silent days more leave than come back" if len(over) else "Most come back"
+        )
+        _title(ax, said)
     else:
-        _title(ax, f"Most leave {table.loc[rates.idxmax(), step]:,} days after their first purchase")
+        _title(ax, f"The risk is highest {table.loc[rates.idxmax(), step]:,} days after the first purchase")
     return table
 
 
