@@ -157,6 +157,58 @@ def share_curve(values: pd.Series, *, title: str) -> Chart:
     return _svg(parts, height=height, width=width, title=title), data
 
 
+def reliability(data: pd.DataFrame, *, title: str) -> Chart:
+    """Draw what was predicted against what came, one line per past window, the latest the strongest.
+
+    Parameters
+    ----------
+    data : DataFrame
+        ``as_of, mean_probability, event_rate`` per group, as `crm_analytics.modelling.ModelCard` keeps them;
+        empty = no chart.
+    title : str
+        What the chart shows.
+    """
+    if data.empty:
+        return Markup(""), data.copy()
+    side, left, bottom, top = 300.0, 48.0, 262.0, 12.0
+    room = bottom - top
+
+    def place(p: float, rate: float) -> tuple[float, float]:
+        return left + p * room, bottom - rate * room
+
+    parts = []
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        x, y = place(share, share)
+        parts += [
+            Markup('<line class="grid" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>').format(
+                left, left + room, y, y
+            ),
+            _text(left - 8, y + 4, f"{share:.0%}", css="tick", anchor="end"),
+            _text(x, bottom + 18, f"{share:.0%}", css="tick", anchor="middle"),
+        ]
+    (x1, y1), (x2, y2) = place(0.0, 0.0), place(1.0, 1.0)
+    parts.append(Markup('<line class="right" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(x1, y1, x2, y2))
+    days = sorted(data["as_of"].unique())
+    for number, day in enumerate(days):
+        rows = data[data["as_of"] == day]
+        css = "window" if number == len(days) - 1 else "window earlier"
+        points = [place(*both) for both in zip(rows["mean_probability"], rows["event_rate"], strict=True)]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        parts.append(Markup('<polyline class="{}" points="{}"/>').format(css, line))
+        parts += [
+            Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="3"/>').format(css, x, y) for x, y in points
+        ]
+        parts += [
+            Markup('<rect class="{} key" x="{}" y="{}" width="14" height="3"/>').format(
+                css, left + room + 18, top + 18 * number
+            ),
+            _text(left + room + 38, top + 18 * number + 6, f"from {day}", css="tick"),
+        ]
+    parts.append(_text(left + room / 2, bottom + 40, "predicted", css="axis", anchor="middle"))
+    parts.append(_text(left + 6, top + 10, "left", css="axis"))
+    return _svg(parts, height=side + 8, width=side + 150, title=title), data.copy()
+
+
 def spark(share: float | None) -> Markup:
     """Draw a small bar for a share of 0..1, for the cell of a table."""
     size = 0.0 if share is None or pd.isna(share) else min(1.0, max(0.0, float(share)))

@@ -19,6 +19,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from crm_analytics.churn.score import RISK_CUTS
+from crm_analytics.modelling.model_card import ModelCard
 from crm_analytics.reports import charts
 from crm_analytics.reports.segment_moves import segment_moves
 from crm_analytics.reports.words import count, day, is_missing, money, number, percent, short
@@ -104,7 +105,7 @@ def company_report(
         moves=segment_moves(wh, as_of=as_of),
         period=_period(customers["horizon_days"]),
         value=_value(customers, currency),
-        churn=_churn(customers, cards.get("churn")),
+        churn=_churn(customers, _frame(wh, "calls.sql", as_of), cards.get("churn")),
         offers=_offers(wh, as_of, customers) | {"card": cards.get("offers")},
         loads=_loads(wh),
     )
@@ -216,7 +217,7 @@ def _value(customers: pd.DataFrame, currency: str) -> dict[str, Any]:
     }
 
 
-def _churn(customers: pd.DataFrame, card: Mapping[str, Any] | None) -> dict[str, Any]:
+def _churn(customers: pd.DataFrame, calls: pd.DataFrame, card: Mapping[str, Any] | None) -> dict[str, Any]:
     scored = customers[customers["churn_probability"].notna()].copy()
     bands = [
         {
@@ -230,19 +231,18 @@ def _churn(customers: pd.DataFrame, card: Mapping[str, Any] | None) -> dict[str,
         for band in BANDS
         if len(members := scored[scored["risk_band"] == band])
     ]
-    # Only of the high band it is certain that every stored reason raises the risk.
-    to_call = scored[(scored["risk_band"] == BANDS[0]) & ~scored["has_opted_out"].astype(bool)]
-    # Expected revenue already counts the risk of leaving: multiplied by the risk it would count twice.
-    calls = to_call.sort_values(
-        ["lifetime_revenue", "churn_probability", "customer_id"], ascending=[False, False, True]
-    )
+    read = None if card is None else ModelCard.from_dict(card)
+    points = pd.DataFrame([] if read is None else [vars(group) for group in read.reliability])
     return {
         "scored_count": len(scored),
         "has_model": bool(customers["churn_status"].notna().any()),
         "bands": bands,
         "calls": _records(calls.head(CALLS_SHOWN)),
         "call_count": len(calls),
+        "alert_count": int((calls["kind"] == "alert").sum()),
         "card": card,
+        "comparison": "" if read is None else read.answers()[1][1],
+        "reliability": charts.reliability(points, title="Predicted and observed share that left")[0],
         "metric_names": _SHOWN_METRICS,
         "cuts": RISK_CUTS,
     }

@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 
 from crm_analytics.churn.score import RISK_CUTS
+from crm_analytics.modelling.evaluate import Metric
+from crm_analytics.modelling.model_card import ModelCard, ReliabilityGroup
 from crm_analytics.reports.company import TEMPLATES, company_report
 from crm_analytics.warehouse import Warehouse
 from tests import build
@@ -74,6 +76,12 @@ def company(*, customer: str = "C1", product: str = "Tea", reason: str = "silent
         wh, "scores.next_best_offers", customers, rank=1, product_id="default:P1", probability=0.2,
         expected_value=2.0, reason=reason, status="ok",
     )  # fmt: skip
+    fill(
+        wh, "scores.actions", customers.head(2), rank=[1, 2], kind=["alert", "call"], owner_source_id="U1",
+        due_on=AS_OF, churn_probability=0.7, earlier_probability=[0.3, None], value_at_stake=150.0,
+        value_kind="margin", expected_saved_margin=[16.0, 15.0], save_rate=0.2, horizon_days=90,
+        reason=reason,
+    )  # fmt: skip
     return wh
 
 
@@ -117,22 +125,39 @@ def test_the_figures_are_those_of_the_scores() -> None:
 
 
 def test_the_model_cards_are_quoted() -> None:
-    card = {
-        "event": "no purchase in the 90 days after",
-        "verdict": "Use it to rank.",
-        "metrics": {"xgboost": {"auc": [0.8, 0.75, 0.85]}, "recency": {"auc": [0.7, None, None]}},
-        "chosen": "xgboost",
-        "baselines": ["recency"],
-        "cutoffs": [1, 2],
-        "horizon_days": 90,
-        "notes": ["Small."],
-    }
+    nan = float("nan")
+    caught = {"capture_at_top_decile": Metric(0.23, 0.2, 0.26)}
+    card = ModelCard(
+        name="churn",
+        event="no purchase in the 90 days after",
+        as_of=AS_OF,
+        horizon_days=90,
+        cutoffs=(),
+        features=(),
+        metrics={
+            "xgboost": {"auc": Metric(0.8, 0.75, 0.85), **caught},
+            "recency": {"auc": Metric(0.7, nan, nan)},
+        },
+        baselines=("recency",),
+        chosen="xgboost",
+        verdict="Use it to rank.",
+        notes=("Small.",),
+        reliability=(
+            ReliabilityGroup(date(2025, 1, 1), 40, 0.2, 0.25, 0.1, 0.4),
+            ReliabilityGroup(date(2025, 4, 1), 40, 0.6, 0.5, 0.3, 0.7),
+        ),
+    )
     with company() as wh:
-        models = {"churn": {"card": card}, "offers": {"card": {"verdict": "Better than popularity."}}}
+        models = {
+            "churn": {"card": card.to_dict()},
+            "offers": {"card": {"verdict": "Better than popularity."}},
+        }
         text = Page(company_report(wh, as_of=AS_OF, models=models)).text
     assert "Better than popularity." in text
     assert "Use it to rank." in text
     assert "0.8000.750 to 0.850" in text
+    assert "Of all to whom it happened, 23% (20 to 26) were in the tenth it rated highest." in text
+    assert "from 2025-04-01" in text
 
 
 def test_a_company_without_customers_still_has_a_page() -> None:
@@ -149,22 +174,18 @@ def test_a_step_that_was_skipped_leaves_a_sentence_not_a_crash(missing: str) -> 
         assert "nan" not in Page(company_report(wh, as_of=AS_OF)).text.lower().replace("finance", "")
 
 
-def test_only_high_risk_is_called_because_only_its_reasons_all_speak_for_leaving() -> None:
-    bands = ["high"] * 2 + ["medium"] * 8 + ["low"] * 20
-    reasons = ["silent 80 days, usually buys every 20"] * 2 + ["loyal: 7 order days so far"] * 28
-    with company() as wh:
-        customers = wh.frame("select customer_id from scores.rfm")
-        fill(
-            wh, "scores.churn", customers, churn_probability=[0.8] * 2 + [0.5] * 8 + [0.1] * 20,
-            risk_band=bands, reason_1=reasons, status="ok",
-        )  # fmt: skip
+def test_whom_to_call_is_the_list_of_the_night_and_nobody_elses() -> None:
+    with company(reason="silent 80 days, usually buys every 20") as wh:
+        wh.execute("delete from scores.next_best_offers")
         text = Page(company_report(wh, as_of=AS_OF)).text
-        fill(wh, "scores.churn", customers, churn_probability=0.5, risk_band="medium", status="ok")
+        wh.execute("delete from scores.actions")
         nobody = Page(company_report(wh, as_of=AS_OF)).text
     assert text.count("silent 80 days") == 2
-    assert "loyal" not in text
-    assert "High risk only, 2 of 2 shown" in text
-    assert "Nobody who may be contacted is at high risk." in nobody
+    assert "The night's list: 2 of 2 shown, best first; the 1 customer whose risk has risen comes" in text
+    assert "up from 30 %" in text
+    assert "the margin of the next 12 months if the customer is still there" in text
+    assert "Nobody is to be called" in nobody
+    assert "silent 80 days" not in nobody
 
 
 def test_the_limits_of_the_bands_are_those_of_the_scores_and_ranges_say_how_sure() -> None:
