@@ -1,0 +1,82 @@
+"""Does churn say what it can with few customers, and never break?  There is no least number of them."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crm_analytics.churn import CANDIDATES, score, train
+from crm_analytics.churn.candidates import candidates_for, fit_all
+from crm_analytics.churn.choice import choose
+from crm_analytics.churn.kinds import kind_of
+from crm_analytics.errors import NotEnoughData
+from tests import build
+
+AS_OF = date(2024, 7, 1)
+
+
+def purchases(count: int) -> dict[str, list[str]]:
+    """Customers who buy for a while, from April on, and then no longer; the first has never left."""
+    draw = np.random.default_rng(count)
+    days: dict[str, list[str]] = {}
+    for number in range(count):
+        last = 90 if number == 0 else int(draw.integers(1, 120))
+        gaps = np.cumsum(1 + draw.exponential(12, 30).astype(int))
+        bought = [date(2024, 4, 1) + timedelta(days=int(gap)) for gap in gaps if gap <= last]
+        days[f"c{number}"] = [day.isoformat() for day in bought]
+    return days
+
+
+def test_of_a_single_customer_who_never_left_nothing_can_be_learned() -> None:
+    with (
+        build.warehouse(order_lines=build.order_lines_of(purchases(1))) as wh,
+        pytest.raises(NotEnoughData, match="customers churned"),
+    ):
+        train(wh, as_of=AS_OF, horizon_days=20, active_days=60)
+
+
+@pytest.mark.parametrize("count", [5, 20, 50, 200])
+def test_few_customers_get_the_baseline_and_are_told_so(count: int) -> None:
+    with build.warehouse(order_lines=build.order_lines_of(purchases(count))) as wh:
+        model = train(wh, as_of=AS_OF, horizon_days=20, active_days=60)
+        scores = score(wh, model, as_of=AS_OF)
+    if count <= 50:
+        assert CANDIDATES[model.chosen].is_baseline
+        assert model.card.verdict.startswith("Use with care")
+    asked = scores["status"].isin(["ok", "new", "low_information"])
+    assert asked.any()
+    assert scores.loc[asked, "churn_probability"].between(0, 1).all()
+    assert scores.loc[~asked, "churn_probability"].isna().all()
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    rows=st.integers(2, 30),
+    seed=st.integers(0, 10_000),
+    gaps=st.sampled_from([0.0, 0.3, 0.95]),
+    size=st.sampled_from([1e-6, 1.0, 1e12]),
+    kind=st.sampled_from(["purchase", "contract"]),
+)
+def test_no_table_of_any_size_gives_a_number_that_is_none(
+    rows: int, seed: int, gaps: float, size: float, kind: str
+) -> None:
+    draw = np.random.default_rng(seed)
+    columns = kind_of(kind).columns
+    values = draw.exponential(size, (rows, len(columns))) * (draw.random(len(columns)) < 0.7)
+    values[draw.random(values.shape) < gaps] = np.nan
+    table = pd.DataFrame(values, columns=list(columns))
+    table.insert(0, "churned", (draw.random(rows) < 0.5).astype(int))
+    table.loc[:1, "churned"] = [0, 1]
+    table.insert(0, "customer_id", [f"c{number % 9}" for number in range(rows)])
+    days = pd.date_range("2024-01-01", periods=4, freq="30D")
+    table.insert(0, "as_of", days[np.sort(draw.integers(0, 4, rows))])
+    choice = choose(table, horizon_days=30, seed=0)
+    assert choice.chosen in candidates_for(table)
+    for fitted in fit_all(table, seed=0).values():
+        odds = fitted.log_odds(table) + fitted.levels.expected(date(2024, 7, 1))
+        assert np.isfinite(odds).all()
