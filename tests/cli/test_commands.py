@@ -15,6 +15,8 @@ from crm_analytics.cli.commands import app
 from crm_analytics.settings import Settings
 from crm_analytics.warehouse import Sandbox, Warehouse
 from crm_analytics.warehouse.publish import live_run
+from tests import build
+from tests.actions.test_call_list import night
 
 
 @pytest.fixture
@@ -40,6 +42,7 @@ def test_help_names_every_command() -> None:
         "clv",
         "churn",
         "offers",
+        "actions",
         "train",
         "nightly",
         "scores",
@@ -312,3 +315,20 @@ def test_lifetime_value_fits_a_terminal_and_json_has_the_rest(
     shown = capsys.readouterr().out
     assert "probability_alive" in shown
     assert "status_reason" not in shown
+
+
+def test_the_list_of_calls_is_read_from_the_last_night_with_the_settings(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["actions", "--as-of", "2024-07-01"]) == cli.FAILED
+    assert "There is no churn probability of 2024-07-01" in capsys.readouterr().err
+    (here / "crm.toml").write_text("[actions]\ncapacity = 1\nsave_rate = 0.2\ncontact_cost = 5\n")
+    with Warehouse.open(here / "crm.duckdb", reporting_currency="EUR") as wh:
+        lines = build.order_lines_of({"rich": ["2024-06-01"], "poor": ["2024-06-01"]})
+        build.add(wh, "order_lines", lines)
+        night(wh, date(2024, 7, 1), {"rich": {"p": 0.5, "value": 400.0}, "poor": {"p": 0.9, "value": 100.0}})
+    assert cli.main(["actions", "--as-of", "2024-07-01", "--json"]) == cli.OK
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row["customer_id"], row["expected_saved_margin"]) == ("default:rich", 35.0)
+    assert cli.main(["actions", "--as-of", "2024-07-01"]) == cli.OK
+    assert "silent 64 days" in capsys.readouterr().out
