@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check notebooks docs bench fuzz clean
+.PHONY: demo test check notebooks docs bench fuzz torture clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed  ## the main job on the sample company; ends with a table and a report
@@ -28,6 +28,12 @@ bench: .venv/installed-dev  ## seconds, memory and growth of every step; writes 
 
 fuzz: .venv/installed-dev  ## damaged export files through the reader; MINUTES=10
 	$(BIN)/python -m tests.torture.fuzz_reader --minutes $(or $(MINUTES),10)
+
+torture: .venv/installed-dev  ## every disk call fails in every mode, kill -9 at random moments; some ten minutes
+	rm -rf out/torture && mkdir -p out/torture/records out/torture/sync
+	$(BIN)/python -m tests.torture.warehouse_faults --folder out/torture/warehouse
+	$(BIN)/python -m tests.torture.record_faults out/torture/records
+	$(BIN)/python -m tests.torture.sync_kills out/torture/sync 60 7
 
 clean:
 	rm -rf .venv out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

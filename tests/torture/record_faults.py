@@ -4,7 +4,7 @@ Each trial is a forked child (`tests.torture.disk_faults`) that opens a copy of 
 four changes and acknowledges each; the store is then opened without faults: it must hold every acknowledged
 change, at most one more, and verify as whole.
 
-    LD_PRELOAD=disk_faults.so python -m tests.torture.record_faults FOLDER [STEP]
+    python -m tests.torture.record_faults FOLDER
 """
 
 from __future__ import annotations
@@ -104,4 +104,8 @@ def _judged(path: Path, acknowledged: set[str]) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(sweep(Path(sys.argv[1]), int(sys.argv[2]))))
+    given = Path(sys.argv[1])
+    if "LD_PRELOAD" in os.environ:
+        sys.stdout.write(json.dumps(sweep(given, int(sys.argv[2]))))
+    else:
+        sys.stdout.write(json.dumps(run_sweep(given, step=1), indent=1) + "\n")
