@@ -1,0 +1,178 @@
+"""Merges, separations and undoing: facts that no loading and no linking touches."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from itertools import combinations
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import crm_analytics as crm
+from crm_analytics.entities.identity_log import Decision, decisions, groups, members, regroup
+from crm_analytics.errors import UsageError
+from crm_analytics.warehouse import Warehouse
+from tests import build
+
+AS_OF = date(2024, 7, 1)
+
+
+def company(*ids: str, **more: Any) -> Warehouse:
+    rows = [{"source_id": one, "name": one, "created_at": "2024-01-01"} for one in ids]
+    return build.warehouse(customers=rows, **more)
+
+
+def keys(*ids: str) -> tuple[str, ...]:
+    return tuple(f"default:{one}" for one in ids)
+
+
+def test_a_merge_makes_one_customer_under_the_smallest_key() -> None:
+    with company("B", "A", "C") as wh:
+        crm.merge(wh, "default:B", "default:A")
+        assert members(wh, "default:B") == keys("A", "B")
+        found = wh.rows("select customer_id from facts.customers_before($d) order by 1", d=AS_OF)
+    assert [row[0] for row in found] == list(keys("A", "C"))
+
+
+def test_orders_of_both_records_are_those_of_the_one_customer() -> None:
+    lines = [
+        {"order_source_id": "1", "customer_source_id": "A", "occurred_at": "2024-02-01"},
+        {"order_source_id": "2", "customer_source_id": "B", "occurred_at": "2024-03-01"},
+    ]
+    with company("A", "B", order_lines=lines) as wh:
+        merge_id = crm.merge(wh, "default:A", "default:B")
+        sql = "select customer_id, count(*) from facts.orders_before($d) group by 1 order by 1"
+        together = wh.rows(sql, d=AS_OF)
+        crm.undo(wh, merge_id)
+        apart = wh.rows(sql, d=AS_OF)
+    assert together == [("default:A", 2)]
+    assert apart == [("default:A", 1), ("default:B", 1)]
+
+
+def test_what_was_known_before_the_merge_does_not_know_of_it() -> None:
+    before, after = datetime(2031, 1, 1, tzinfo=UTC), datetime(2032, 1, 2, tzinfo=UTC)
+    with company("A", "B") as wh:
+        crm.merge(wh, "default:A", "default:B", decided_at=datetime(2032, 1, 1, tzinfo=UTC))
+        sql = "select count(*) from facts.customers_before($d, _known_at := $at)"
+        assert (wh.value(sql, d=AS_OF, at=before), wh.value(sql, d=AS_OF, at=after)) == (2, 1)
+
+
+def test_a_customer_that_only_orders_name_can_be_merged() -> None:
+    lines = [{"order_source_id": "1", "customer_source_id": "X", "occurred_at": "2024-02-01"}]
+    with company("A", order_lines=lines) as wh:
+        crm.merge(wh, "default:X", "default:A")
+        assert wh.value("select customer_id from facts.orders_before($d)", d=AS_OF) == "default:A"
+
+
+def test_fields_that_belong_together_come_from_one_record() -> None:
+    old = {"source_id": "A", "street": "Elm 1", "city": "Ulm", "postcode": "89073", "country": "DE"}
+    new = {"source_id": "B", "city": "Graz", "email": "b@example.com"}
+    rows = [old | {"created_at": "2024-01-01"}, new | {"created_at": "2024-02-01"}]
+    with build.warehouse(customers=rows) as wh:
+        crm.merge(wh, "default:A", "default:B")
+        [found] = wh.arrow("select * from entities.customer_profiles_at($d)", d=AS_OF).to_pylist()
+    assert (found["street"], found["city"], found["postcode"]) == ("Elm 1", "Ulm", "89073")
+    assert (found["address_from"], found["email_from"]) == keys("A", "B")
+    assert (found["record_count"], found["source_id"]) == (2, "A")
+
+
+def test_opting_out_by_one_record_is_the_last_word_of_the_customer() -> None:
+    said = {"channel": "email", "purpose": "marketing"}
+    consents = [
+        said | {"customer_source_id": "A", "occurred_at": "2024-01-01", "is_granted": True},
+        said | {"customer_source_id": "B", "occurred_at": "2024-02-01", "is_granted": False},
+    ]
+    with company("A", "B", consents=consents) as wh:
+        crm.merge(wh, "default:A", "default:B")
+        assert wh.rows("select customer_id, has_opted_out from facts.customers_before($d)", d=AS_OF) == [
+            ("default:A", True)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "told"),
+    [
+        ("default:A", "default:Z", "no customer of this warehouse"),
+        ("default:A", "default:A", "named twice"),
+        ("A", "default:B", "system:id"),
+    ],
+)
+def test_what_cannot_be_merged_says_why(a: str, b: str, told: str) -> None:
+    with company("A", "B") as wh, pytest.raises(UsageError, match=told):
+        crm.merge(wh, a, b)
+
+
+def test_decisions_that_contradict_are_refused_and_name_the_other() -> None:
+    with company("A", "B", "C") as wh:
+        crm.merge(wh, "default:A", "default:B")
+        crm.separate(wh, "default:A", "default:C")
+        with pytest.raises(UsageError, match="change 2 says that default:A and default:C"):
+            crm.merge(wh, "default:B", "default:C")
+        with pytest.raises(UsageError, match="3 is no merge"):
+            crm.undo(wh, 3)
+        assert members(wh, "default:B") == keys("A", "B")
+
+
+def test_the_later_word_on_one_pair_holds() -> None:
+    with company("A", "B") as wh:
+        crm.merge(wh, "default:A", "default:B")
+        crm.separate(wh, "default:B", "default:A")
+        assert members(wh, "default:A") == keys("A")
+
+
+def test_a_group_is_cut_at_its_weakest_link_where_two_contradict() -> None:
+    pairs = [("a", "b", "link"), ("c", "d", "link"), ("b", "c", "link"), ("a", "d", "apart")]
+    assert [sorted(group) for group in groups([], pairs)] == [["a", "b"], ["c", "d"]]
+
+
+RECORDS = "abcdef"
+PAIRS = st.sampled_from(list(combinations(RECORDS, 2)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    decided=st.lists(st.tuples(st.sampled_from(["merge", "separate"]), PAIRS), max_size=6),
+    linked=st.lists(st.tuples(PAIRS, st.sampled_from(["link", "apart"])), max_size=10),
+)
+def test_no_link_ever_outvotes_a_person(
+    decided: list[tuple[str, tuple[str, str]]], linked: list[tuple[tuple[str, str], str]]
+) -> None:
+    """Whatever the linkage says: merged stays merged, and separated records never meet."""
+    last = {pair: kind for kind, pair in decided}
+    merged = groups([Decision(0, "merge", *pair) for pair, kind in last.items() if kind == "merge"], [])
+    of = {key: number for number, group in enumerate(merged) for key in group}
+    separated = [pair for pair, kind in last.items() if kind == "separate"]
+    if any(a in of and of.get(a) == of.get(b) for a, b in separated):
+        return  # `merge` and `separate` refuse to write this down
+    standing = [Decision(number, kind, *pair) for number, (kind, pair) in enumerate(decided)]
+    found = groups(standing, [(a, b, decision) for (a, b), decision in linked])
+    place = {key: number for number, group in enumerate(found) for key in group}
+    for a, b in last:
+        if last[a, b] == "merge":
+            assert place[a] == place[b]
+        else:
+            assert place.get(a, a) != place.get(b, b)
+
+
+def test_loading_and_linking_again_loses_no_decision() -> None:
+    same = {"first_name": "Ada", "last_name": "Byron", "email": "ada@example.com", "created_at": "2024-01-01"}
+    other = {"first_name": "Bo", "last_name": "Quist", "created_at": "2024-01-01"}
+    with build.warehouse(customers=[same | {"source_id": "A"}, same | {"source_id": "B"}]) as wh:
+        build.add(wh, "customers", [other | {"source_id": "C"}])
+        assert crm.identity.link(wh).linked_pairs == 1
+        assert members(wh, "default:A") == keys("A", "B")
+        crm.separate(wh, "default:A", "default:B", reason="twins")
+        crm.merge(wh, "default:A", "default:C")
+        build.add(wh, "customers", [same | {"source_id": "D"}])
+        assert crm.identity.link(wh).is_new
+        assert not crm.identity.link(wh).is_new
+        assert members(wh, "default:C") == keys("A", "C", "D")
+        assert members(wh, "default:B") == keys("B")
+        assert [one.kind for one in decisions(wh)] == ["separate", "merge"]
+        assert regroup(wh, 1) == 0
+        history = wh.rows(
+            "select customer_id from entities.identity where source_id = 'B' order by change_number"
+        )
+    assert [row[0] for row in history] == list(keys("A", "B"))
