@@ -79,7 +79,7 @@ def wh() -> Iterator[Warehouse]:
             {
                 "source_id": "T4",
                 "customer_source_id": "ben",
-                "kind": "question",
+                "kind": "problem",
                 "created_at": "2024-06-20",
                 "resolved_at": "2024-06-20",
             },
@@ -209,7 +209,7 @@ def wh() -> Iterator[Warehouse]:
 
 def rows_of(wh: Warehouse, theme: str) -> dict[str, dict[str, Any]]:
     file = theme_file(theme)
-    given = {"as_of": AS_OF, "horizon_days": 90}
+    given = {"as_of": AS_OF, "horizon_days": 90, "known_at": None}
     frame = wh.frame(file, **{name: given[name] for name in file.parameters})
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return {row.pop("customer_id").partition(":")[2]: row for row in records}
@@ -269,7 +269,8 @@ def test_tickets_know_what_was_slow_and_what_was_still_open(wh: Warehouse) -> No
         ticket_count_180=2, complaint_count_365=2, slow_complaint_count_365=1, slowest_complaint_days=14,
         slowest_complaint_180=14, days_since_complaint=30, open_ticket_count=1, slowest_response_hours=6.0,
     )  # fmt: skip
-    expect(found["ben"], complaint_count_365=0, open_ticket_count=0)
+    expect(found["ben"], problem_count_365=1, complaint_count_365=0, open_ticket_count=0)
+    assert found["anna"]["problem_count_365"] == 0
     assert found["ben"]["slowest_complaint_days"] is None
 
 
@@ -293,7 +294,7 @@ def test_campaigns_leave_out_the_held_out_and_answers_not_yet_given(wh: Warehous
 def test_satisfaction_brings_all_scales_to_one(wh: Warehouse) -> None:
     expect(
         rows_of(wh, "satisfaction")["anna"],
-        feedback_count_365=2, mean_score_rate_365=0.25, lowest_score_rate_365=0.0, last_score_rate=0.5,
+        feedback_count_365=2, poor_score_count_365=1, mean_score_rate_365=0.25, lowest_score_rate_365=0.0, last_score_rate=0.5,
         days_since_feedback=20,
     )  # fmt: skip
 

@@ -5,6 +5,7 @@
 -- columns:
 --   customer_id             canonical customer
 --   feedback_count_365      scored answers in the last 365 days
+--   poor_score_count_365    of these, in the lower two fifths of their scale
 --   mean_score_rate_365     mean score of these, 0 = worst, 1 = best
 --   lowest_score_rate_365   lowest of these
 --   last_score_rate         score of the last answer
@@ -30,6 +31,7 @@ by_customer as (
     select
         customer_id,
         sum(case when age_days <= 365 then 1 else 0 end) as answer_count,
+        sum(case when age_days <= 365 and score_rate <= 0.4 then 1 else 0 end) as poor_count,
         sum(case when age_days <= 365 then score_rate end) as score_sum,
         min(case when age_days <= 365 then score_rate end) as lowest,
         min(age_days) as days_since_feedback
@@ -40,6 +42,7 @@ by_customer as (
 select
     by_customer.customer_id as customer_id,
     cast(answer_count as bigint) as feedback_count_365,
+    cast(poor_count as bigint) as poor_score_count_365,
     case
         when answer_count > 0 then cast(score_sum as double) / cast(answer_count as double)
     end as mean_score_rate_365,

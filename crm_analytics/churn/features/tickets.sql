@@ -5,6 +5,7 @@
 -- columns:
 --   customer_id                canonical customer
 --   ticket_count_180           tickets opened in the last 180 days
+--   problem_count_365          problems opened in the last 365 days: something did not work
 --   complaint_count_365        complaints opened in the last 365 days
 --   slow_complaint_count_365   of these, not resolved within ten days
 --   slowest_complaint_days     longest time of these to resolution, or to as_of while open; NULL = no complaint
@@ -16,6 +17,7 @@ with tickets as (
     select
         customer_id,
         date_diff('day', opened_on, cast($as_of as date)) as age_days,
+        kind = 'problem' as is_problem,
         kind = 'complaint' as is_complaint,
         -- more than ten days is slow, whether it was resolved then or is open still
         days_to_resolve > 10 as is_slow,
@@ -29,6 +31,7 @@ with tickets as (
 select
     customer_id as customer_id,
     cast(sum(case when age_days <= 180 then 1 else 0 end) as bigint) as ticket_count_180,
+    cast(sum(case when is_problem and age_days <= 365 then 1 else 0 end) as bigint) as problem_count_365,
     cast(sum(case when is_complaint and age_days <= 365 then 1 else 0 end) as bigint) as complaint_count_365,
     cast(
         sum(case when is_complaint and is_slow and age_days <= 365 then 1 else 0 end) as bigint
