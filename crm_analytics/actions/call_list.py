@@ -191,7 +191,7 @@ def decisions(
         expected_saved_margin=saved,
         save_rate=rate,
         horizon_days=horizon_days,
-        reason=_reasons(found),
+        reason=_reasons(found, is_alert),
         decision=decision,
     )[[*COLUMNS, "risk_rise", "decision"]]
 
@@ -255,17 +255,15 @@ def _value_at_stake(found: pd.DataFrame) -> tuple[Floats, str]:
     return worth / np.clip(np.where(np.isnan(alive), 1.0, alive), _LEAST_ALIVE, 1.0), kind
 
 
-def _reasons(found: pd.DataFrame) -> list[str]:
+def _reasons(found: pd.DataFrame, is_alert: NDArray[np.bool_]) -> list[str]:
     """Word why a customer is called: reasons for staying are no reason, so the risk itself is given then."""
-    return [
-        "; ".join(text for text in (first, second) if isinstance(text, str))
-        if isinstance(code, str)
-        else f"risk of {probability:.0%}, nothing particular raises it"
-        for code, first, second, probability in zip(
-            found["reason_code"],
-            found["reason_1"],
-            found["reason_2"],
-            found["churn_probability"],
-            strict=True,
-        )
-    ]
+    worded = []
+    for row, alert in zip(found.itertuples(), is_alert, strict=True):
+        if isinstance(row.reason_code, str):
+            said = [text for text in (row.reason_1, row.reason_2) if isinstance(text, str)]
+            worded.append("; ".join(said))
+        elif alert:
+            worded.append(f"risk rose from {row.earlier_probability:.0%} to {row.churn_probability:.0%}")
+        else:
+            worded.append(f"risk of {row.churn_probability:.0%}, nothing particular raises it")
+    return worded

@@ -183,6 +183,12 @@ def test_reasons_for_staying_are_no_reason_to_call() -> None:
         found = actions.call_list(wh, as_of=AS_OF, **HOW)
     assert found["reason"].tolist() == ["risk of 40%, nothing particular raises it"]
     assert found["reason_code"].isna().all()
+    with company(
+        people | {f"c{n}": {"p": 0.2, "value": 1.0} for n in range(3)},
+        earlier={"a": 0.1, "c0": 0.2, "c1": 0.2, "c2": 0.2},
+    ) as wh:
+        risen = actions.call_list(wh, as_of=AS_OF, **HOW)
+    assert risen["reason"].tolist() == ["risk rose from 10% to 40%"]
 
 
 @pytest.mark.parametrize(
