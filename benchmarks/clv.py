@@ -51,7 +51,6 @@ TRUTHS: dict[str, dict[str, float]] = {
     "bg_nbd": TRUTH,
     "mbg_nbd": TRUTH,
     "pareto_nbd": {"r": 0.55, "alpha": 42.0, "s": 0.6, "beta": 80.0},
-    "nbd": {"r": 0.55, "alpha": 42.0},
 }
 SPEND = {"p": 6.25, "q": 3.74, "v": 15.44}
 SHARD = 1_000_000

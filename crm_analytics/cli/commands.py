@@ -129,10 +129,30 @@ def rfm(
 
 @app.command()
 def clv(
-    as_of: AsOf = None, settings_file: SettingsFile = None, as_json: Json = False, limit: Limit = 20
+    as_of: AsOf = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+    limit: Limit = 20,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="show how the models predicted past windows, and which one wins")
+    ] = False,
 ) -> None:
     """Lifetime value: what each customer is worth over the horizon."""
     import crm_analytics as crm
+
+    if compare:
+        judged: list[str] = []
+
+        def judge(wh: Warehouse, settings: Settings, day: date) -> pd.DataFrame:
+            found = crm.clv.compare(wh, as_of=day)
+            judged.extend([found.reason, *found.notes])
+            return found.models.rename_axis("model").reset_index()
+
+        table = _analyse(settings_file, as_of, judge)
+        out.print_frame("Models of lifetime value", table, as_json=as_json, limit=limit)
+        if not as_json:
+            out.print_lines(*judged)
+        return
 
     def value(wh: Warehouse, settings: Settings, day: date) -> pd.DataFrame:
         return crm.clv.lifetime_value(wh, as_of=day, **asdict(settings.value))

@@ -1,6 +1,6 @@
 """Which purchase and which spend model score a cohort, and whom must the reader be told about?
 
-Odd customers are left out of the fits, and where a cohort cannot identify a model a stated, cautious stand-in
+Odd customers count less in the fits, and where a cohort cannot identify a model a stated, cautious stand-in
 takes its place.  Input is a summary (days, reporting currency) without impossible rows.
 """
 
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.nbd import NBDModel
-from crm_analytics.clv.models.patterns import number_column
+from crm_analytics.clv.models.patterns import HISTORY, Histories, number_column
 from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.clv.odd_customers import (
     Typical,
+    counted_share,
+    influence,
     odd_age,
     odd_frequency,
-    odd_influence,
     odd_spend,
     typical_spend,
 )
@@ -29,8 +30,29 @@ from crm_analytics.errors import DegenerateCohortError
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Indices = NDArray[np.intp]
 
 LEAST_REPEATERS = 10
+
+
+# Cook's distance above which a history, and above how many times the mean, is judged by a fit without it.
+_FAR, _FAR_SHARE = 0.05, 25.0
+_ROUNDS = 2
+_LEAST_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """A purchase model of a cohort, and what its readers must be told (empty = nothing).
+
+    ``fallback`` is the reason why a cautious mean stands in for a fitted model; ``remark`` says what a fitted
+    model's verdict found; ``counted`` is how much of each row of the summary counts in the fit, 0 to 1.
+    """
+
+    model: PurchaseModel
+    counted: Floats
+    fallback: str = ""
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,8 +60,8 @@ class Models:
     """The models that score a cohort, and what their readers must be told (empty = nothing).
 
     ``purchase_fallback`` and ``spend_fallback`` are reasons why a cautious mean stands in for a fitted model;
-    ``remark`` says what a fitted model's verdict found; ``odd_customers`` are those not used to fit, and
-    ``typical_spend`` is what spend is odd against.
+    ``remark`` says what a fitted model's verdict found; ``odd_customers`` are those that count less than
+    others in the fit, or not at all, and ``typical_spend`` is what spend is odd against.
     """
 
     purchases: PurchaseModel
@@ -51,66 +73,105 @@ class Models:
     typical_spend: Typical | None = None
 
 
-def fit_models(summary: pd.DataFrame, *, model: str = "bg_nbd") -> Models:
-    """Fit a purchase and a spend model to a summary without impossible rows, leaving odd customers out.
+def fit_models(summary: pd.DataFrame, *, model: str = "bg_nbd", robust: bool = True) -> Models:
+    """Fit a purchase and a spend model to a summary without impossible rows.
 
     With fewer than 10 repeat customers, or where no optimum is found, a stated stand-in is used: for
     purchases a Gamma-Poisson with r = 0.5 and the mean rate of the cohort (half a purchase added), nobody
     leaving; for spend a Gamma-Gamma with p = 2, q = 3 and the mean spend per purchase day of the cohort.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As returned by `crm_analytics.clv.summary`.
+    model : str
+        Key of `crm_analytics.clv.models.MODELS`, default "bg_nbd".
+    robust : bool
+        True (default): odd customers (odd_customers.py) count less, so that none moves the others' values by
+        1 %. False: the maximum of the plain likelihood, as in the literature, every customer in full.
 
     Raises
     ------
     DegenerateCohortError
         All customers were first seen on the last day of observation.
     """
-    too_old = odd_age(summary)
-    suspicious = too_old | odd_frequency(summary)
+    purchases = fit_purchases(summary, model=model, robust=robust)
+    spend, spend_fallback = _fit_spend(summary, robust, purchases.counted > 0)
+    return Models(
+        purchases.model, spend, purchases.fallback, spend_fallback, purchases.remark,
+        frozenset(summary["customer_id"][purchases.counted < 1.0]),
+        typical_spend(summary) if robust else None,
+    )  # fmt: skip
+
+
+def fit_purchases(summary: pd.DataFrame, *, model: str = "bg_nbd", robust: bool = True) -> Purchases:
+    """Fit a purchase model as `fit_models` does, without spend."""
+    nobody = np.zeros(len(summary), dtype=bool)
+    too_old = odd_age(summary) if robust else nobody
+    suspicious = too_old | (odd_frequency(summary) if robust else nobody)
     frequency, age = number_column(summary, "frequency"), number_column(summary, "T")
     if not age[~suspicious].max() > 0:
         raise DegenerateCohortError(
             f"All {len(summary)} customers were first seen on the last day before as_of (T = 0): no time has "
             "passed in which anybody could buy again. Use a later as_of, or load earlier orders."
         )
+    counted = np.where(suspicious, 0.0, 1.0)
     repeaters = int((frequency[~suspicious] > 0).sum())
-    few = f"only {repeaters} customers bought on a second day (a model needs {LEAST_REPEATERS})"
-    purchase_fallback = few if repeaters < LEAST_REPEATERS else ""
-    remark, odd = "", suspicious
-    if not purchase_fallback:
-        purchases, odd = _fit_without_odd(MODELS[model], summary, suspicious, too_old)
-        verdict = "; ".join(purchases.verdict_.reasons)
-        if purchases.verdict_.status == "failed":
-            purchase_fallback = f"the purchase model found no optimum: {verdict}"
-        elif purchases.verdict_.status == "boundary":
+    fallback, remark = "", ""
+    if repeaters < LEAST_REPEATERS:
+        fallback = f"only {repeaters} customers bought on a second day (a model needs {LEAST_REPEATERS})"
+    else:
+        fitted = MODELS[model]().fit(summary[~suspicious] if suspicious.any() else summary)
+        if robust and fitted.verdict_.status == "ok":
+            fitted, counted = _bounded(fitted, summary, counted, too_old)
+        verdict = "; ".join(fitted.verdict_.reasons)
+        if fitted.verdict_.status == "failed":
+            fallback = f"the purchase model found no optimum: {verdict}"
+        elif fitted.verdict_.status == "boundary":
             remark = f"the purchase model lies at its edge: {verdict}"
-    if purchase_fallback:
-        purchases = _mean_rate(frequency[~odd], age[~odd])
-    spend, spend_fallback = _fit_spend(summary, odd)
-    odd_customers = frozenset(summary["customer_id"][odd])
-    return Models(
-        purchases, spend, purchase_fallback, spend_fallback, remark, odd_customers, typical_spend(summary)
-    )
+    if fallback:
+        fitted = _mean_rate(frequency[counted > 0], age[counted > 0])
+    return Purchases(fitted, counted, fallback, remark)
 
 
-def _fit_without_odd(
-    kind: type[PurchaseModel], summary: pd.DataFrame, suspicious: Flags, too_old: Flags
-) -> tuple[PurchaseModel, Flags]:
-    """Fit without suspicious customers, then judge everybody by their influence on that fit, and fit again.
+def _bounded(
+    model: PurchaseModel, summary: pd.DataFrame, counted: Floats, too_old: Flags
+) -> tuple[PurchaseModel, Floats]:
+    """Let everybody count for what `counted_share` allows.
 
-    So a suspicious customer that would move nothing (one heavy buyer among a million) is let in, and one
-    that looked usual but outweighs the others is left out.
+    Who may outweigh the others is first left out altogether, so that the fit that judges is not its own work.
+    A suspicious customer that would move nothing (one heavy buyer among a million) is let in, else it stays
+    out; one that looked usual but outweighs the others is held back.
     """
-    model = kind().fit(summary[~suspicious])
-    if model.verdict_.status != "ok":
-        return model, suspicious
-    odd = too_old | odd_influence(model, summary)
-    repeats = number_column(summary, "frequency") > 0
-    if np.array_equal(odd, suspicious) or (repeats & ~odd).sum() < LEAST_REPEATERS:
-        return model, suspicious
-    return kind().fit(summary[~odd]), odd
+    suspicious = counted == 0
+    known, row = model._histories(summary).distinct(HISTORY)
+    judge, inside = model, counted > 0
+    share, far = _judged(judge, known, row, inside)
+    for _ in range(_ROUNDS):
+        trusted = ~(too_old | far | (share < 1.0))
+        if np.array_equal(trusted, inside):
+            break
+        inside = trusted
+        judge = type(model)().fit(summary[inside])
+        if judge.verdict_.status != "ok":
+            return model, counted
+        share, far = _judged(judge, known, row, inside)
+    share = np.where(too_old | (suspicious & (share < 1.0)) | (share < _LEAST_SHARE), 0.0, share)
+    if np.array_equal(share, counted):
+        return model, counted
+    fitted = type(model)().fit(summary, weights=share)
+    return (fitted, share) if fitted.verdict_.status == "ok" else (model, counted)
 
 
-def _fit_spend(summary: pd.DataFrame, odd: Flags) -> tuple[GammaGammaModel, str]:
-    usual = summary[~(odd | odd_spend(summary))]
+def _judged(model: PurchaseModel, known: Histories, row: Indices, inside: Flags) -> tuple[Floats, Flags]:
+    """Return how much of every customer may count, and who is far enough to be left out while judging."""
+    customers = np.bincount(row, inside, len(known)).astype(np.float64)
+    far = max(_FAR, _FAR_SHARE * len(model.params_) / float(customers.sum()))
+    return counted_share(model, known, customers)[row], (influence(model, known) > far)[row]
+
+
+def _fit_spend(summary: pd.DataFrame, robust: bool, counted: Flags) -> tuple[GammaGammaModel, str]:
+    usual = summary[counted & ~odd_spend(summary)] if robust else summary
     spend = number_column(usual, "monetary_value")
     repeaters = int(((number_column(usual, "frequency") > 0) & (spend > 0)).sum())
     if repeaters >= LEAST_REPEATERS:

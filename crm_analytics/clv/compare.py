@@ -31,7 +31,7 @@ from crm_analytics.warehouse import Warehouse
 Floats = NDArray[np.float64]
 
 MOST_CUSTOMERS = 20_000
-MOST_ORIGINS = 3
+MOST_ORIGINS = 2
 # An Erlang-1 gap is exponential: nothing to predict that the plain model does not.
 SAME = "k = 1, the same as the model without k"
 MAE_NOTE = (
@@ -105,7 +105,7 @@ def compare(
     models : sequence of str, optional
         Keys of `crm_analytics.clv.models.MODELS`; default: all of them.
     max_origins : int
-        At most so many windows, the latest, default 3; they do not overlap, and before each lies at least
+        At most so many windows, the latest, default 2; they do not overlap, and before each lies at least
         one horizon of history.
     max_customers : int
         Above so many, every k-th customer by customer_id is taken, default 20,000.
@@ -134,9 +134,26 @@ def compare(
             f"horizon_days={horizon_days} must be at least 1, max_origins={max_origins} at least 0, "
             f"max_customers={max_customers} at least 100."
         )
-    everybody = summarise(wh, as_of=as_of)
+    return compare_summary(
+        wh, summarise(wh, as_of=as_of), as_of=as_of, horizon_days=horizon_days, models=names,
+        max_origins=max_origins, max_customers=max_customers,
+    )  # fmt: skip
+
+
+def compare_summary(
+    wh: Warehouse,
+    everybody: pd.DataFrame,
+    *,
+    as_of: date,
+    horizon_days: int = 90,
+    models: Sequence[str] = tuple(MODELS),
+    max_origins: int = MOST_ORIGINS,
+    max_customers: int = MOST_CUSTOMERS,
+) -> Comparison:
+    """Do what `compare` does, given the summary at as_of."""
     if everybody.empty:
         raise NotEnoughData(f"Nobody bought before {as_of}; choose a later as_of.")
+    names = list(models)
     step = -(-len(everybody) // max_customers)
     chosen = everybody.iloc[::step]
     fits = _fits(chosen, names)

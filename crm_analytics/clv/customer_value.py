@@ -49,6 +49,7 @@ def score_summary(
     model: str = DEFAULT_MODEL,
     models: Models | None = None,
     level: float = 0.9,
+    robust: bool = True,
 ) -> pd.DataFrame:
     """Fit the models to a summary and score each of its customers.
 
@@ -72,6 +73,9 @@ def score_summary(
         Models fitted before (`fit_models`); default: fitted to this summary.
     level : float
         Probability inside the limits, default 0.9.
+    robust : bool
+        True (default): odd customers count less in the fit (`fit_models`). False: the plain likelihood, which
+        gives the figures of the literature and lets one odd customer move all others.
 
     Returns
     -------
@@ -108,7 +112,7 @@ def score_summary(
     scored: dict[str, Floats] = {}
     status, named = pd.Series("excluded", index=summary.index, dtype="str"), model
     if len(known):
-        used = models or fit_models(known, model=model)
+        used = models or fit_models(known, model=model, robust=robust)
         scored = _past(known) | _numbers(known, used, float(horizon_days), float(annual_discount_rate), level)
         scored |= _values(known, scored, margin_rate)
         if used.purchase_fallback:

@@ -23,7 +23,8 @@ from scipy.special import gammainc, ndtri
 from crm_analytics.clv.cohort_models import Models
 from crm_analytics.clv.customer_value import margins, serving_costs, spend_per_purchase
 from crm_analytics.clv.future_counts import FutureCounts
-from crm_analytics.clv.models.patterns import HISTORY, number_column
+from crm_analytics.clv.models.patterns import HISTORY, Histories, number_column
+from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.clv.parameter_points import parameter_points
 from crm_analytics.clv.pattern_scores import discounts
 
@@ -76,13 +77,11 @@ def group_totals(
     model, spend = used.purchases, used.spend
     distinct, row = model._histories(known).distinct(HISTORY)
     futures = FutureCounts(model, distinct, horizon_days=horizon_days, estimate_only=True)
-    first, second = (moment[futures.row] for moment in futures.tables(0, futures.rows).moments)
-    core = model.core(np.array(list(model.params_.values())), distinct)
-    alive = np.asarray(model.alive(core, distinct))
-    patterns = pd.DataFrame({name: getattr(distinct, name) for name in HISTORY})
-    at_estimate = model.expected_purchases(patterns, horizon_days=horizon_days).to_numpy()[row]
+    counts = _counts(model, distinct, futures)
+    at_estimate, expected, square = (
+        column[row] for column in (counts.at_estimate, counts.mean, counts.square)
+    )
     discount = discounts(model, futures, annual_discount_rate)[row]
-    expected, square = (alive * first)[row], (alive * second)[row]
     spread = square - expected**2
 
     each = spend_per_purchase(known, used)
@@ -109,10 +108,7 @@ def group_totals(
     def total(values: Floats) -> Floats:
         return np.asarray(np.bincount(group[order], values[order], groups), dtype=np.float64)
 
-    moved = [
-        [one.expected_purchases(patterns, horizon_days=horizon_days).to_numpy()[row] for one in pair]
-        for pair in parameter_points(model)
-    ]
+    moved = [[at_point[row] for at_point in pair] for pair in counts.at_points]
     dearer = [
         [np.where(each > 0, one.expected_spend(known).to_numpy(), 0.0) for one in pair]
         for pair in parameter_points(spend)
@@ -133,6 +129,52 @@ def group_totals(
         result[name] = mean
         result[f"{name}_low"], result[f"{name}_high"] = _limits(mean, total(variance), axes, level)
     return pd.DataFrame(result)
+
+
+def purchase_limits(
+    model: PurchaseModel, distinct: Histories, customers: Floats, futures: FutureCounts, *, level: float
+) -> tuple[float, float]:
+    """Return the limits of the purchases of all customers together, given how many have each history."""
+    counts = _counts(model, distinct, futures)
+    variance = np.array([(customers * (counts.square - counts.mean**2)).sum()])
+    axes = [
+        _Axis(
+            np.array([(customers * low).sum()]),
+            np.array([(customers * high).sum()]),
+            len(model.params_) ** 0.5,
+        )
+        for low, high in counts.at_points
+    ]
+    low, high = _limits(np.array([(customers * counts.at_estimate).sum()]), variance, axes, level)
+    return float(low[0]), float(high[0])
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Purchases of each history: expected at the estimate and at both points of every axis, two moments."""
+
+    at_estimate: Floats
+    at_points: list[tuple[Floats, Floats]]
+    mean: Floats
+    square: Floats
+
+
+def _counts(model: PurchaseModel, distinct: Histories, futures: FutureCounts) -> _Counts:
+    """Ask the estimate about every history, and the parameter points at the nodes of the distributions."""
+    days = futures.horizon_days
+    mean, square = (moment[futures.row] for moment in futures.tables(0, futures.rows).moments)
+    alive = model._alive(distinct)
+
+    def at(point: PurchaseModel) -> Floats:
+        at_nodes = point._purchases_of_the_living(futures.nodes, days)
+        return np.asarray(point._alive(distinct) * futures.between(at_nodes, 0, futures.rows)[futures.row])
+
+    return _Counts(
+        at_estimate=model._expected(distinct, days),
+        at_points=[(at(low), at(high)) for low, high in parameter_points(model)],
+        mean=alive * mean,
+        square=alive * square,
+    )
 
 
 def _limits(mean: Floats, variance: Floats, axes: list[_Axis], level: float) -> list[Floats]:

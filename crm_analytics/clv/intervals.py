@@ -49,7 +49,12 @@ class Limits:
 
 
 def future_limits(
-    futures: FutureCounts, spend_model: GammaGammaModel, known: Histories, *, alive: Floats, level: float
+    futures: FutureCounts,
+    spend_model: GammaGammaModel | None,
+    known: Histories,
+    *,
+    alive: Floats,
+    level: float,
 ) -> Limits:
     """Return limits for histories, best given as distinct ones.
 
@@ -57,8 +62,8 @@ def future_limits(
     ----------
     futures : FutureCounts
         Made for these histories.
-    spend_model : GammaGammaModel
-        Fitted.
+    spend_model : GammaGammaModel, optional
+        Fitted; without one the limits of spend are missing.
     known : Histories
         Of possible customers, shape (n,).
     alive : array of shape (n,)
@@ -66,20 +71,23 @@ def future_limits(
     level : float
         Probability inside the limits, for example 0.9.
     """
-    spend = _spend_at_nodes(futures, spend_model)
-    result = np.empty((4, len(known)))
+    spend = None if spend_model is None else _spend_at_nodes(futures, spend_model)
+    result = np.full((4, len(known)), np.nan)
     by_row = np.argsort(futures.row, kind="stable")
     for first in range(0, futures.rows, _CHUNK):
         last = min(first + _CHUNK, futures.rows)
         some = by_row[slice(*np.searchsorted(futures.row[by_row], [first, last]))]
-        counts, spent = futures.tables(first, last), futures.between(spend, first, last)
+        counts = futures.tables(first, last)
+        spent = None if spend is None else futures.between(spend, first, last)
         row, there = futures.row[some] - first, alive[some]
         for side, tail in enumerate(((1.0 - level) / 2.0, (1.0 + level) / 2.0)):
             gone = there <= 1.0 - tail
             if_alive = np.where(gone, 0.0, 1.0 - (1.0 - tail) / np.where(gone, 1.0, there))
             number = _purchases(counts, row, if_alive, known.take(some), futures.horizon_days)
             result[side, some] = np.where(gone, 0.0, number)
-            result[2 + side, some] = np.where(gone, 0.0, grid_quantile(_LOG_SPEND, spent, row, if_alive))
+            if spent is not None:
+                spending = grid_quantile(_LOG_SPEND, spent, row, if_alive)
+                result[2 + side, some] = np.where(gone, 0.0, spending)
     return Limits(*result)
 
 
@@ -89,11 +97,10 @@ def waiting_days(futures: FutureCounts, *, alive: Floats, quantiles: Sequence[fl
     NaN where the chance that it ever comes is smaller.
     """
     bought = np.zeros((len(futures.nodes), len(_LOG_DAYS)))
+    days = futures.unit_days * np.exp(_LOG_DAYS)
     for model in futures.possible:
         core = model.core(np.array(list(model.params_.values())), futures.nodes)
-        for place, log_days in enumerate(_LOG_DAYS):
-            days = np.full(len(futures.nodes), futures.unit_days * np.exp(log_days))
-            bought[:, place] += 1.0 - model.silence_if_alive(core, futures.nodes, days)
+        bought += model.bought_if_alive(core, futures.nodes, days)
     bought /= len(futures.possible)
     result = np.full((len(quantiles), len(alive)), np.nan)
     by_row = np.argsort(futures.row, kind="stable")

@@ -11,7 +11,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from crm_analytics.clv.compare import compare
+from crm_analytics.clv.compare import compare_summary
 from crm_analytics.clv.customer_summary import summary
 from crm_analytics.clv.customer_value import DEFAULT_MODEL, score_summary
 from crm_analytics.errors import NotEnoughData, UsageError
@@ -28,6 +28,7 @@ def lifetime_value(
     ticket_cost: float = 0.0,
     model: str | None = None,
     level: float = 0.9,
+    robust: bool = True,
 ) -> pd.DataFrame:
     """Return the expected value of every customer with a purchase before as_of, ordered by customer_id.
 
@@ -37,13 +38,13 @@ def lifetime_value(
         Where the orders are.
     as_of : date
         First day not seen, and the first day of the horizon.
-    horizon_days, annual_discount_rate, margin_rate, level
+    horizon_days, annual_discount_rate, margin_rate, level, robust
         As in `score_summary`.
     ticket_cost : float
         What answering one ticket costs, in the reporting currency, default 0; counted against margins, as
         are the costs of campaigns that the warehouse knows.
     model : str, optional
-        Key of `crm_analytics.clv.models.MODELS`; default: the winner of `compare` at as_of (which takes a few
+        Key of `crm_analytics.clv.models.MODELS`; default: the winner of `compare` at as_of (which takes some
         seconds; the night uses the choice that was saved, see `choose_model`), or "bg_nbd" where nothing can
         be compared.
 
@@ -69,8 +70,9 @@ def lifetime_value(
         horizon_days=horizon_days,
         annual_discount_rate=annual_discount_rate,
         margin_rate=margin_rate,
-        model=model or winner(wh, as_of=as_of),
+        model=model or winner(wh, known, as_of=as_of),
         level=level,
+        robust=robust,
     )
 
 
@@ -85,9 +87,9 @@ def costed_summary(wh: Warehouse, *, as_of: date, ticket_cost: float = 0.0) -> p
     return known.assign(serving_cost=total)
 
 
-def winner(wh: Warehouse, *, as_of: date) -> str:
+def winner(wh: Warehouse, known: pd.DataFrame, *, as_of: date) -> str:
     """Return the model that `compare` prefers at as_of; the default where nothing can be compared."""
     try:
-        return compare(wh, as_of=as_of).winner
+        return compare_summary(wh, known, as_of=as_of).winner
     except NotEnoughData:
         return DEFAULT_MODEL

@@ -42,16 +42,11 @@ def parameter_points(model: Model) -> list[tuple[Model, Model]]:
     >>> round(low.params_["p"], 3), round(high.params_["p"], 3)     # 6 exp(-/+ 0.1 sqrt(3))
     (5.046, 7.135)
     """
-    size = len(model.parameter_names)
-    values = np.array(list(model.params_.values()))
-    limits = np.zeros(len(values))
-    limits[:size] = [model.lower_limits.get(name, 0.0) for name in model.parameter_names]
-    points = []
+    theta, points = model.log_parameters(), []
     for axis, spread in zip(*_axes(model), strict=True):
         if spread > 0:
-            step = np.clip(np.sqrt(len(values)) * spread * axis, -BOX, BOX)
-            low, high = (_at(model, values, limits, sign * step, size) for sign in (-1.0, 1.0))
-            points.append((low, high))
+            step = np.clip(np.sqrt(len(theta)) * spread * axis, -BOX, BOX)
+            points.append((moved(model, theta - step), moved(model, theta + step)))
     return points
 
 
@@ -74,9 +69,8 @@ def _axes(model: MaximumLikelihoodModel) -> tuple[Floats, Floats]:
     return vectors.T, np.sqrt(np.where(variances > 1e-18, variances, 0.0))
 
 
-def _at(model: Model, values: Floats, limits: Floats, step: Floats, size: int) -> Model:
-    moved = values + step
-    moved[:size] = limits[:size] + (values - limits)[:size] * np.exp(step[:size])
+def moved(model: Model, theta: Floats) -> Model:
+    """Return a copy of the model with other log-parameters (as `log_parameters` gives them)."""
     other = copy.copy(model)
-    other.params_ = dict(zip(model.params_, moved.tolist(), strict=True))
+    other.params_ = dict(zip(model.params_, model._natural(theta).tolist(), strict=True))
     return other

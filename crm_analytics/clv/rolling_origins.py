@@ -1,6 +1,6 @@
 """What would each model have said on a past day, and what came?  One origin of a comparison.
 
-Predictions are those that `lifetime_value` would have made on that day (odd customers left out of the fit,
+Predictions are those that `lifetime_value` would have made on that day (odd customers held back,
 stated fall-backs), with the probability of every number of purchases and the limits.
 """
 
@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv.cohort_models import fit_models
+from crm_analytics.clv.cohort_models import fit_purchases
 from crm_analytics.clv.customer_summary import summary as summarise
 from crm_analytics.clv.future_counts import FutureCounts
-from crm_analytics.clv.group_totals import group_totals
+from crm_analytics.clv.group_totals import purchase_limits
 from crm_analytics.clv.intervals import future_limits
 from crm_analytics.clv.models.patterns import HISTORY, number_column
 from crm_analytics.errors import AnalysisError
@@ -110,27 +110,22 @@ def measure(known: pd.DataFrame, names: Sequence[str], *, as_of: date, horizon_d
 def _predict(origin: Origin, known: pd.DataFrame, name: str, horizon_days: int) -> None:
     """Add what one model says."""
     try:
-        used = fit_models(known, model=name)
+        used = fit_purchases(known, model=name)
     except AnalysisError:
         return
-    if used.purchase_fallback:
+    if used.fallback:
         return
-    model, actual = used.purchases, origin.actual
+    model, actual = used.model, origin.actual
     distinct, row = model._histories(known).distinct(HISTORY)
-    alive = np.asarray(model.alive(model.core(np.array(list(model.params_.values())), distinct), distinct))
+    alive, customers = model._alive(distinct), np.bincount(row).astype(np.float64)
     futures = FutureCounts(model, distinct, horizon_days=horizon_days)
-    limits = future_limits(futures, used.spend, distinct, alive=alive, level=LEVEL)
+    limits = future_limits(futures, None, distinct, alive=alive, level=LEVEL)
     counts, which, number = futures.tables(0, futures.rows), futures.row[row], actual.astype(np.intp)
     below = np.where(number > 0, counts.up_to(which, np.maximum(number - 1, 0)), 0.0)
     chance = alive[row] * (counts.up_to(which, number) - below) + (1.0 - alive[row]) * (number == 0)
-    total = group_totals(
-        known, used, np.zeros(len(known), dtype=np.intp), horizon_days=horizon_days, level=LEVEL
-    )
-    patterns = pd.DataFrame({column: getattr(distinct, column) for column in HISTORY})
-    expected = model.expected_purchases(patterns, horizon_days=horizon_days).to_numpy()
-    origin.predictions[name] = expected[row]
+    low, high = purchase_limits(model, distinct, customers, futures, level=LEVEL)
+    origin.predictions[name] = model._expected(distinct, float(horizon_days))[row]
     origin.log_scores[name] = np.log(np.maximum(chance, _LEAST_CHANCE))
     origin.inside[name] = (actual >= limits.purchases_low[row]) & (actual <= limits.purchases_high[row])
-    low, high = total["expected_purchases_low"].iloc[0], total["expected_purchases_high"].iloc[0]
     origin.total_inside[name] = bool(low <= actual.sum() <= high)
     origin.verdicts[name] = model.verdict_.status

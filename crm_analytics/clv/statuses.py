@@ -18,7 +18,7 @@ from crm_analytics.clv.odd_customers import odd_spend
 
 # The first that holds decides.
 REASONS = {
-    "odd": "a history far from all others' (purchase days, age or influence); not used to fit",
+    "odd": "a history far from all others' (purchase days, age or influence): it counts less in the fit",
     "worthless": "repeat purchases brought no positive net spend; future spend is taken as 0",
     "priceless": "repeat purchases have no price; the mean spend of all customers is used",
     "odd_spend": "spend per purchase far from others'; not used to fit spend",

@@ -94,7 +94,7 @@ def value_by(
     index = pd.Index(names, name=by if isinstance(by, str) else "group")
     if known.empty:
         return pd.DataFrame(columns=list(COLUMNS), index=index, dtype=float)
-    used = fit_models(known, model=model or winner(wh, as_of=as_of))
+    used = fit_models(known, model=model or winner(wh, known, as_of=as_of))
 
     def totals(some: Flags) -> pd.DataFrame:
         found = group_totals(

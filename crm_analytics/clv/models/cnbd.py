@@ -94,6 +94,8 @@ class BetaGeoErlangModel(PurchaseModel):
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     learned_settings: ClassVar[tuple[str, ...]] = ("k_",)
     living_columns: ClassVar[tuple[str, ...]] = ("frequency", "T", "recency")
+    # purchases of regular buyers come in waves
+    discount_nodes: ClassVar[tuple[int, int]] = (48, 96)
     start: ClassVar[Floats] = BetaGeoModel.start
     second_start: ClassVar[Floats] = BetaGeoModel.second_start
     edges: ClassVar[Mapping[str, tuple[str, str]]] = BetaGeoModel.edges

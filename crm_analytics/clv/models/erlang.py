@@ -170,7 +170,8 @@ def _by_roots_of_one(k: int, phase: int, shape: Floats, a: float, b: Floats, rat
         step = -np.log1p(-p) / k
     shape, ratio = shape[:, None], ratio[:, None]
     within = np.log1p(sum(np.expm1(i * step) for i in range(1, k)) / k) if k > 1 else 0.0
-    value = -np.expm1(within - phase * step - shape * np.log1p(ratio * -np.expm1(-step))) / p
+    later = phase * step if phase else 0.0  # of phase 0 nothing, be the step (at p = 1) infinite
+    value = -np.expm1(within - later - shape * np.log1p(ratio * -np.expm1(-step))) / p
     for turn in range(1, k // 2 + 1):
         root = np.exp(-step + 2j * np.pi * turn / k)
         power = root**phase * np.exp(-shape * np.log1p(ratio * (1.0 - root))) / (1.0 - 1.0 / root)

@@ -36,6 +36,7 @@ Rows = slice | NDArray[np.intp]
 NO_NODES = np.zeros(1, dtype=np.intp)
 _CHUNK = 1_024
 _DISCOUNT_NODES = 64
+_CELL_NODES = 3
 _FEW, _MANY = 80, 400
 _LARGE = 100.0
 _ROUGH_NODES = 10
@@ -235,6 +236,24 @@ class ParetoNBDModel(PurchaseModel):
             leaves = np.log(s) + shape * np.log(rate) + s * np.log(left) + nodes.log_total
             result[rows] = stays + np.exp(leaves)
         return np.minimum(result, 1.0)
+
+    def bought_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
+        """Return the chance by each of the days, as a running integral of the density of the next purchase.
+
+        Three Gauss-Legendre nodes between neighbouring days; exact to 1e-8 where they are a tenth apart in
+        their logarithms.
+        """
+        r, alpha, s, beta = (np.asarray(value)[..., None] for value in core)
+        shape, rate = r + known.frequency[:, None], alpha + known.T[:, None]
+        start = np.concatenate([[0.0], days[:-1]])
+        chance = np.zeros((len(known), len(days)))
+        for point, weight in zip(*legendre(_CELL_NODES), strict=True):
+            day = start + point * (days - start)
+            density = np.exp(
+                -(shape + 1.0) * np.log1p(day / rate) - s * np.log1p(day / (beta + known.T[:, None]))
+            )
+            chance += weight * (days - start) * shape / rate * density
+        return np.minimum(np.cumsum(chance, axis=1), 1.0)
 
     def waiting_if_alive(self, core: Sequence[Any], known: Histories, chance: Floats) -> Floats:
         """Return the days after which a customer alive now has bought with this chance; NaN if never.

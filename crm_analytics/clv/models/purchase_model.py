@@ -43,7 +43,6 @@ Floats = NDArray[np.float64]
 DAYS_PER_YEAR = 365.0
 _CHUNK = 4_096
 _LONGEST = 1e12
-_DISCOUNT_NODES, _STEEP_DISCOUNT_NODES = 8, 48
 _FEW_PATTERNS = 12_000
 NO_EFFECTS = Effects((), ())
 
@@ -56,6 +55,7 @@ class PurchaseModel(MaximumLikelihoodModel):
     ``start``, ``second_start``  logarithms of the parameters to start from, with time in median ages
     ``edges``                    parameter -> (what zero means, what infinity means), in words
     ``living_columns``           the columns that decide the future of a customer known to be alive
+    ``discount_nodes``           nodes of discounting over horizons that are short, and long, for the rate
     ``covariate_effects``        "purchase", "dropout" -> (parameter that covariates multiply, sign)
     """
 
@@ -64,6 +64,7 @@ class PurchaseModel(MaximumLikelihoodModel):
     edges: ClassVar[Mapping[str, tuple[str, str]]]
     living_columns: ClassVar[tuple[str, ...]] = ("frequency", "T")
     has_rough_rows: ClassVar[bool] = False
+    discount_nodes: ClassVar[tuple[int, int]] = (8, 48)
     covariate_effects: ClassVar[Mapping[str, tuple[str, float]]] = {}
 
     # settings of the models that take covariates; see covariates.py
@@ -120,12 +121,17 @@ class PurchaseModel(MaximumLikelihoodModel):
         end, scale = min(days, 40.0 / daily_rate), core[1] + known.T
         result = np.exp(-daily_rate * end) * self.purchases_if_alive(core, known, np.full(len(known), end))
         longest = np.log1p(end / scale)
-        steep = daily_rate * end > 1.0
-        for point, weight in zip(*legendre(_STEEP_DISCOUNT_NODES if steep else _DISCOUNT_NODES), strict=True):
+        few, many = self.discount_nodes
+        for point, weight in zip(*legendre(many if daily_rate * end > 1.0 else few), strict=True):
             day = scale * np.expm1(longest * point)
             density = weight * longest * (scale + day) * np.exp(-daily_rate * day)
             result += daily_rate * density * self.purchases_if_alive(core, known, day)
         return np.asarray(result)
+
+    def bought_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
+        """Return P(a purchase by each of these ascending days > 0) of customers alive now, (n, days)."""
+        silence = [self.silence_if_alive(core, known, np.full(len(known), day)) for day in days.tolist()]
+        return 1.0 - np.stack(silence, axis=1)
 
     def waiting_if_alive(self, core: Sequence[Any], known: Histories, chance: Floats) -> Floats:
         """Return the days after which a customer alive now has bought with this chance; NaN if never.
@@ -248,8 +254,7 @@ class PurchaseModel(MaximumLikelihoodModel):
 
     def expected_purchases(self, summary: pd.DataFrame, *, horizon_days: float) -> pd.Series:
         """Return the expected number of purchase days in the horizon_days after T, per customer."""
-        known = self._histories(summary)
-        expected = self._alive(known) * self._purchases_of_the_living(known, _days(horizon_days))
+        expected = self._expected(self._histories(summary), _days(horizon_days))
         return pd.Series(expected, index=summary.index, name="expected_purchases")
 
     def expected_purchases_new(
@@ -259,8 +264,7 @@ class PurchaseModel(MaximumLikelihoodModel):
 
         Covariates that are not given are 0.
         """
-        known = self._newcomer(covariates)
-        return float((self._alive(known) * self._purchases_of_the_living(known, _days(horizon_days)))[0])
+        return float(self._expected(self._newcomer(covariates), _days(horizon_days))[0])
 
     def discounted_expected_purchases(
         self, summary: pd.DataFrame, *, annual_discount_rate: float, horizon_days: float | None = None
@@ -435,6 +439,9 @@ class PurchaseModel(MaximumLikelihoodModel):
 
     def _alive(self, known: Histories) -> Floats:
         return np.asarray(self.alive(self.core(self._numbers(), known), known))
+
+    def _expected(self, known: Histories, days: float) -> Floats:
+        return self._alive(known) * self._purchases_of_the_living(known, days)
 
     def _of_the_living(self, known: Histories, question: Callable[[list[Any], Histories], Floats]) -> Floats:
         """Ask a question once per history that makes a difference, in chunks of bounded memory."""

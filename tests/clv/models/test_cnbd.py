@@ -181,3 +181,25 @@ def test_degenerate_cohorts_are_refused_with_the_reason(model_class: type[BetaGe
         model_class().fit(table.iloc[:1])
     with pytest.raises(DegenerateCohortError, match="no time has passed"):
         model_class().fit(table.iloc[:1].assign(T=0))
+
+
+def test_discounting_of_the_most_regular_buyers_is_good_to_eight_digits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = pd.DataFrame({"frequency": [0, 1, 5, 40], "recency": [0, 20, 100, 260], "T": [30, 39, 200, 272]})
+    known = known.assign(log_gap_sum=[0.0, 3.0, 14.0, 70.0])
+    model = BetaGeoErlangModel.from_parameters({"r": 0.5, "alpha": 2.0, "a": 0.3, "b": 0.6}, k=12)
+    found = {}
+    for nodes in (model.discount_nodes, (200, 200)):
+        monkeypatch.setattr(BetaGeoErlangModel, "discount_nodes", nodes)
+        found[nodes] = model.discounted_expected_purchases(known, annual_discount_rate=0.15, horizon_days=365)
+    np.testing.assert_allclose(*found.values(), rtol=1e-8)
+
+
+def test_a_newcomer_without_regularity_has_long_horizons_too() -> None:
+    """k = 1 at p = 1: an infinite step times phase 0 was NaN."""
+    known = pd.DataFrame({"frequency": [0], "recency": [0.0], "T": [30.0], "log_gap_sum": [0.0]})
+    params = {"r": 0.5, "alpha": 20.0, "a": 0.3, "b": 0.6}
+    regular = BetaGeoErlangModel.from_parameters(params, k=1).expected_purchases(known, horizon_days=1500)
+    plain = BetaGeoModel.from_parameters(params).expected_purchases(known, horizon_days=1500)
+    assert regular[0] == pytest.approx(plain[0], rel=1e-8)
