@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from crm_analytics import nightly, trained_models
-from crm_analytics.errors import AuditBlocked, StoreError
+from crm_analytics import nightly, segmentation, trained_models
+from crm_analytics.errors import AuditBlocked, SettingsError, StoreError
 from crm_analytics.records import RecordStore
 from crm_analytics.settings import Settings
 from crm_analytics.warehouse import Warehouse
@@ -97,6 +97,24 @@ def test_a_night_publishes_scores_of_every_customer_and_a_report(wh: Warehouse, 
     assert "Customers on 1 July 2024" in report.report.read_text(encoding="utf-8")
     with open_published(settings.paths.published) as copy:
         assert copy.value("select count(*) from scores.customer_scores") == 150
+        states = copy.value("select count(*) from scores.lifecycle where as_of = $d", d=AS_OF)
+        rules = copy.value("select count(*) from scores.segment_sizes where as_of = $d", d=AS_OF)
+    assert (states, rules) == (150, len(segmentation.load_rule_segments()))
+    assert {"rfm", "clusters"} <= set(live_run(settings.paths.published)["made_from"]["models"])  # type: ignore[index]
+
+
+def test_a_wrong_rule_is_told_before_the_night_begins(
+    wh: Warehouse, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "segments.toml").write_text(
+        '[[segment]]\nname = "a"\nwhere = "order_cont > 1"', encoding="utf-8"
+    )
+    wrong = replace(settings, paths=replace(settings.paths, segments=tmp_path / "segments.toml"))
+    named: list[str] = []
+    with pytest.raises(SettingsError, match="did you mean 'order_count'"):
+        nightly.run(wh, wrong, as_of=AS_OF, on_step=named.append)
+    assert named == []
+    assert wh.value("select count(*) from ops.runs") == 0
 
 
 def test_a_second_run_gives_the_same_bits_and_doubles_nothing(wh: Warehouse, settings: Settings) -> None:
@@ -192,7 +210,6 @@ KILLED = """
 import os, signal, sys
 from datetime import date
 from crm_analytics import nightly
-from crm_analytics.records import RecordStore
 from crm_analytics.settings import Settings
 from crm_analytics.warehouse import Warehouse
 
