@@ -294,8 +294,8 @@ def test_campaigns_leave_out_the_held_out_and_answers_not_yet_given(wh: Warehous
 def test_satisfaction_brings_all_scales_to_one(wh: Warehouse) -> None:
     expect(
         rows_of(wh, "satisfaction")["anna"],
-        feedback_count_365=2, poor_score_count_365=1, mean_score_rate_365=0.25, lowest_score_rate_365=0.0, last_score_rate=0.5,
-        days_since_feedback=20,
+        feedback_count_365=2, poor_score_count_365=1, mean_score_rate_365=0.25,
+        lowest_score_rate_365=0.0, last_score_rate=0.5, days_since_feedback=20,
     )  # fmt: skip
 
 
