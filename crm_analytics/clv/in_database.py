@@ -64,7 +64,7 @@ def score_in_database(
         raise UsageError(f"batch={batch} must be at least 1.")
     source = SqlFile.beside(__file__, "summary.sql")
     if summary_table is None:
-        wh.execute(f"create or replace temp table clv_summary as {source.text}", as_of=as_of)
+        wh.execute(f"create or replace temp table clv_summary as {source.text}", as_of=as_of, known_at=None)
     else:
         wh.execute(f"create or replace temp view clv_summary as select * from {quote_table(summary_table)}")
     patterns = SqlFile.beside(__file__, "patterns.sql")

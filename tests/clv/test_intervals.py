@@ -39,7 +39,7 @@ def customers(model: str, size: int, seed: int) -> pd.DataFrame:
 
 @pytest.mark.parametrize("name", TRUTH)
 def test_ninety_percent_limits_cover_ninety_percent_of_totals_and_of_customers(name: str) -> None:
-    """240 totals of forty customers; with a fit to each of 400 cohorts: `python -m benchmarks.clv coverage`."""
+    """240 totals of forty customers; 400 cohorts, each with a fit: `python -m benchmarks.clv coverage`."""
     totals, single = [], []
     for seed in range(5):
         drawn = customers(name, 960, seed)
