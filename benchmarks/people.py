@@ -95,7 +95,7 @@ def _crowd(count: int, draw: np.random.Generator) -> pd.DataFrame:
     shares_phone = ~first & (draw.random(count) < 0.4)
     phone = own_phone.where(~shares_phone, own_phone.to_numpy()[household]).astype(str).radd("+49")
     switchboard = pd.Series(office).map(lambda number: f"+4930{5_000_000 + number}")
-    number = draw.integers(1, 999, count).astype(str)
+    number = (draw.permutation(count) + 10).astype(str)  # nobody else has this mailbox
     hosts = np.array(["example.com", "example.org", "example.net", "mail.example", "post.example"])
     host = hosts[draw.integers(0, len(hosts), count)]
     email = pd.Series(firsts) + "." + pd.Series(lasts) + number + "@" + host

@@ -1,7 +1,7 @@
 """Public names of the package, and where they live; read by `crm_analytics.lazy` too."""
 
-from .link import LinkReport as LinkReport
-from .link import link as link
-from .link import link_records as link_records
+from .linkage import LinkReport as LinkReport
+from .linkage import link as link
+from .linkage import link_records as link_records
 from .pairs import pair as pair
 from .pairs import review as review

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from crm_analytics.warehouse.sandbox import Sandbox
 
 LARGEST_BLOCK = 60
-PAIRS_PER_RECORD = 8
+PAIRS_PER_RECORD = 5
 PAIRS_AT_LEAST = 400_000
 
 # part of a key -> (column it is made from, SQL)

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from splink import Linker
 
-SAMPLED_PAIRS = 1e6
+SAMPLED_PAIRS = 3e5
+TRAINED_PAIRS = 1e6
 # A column that fewer records fill is not compared.
 FILLED_RATE = 0.02
 # Blocks with fewer pairs teach nothing.
@@ -119,7 +120,7 @@ class _Model:
             linker.training.estimate_parameters_using_expectation_maximisation(
                 " and ".join(f"l.{column} = r.{column}" for column in columns),
                 estimate_without_term_frequencies=True,
-                max_pairs=SAMPLED_PAIRS,
+                max_pairs=TRAINED_PAIRS,
             )
         parameters: dict[str, Any] = linker.misc.save_model_to_json()
         parameters["retain_matching_columns"] = True
@@ -220,7 +221,7 @@ class _Model:
     def _linker(self, parameters: dict[str, Any]) -> Linker:
         from splink import Linker
 
-        return Linker(self._table, parameters, log_level=None)
+        return Linker(self._table, parameters, log_level=None, validate_settings=False)
 
 
 def _odds(probability: float) -> float:

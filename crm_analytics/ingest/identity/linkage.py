@@ -158,7 +158,8 @@ def link_records(records: pa.Table, *, seed: int = 1) -> pd.DataFrame:
     found.insert(0, "left_id", ids[found.pop("l_id").to_numpy()])
     found.insert(1, "right_id", ids[found.pop("r_id").to_numpy()])
     for field in COMPARISONS:
-        found[f"{field}_level"] = found[f"{field}_level"].astype(object)
+        levels = found[f"{field}_level"].astype(object)
+        found[f"{field}_level"] = levels.where(levels.notna(), None)
     return found.sort_values(
         ["weight", "left_id", "right_id"], ascending=[False, True, True], ignore_index=True
     )
