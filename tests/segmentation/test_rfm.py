@@ -101,6 +101,15 @@ def test_a_window_must_have_a_day() -> None:
 def test_every_combination_of_scores_has_a_name_and_no_name_is_unreachable() -> None:
     reached = {segment_of(r, f, m) for r, f, m in product(SCORES, SCORES, SCORES)}
     assert reached == {rule.name for rule in segment_names()}
+    assert len(reached) == len(segment_names())
+
+
+def test_every_segment_says_what_it_means_and_what_to_do() -> None:
+    for rule in segment_names():
+        assert rule.label, rule.name
+        assert len(rule.meaning) > 10, rule.name
+        assert rule.advice.endswith("."), rule.name
+    assert len({rule.advice for rule in segment_names()}) == len(segment_names())
 
 
 def test_segment_shares_add_up_to_one() -> None:
