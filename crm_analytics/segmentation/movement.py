@@ -90,7 +90,8 @@ def movement(
         SqlFile.beside(__file__, "movement.sql"), as_of=as_of, from_on=earlier, segmentation=segmentation
     ).fillna({"earlier": NOT_YET, "later": GONE})
     table = counts.pivot(index="earlier", columns="later", values="customer_count").fillna(0).astype(int)
-    known = list(dict.fromkeys([*(rule.name for rule in segment_names()), *LIFECYCLE_STATES]))
+    is_states = segmentation == "lifecycle"
+    known = list(LIFECYCLE_STATES) if is_states else [rule.name for rule in segment_names()]
     return table.reindex(index=_ordered(table.index, known), columns=_ordered(table.columns, known))
 
 

@@ -37,7 +37,8 @@ def wh() -> Iterator[Warehouse]:
                 as_of=night,
             )
             made.replace_as_of("scores.rfm", scored, as_of=night)
-            states = rows.assign(lifecycle_state="active", since_on=night, as_of=night)
+            state = ["at_risk" if name == "a" else "active" for name in rows["customer_id"]]
+            states = rows.assign(lifecycle_state=state, since_on=night, as_of=night)
             made.replace_as_of("scores.lifecycle", states.drop(columns="segment"), as_of=night)
         yield made
 
@@ -57,7 +58,12 @@ def test_movement_since_an_earlier_night_holds_who_was_not_there_yet(wh: Warehou
     assert table.loc["not yet", "new_customers"] == 1
     assert table.index[-1] == "not yet"
     assert table.loc["new_customers", "new_customers"] == 1
-    assert movement(wh, as_of=NIGHTS[1], segmentation="lifecycle").loc["active", "active"] == 3
+    states = movement(wh, as_of=NIGHTS[1], segmentation="lifecycle")
+    assert (list(states.index), list(states.columns)) == (
+        ["active", "at_risk", "not yet"],
+        ["active", "at_risk"],
+    )
+    assert states.loc["active", "active"] == 2
 
 
 def test_history_tells_entry_and_exit_and_a_broken_stay_is_two(wh: Warehouse) -> None:
