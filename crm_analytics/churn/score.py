@@ -99,15 +99,16 @@ def score_frame(
     status = _status(frame, customers["is_excluded"].to_numpy(dtype=bool), model)
     active = np.isin(status, ("ok", "new", "low_information"))
     probability = np.full(len(frame), np.nan)
-    probability[active] = model.probability(frame[active], as_of=as_of)
+    rows = frame[active].reset_index(drop=True)
+    probability[active] = model.probability(rows, as_of=as_of)
     result["churn_probability"] = probability
     result["risk_band"] = _bands(probability)
     for name in (*REASONS, "reason_code"):
         result[name] = pd.Series([None] * len(result), dtype="str")
     if active.any():
-        parts = model.relative_parts(frame[active])
+        parts = model.relative_parts(rows)
         raises = _raises(probability[active], parts)
-        found = reasons(frame[active].reset_index(drop=True), parts, raises)
+        found = reasons(rows, parts, raises)
         for number, name in enumerate(REASONS):
             result.loc[active, name] = found[number]
         result.loc[active, "reason_code"] = reason_codes(parts, raises)

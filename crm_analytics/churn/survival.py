@@ -142,7 +142,7 @@ def survival_curve(
     Examples
     --------
     >>> curve = survival_curve([10, 20, 30, 40], [True, True, False, True])
-    >>> [float(share) for share in curve.at([5, 10, 25])]
+    >>> [round(float(share), 6) for share in curve.at([5, 10, 25])]
     [1.0, 0.75, 0.5]
     >>> curve.median_days().value
     20.0
@@ -200,7 +200,7 @@ def hazard_by_age(
     Examples
     --------
     >>> hazard_by_age([10, 40, 50, 90], [1, 1, 0, 0])[["age_days", "at_risk", "ended"]].values.tolist()
-    [[0, 4.0, 1.0], [30, 2.5, 1.0], [60, 0.5, 0.0]]
+    [[0.0, 4.0, 1.0], [30.0, 2.5, 1.0], [60.0, 0.5, 0.0]]
     """
     life = np.asarray(life_days, dtype=np.float64)
     ended = np.asarray(is_ended).astype(bool)

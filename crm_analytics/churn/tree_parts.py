@@ -74,7 +74,11 @@ def _shapley(tree: dict[str, Any], questions: list[int]) -> tuple[list[int], Flo
     columns = sorted({tree["split_indices"][node] for node in questions})
     patterns = np.arange(1 << len(questions))
     answers = {node: (patterns >> bit & 1).astype(bool) for bit, node in enumerate(questions)}
-    worth = np.array([_expected(tree, 0, known, columns, answers) for known in range(1 << len(columns))])
+    asked = _asked_below(tree, columns)
+    done: dict[tuple[int, int], Floats] = {}
+    worth = np.array(
+        [_expected(tree, 0, known, columns, answers, asked, done) for known in range(1 << len(columns))]
+    )
     weights = _coalition_weights(len(columns))
     table = np.zeros((len(columns), len(patterns)))
     for place in range(len(columns)):
@@ -83,16 +87,48 @@ def _shapley(tree: dict[str, Any], questions: list[int]) -> tuple[list[int], Flo
     return columns, table
 
 
+def _asked_below(tree: dict[str, Any], columns: list[int]) -> list[int]:
+    """Return per node the bit set of the columns that it or a node below asks about."""
+    asked = [0] * len(tree["left_children"])
+    # children have higher numbers than their parent
+    for node in range(len(asked) - 1, -1, -1):
+        left, right = tree["left_children"][node], tree["right_children"][node]
+        if left != -1:
+            asked[node] = 1 << columns.index(tree["split_indices"][node]) | asked[left] | asked[right]
+    return asked
+
+
 def _expected(
-    tree: dict[str, Any], node: int, known: int, columns: list[int], answers: dict[int, NDArray[np.bool_]]
+    tree: dict[str, Any],
+    node: int,
+    known: int,
+    columns: list[int],
+    answers: dict[int, NDArray[np.bool_]],
+    asked: list[int],
+    done: dict[tuple[int, int], Floats],
 ) -> Floats:
     """Return the tree's mean output below a node when only the columns of the bit set `known` are known."""
+    key = node, known & asked[node]
+    if key not in done:
+        done[key] = _mean_below(tree, node, known, columns, answers, asked, done)
+    return done[key]
+
+
+def _mean_below(
+    tree: dict[str, Any],
+    node: int,
+    known: int,
+    columns: list[int],
+    answers: dict[int, NDArray[np.bool_]],
+    asked: list[int],
+    done: dict[tuple[int, int], Floats],
+) -> Floats:
     left, right = tree["left_children"][node], tree["right_children"][node]
     if left == -1:
         size = len(next(iter(answers.values())))
         return np.full(size, float(tree["split_conditions"][node]))
-    below_left = _expected(tree, left, known, columns, answers)
-    below_right = _expected(tree, right, known, columns, answers)
+    below_left = _expected(tree, left, known, columns, answers, asked, done)
+    below_right = _expected(tree, right, known, columns, answers, asked, done)
     if known >> columns.index(tree["split_indices"][node]) & 1:
         return np.where(answers[node], below_left, below_right)
     cover_left, cover_right = tree["sum_hessian"][left], tree["sum_hessian"][right]

@@ -79,15 +79,25 @@ def features(
     >>> features(Warehouse.open(), as_of=date(2024, 1, 1), horizon_days=90).shape[0]
     0
     """
+    import numpy as np
     import pandas as pd
 
     given = {"as_of": as_of, "horizon_days": horizon_days, "known_at": known_at}
     at = {"as_of": as_of, "known_at": known_at}
     asked = wh.frame(customers or SqlFile.load(Path(__file__).parents[1] / "customers.sql"), **at)
-    index = pd.Index(asked["customer_id"]).sort_values()
-    parts: list[pd.DataFrame] = []
+    index = pd.Index(asked["customer_id"].sort_values())
+    names = list(feature_themes())
+    # one array for all columns, each of them contiguous; nothing is copied for the frame
+    values = np.full((len(index), len(names)), np.nan, order="F")
     for theme in THEMES:
         file = theme_file(theme)
-        frame = wh.frame(file, **{name: given[name] for name in file.parameters}).set_index("customer_id")
-        parts.append(frame.astype("float64").reindex(index))
-    return pd.concat(parts, axis="columns").reset_index()
+        frame = wh.frame(file, **{name: given[name] for name in file.parameters})
+        row = index.get_indexer(frame["customer_id"])
+        is_asked = row >= 0
+        for name in file.columns:
+            if name != "customer_id":
+                found = frame[name].to_numpy(dtype="float64", na_value=np.nan)
+                values[row[is_asked], names.index(name)] = found[is_asked]
+    result = pd.DataFrame(values, columns=names, copy=False)
+    result.insert(0, "customer_id", index.to_series(index=result.index))
+    return result
