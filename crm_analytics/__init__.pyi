@@ -17,8 +17,11 @@ from .ingest.load import load as load
 from .ingest.replay import replay as replay
 from .ingest.sync import sync as sync
 from .ingest.withdraw import unload as unload
+from .privacy.erasure import erase as erase
+from .privacy.subject_export import export_subject as export_subject
 from .records import RecordStore as RecordStore
 from .warehouse import Warehouse as Warehouse
+from .warehouse.audit_log import verify_audit as verify_audit
 from .warehouse.publish import open_published as open_published
 from .warehouse.publish import read_scores as read_scores
 

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from crm_analytics.errors import UsageError
 from crm_analytics.warehouse import Warehouse
+from crm_analytics.warehouse.audit_log import record
 
 Pair = tuple[str, str]
 
@@ -385,6 +386,7 @@ def _write(
         at=at,
         reason=reason,
     )
+    record(wh, kind, f"change {number}", **({} if undoes is None else {"undoes": undoes}))
     return number
 
 

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from crm_analytics.entities.versions import Staging, StoredDelivery
 from crm_analytics.errors import FileRefused
+from crm_analytics.ingest.erased_subjects import erased_records, without
 from crm_analytics.ingest.footers import WithoutFooters
 from crm_analytics.ingest.ledger import Quarantine
 from crm_analytics.ingest.mapping import Issue, Mapper
@@ -163,7 +164,7 @@ def take_in(
                 load_id=load_id,
                 received_at=received_at,
                 rows_in=staged.rows_in,
-                quarantined=quarantine.count,
+                quarantined=quarantine.count - quarantine.erased_count,
             )
         stored = staging.finish()
         sums = sums_of(wh, staging, used, control_names, staged.rows_in)
@@ -210,10 +211,14 @@ def _stage(
         mapped_blocks = stack.enter_context(closing(_ahead((one, mapper.add(one)) for one in blocks)))
         for block, mapped in mapped_blocks:
             rows_in += block.record_count - mapped.ignored
-            quarantine.add(block, mapped.faults)
+            gone: set[int] = set()
+            if quarantine.erased:
+                told = [(target.entity, table) for target, table in mapped.staged]
+                gone = erased_records(quarantine.erased, told, source_system=used.source_system)
+            quarantine.add(block, mapped.faults, gone)
             encoding.add(block)
             for target, table in mapped.staged:
-                staging.append(target.entity, table, target=target.name)
+                staging.append(target.entity, without(table, gone), target=target.name)
             if progress is not None:
                 progress(part.name, block.read_bytes, part.size)
         encoding.check()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -20,6 +20,8 @@ from crm_analytics.ingest.mapping import Fault, Issue, escaped
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.records import Block, BrokenRecord
 from crm_analytics.warehouse import Warehouse
+from crm_analytics.warehouse.audit_log import record
+from crm_analytics.warehouse.erased_keys import REASON, erased_keys
 from crm_analytics.warehouse.masking import prepare_key
 
 KEPT_BYTES = 1_000_000
@@ -37,6 +39,7 @@ MESSAGES = {
     "date_out_of_range": "the date is implausibly early or late (a year like 1403 is Jalali: say "
     f"{option('calendar', 'jalali')}). Correct it.",
     "duplicate_key": "a name comes twice in one record. Remove one.",
+    REASON: "this person was erased. Nothing of the record was kept; take it out at the source.",
     "error_cell": "an error of a spreadsheet, not a value. Correct the formula, or clear the cell.",
     "field_too_long": "a field has more than 1,000,000 characters. Shorten it.",
     "future_date": "the date lies after the day of receipt. Correct it.",
@@ -112,9 +115,9 @@ class Quarantine:
 
     Attributes
     ----------
-    count, broken_count : int
-        All records, and those without the orders of guests: a record that lacks nothing but its customer
-        is not broken.
+    count, broken_count, erased_count : int
+        All records; those without the orders of guests (a record that lacks nothing but its customer
+        is not broken) and of erased persons; and these last.
     first_broken : SetAside | None
         The first broken one of the file.
     """
@@ -124,6 +127,7 @@ class Quarantine:
         self._reasons: Counter[str] = Counter()
         self._broken_reasons: Counter[str] = Counter()
         self._key: str | None = None
+        self.erased = erased_keys(wh)
         self.first_broken: SetAside | None = None
         wh.execute("delete from ops.quarantine where load_id = $load_id", load_id=load_id)
 
@@ -138,6 +142,11 @@ class Quarantine:
         return self._broken_reasons.total()
 
     @property
+    def erased_count(self) -> int:
+        """Number of those that are about erased persons."""
+        return self._reasons[REASON]
+
+    @property
     def reasons(self) -> dict[str, int]:
         """Reason -> records, the most frequent first."""
         return _most_first(self._reasons)
@@ -147,22 +156,37 @@ class Quarantine:
         """The same of the broken ones."""
         return _most_first(self._broken_reasons)
 
-    def add(self, block: Block, faults: Sequence[Fault]) -> None:
-        """Set the broken records of a block aside, in the order of the file."""
+    def add(self, block: Block, faults: Sequence[Fault], erased: Collection[int] = ()) -> None:
+        """Set the broken records of a block aside, and those of erased persons, in the order of the file."""
         found = [(self._unread(one), False) for one in block.broken]
         for fault in faults:
             is_guest = fault.column == "customer_source_id" and fault.reason == "missing_value"
             found.append((self._unconverted(block, fault), is_guest))
+        if self.erased:
+            found = [(self._without_the_erased(one), is_guest) for one, is_guest in found]
+        found += [(_nothing_kept(self._file, number), False) for number in erased]
+        self._write(found)
+
+    def set_aside_erased(self, numbers: Sequence[int]) -> None:
+        """Set records of erased persons aside; nothing of them is kept."""
+        self._write([(_nothing_kept(self._file, number), False) for number in numbers])
+
+    def _write(self, found: list[tuple[SetAside, bool]]) -> None:
         if not found:
             return
         found.sort(key=lambda one: one[0].record_number)
         for one, is_guest in found:
             self._reasons[one.reason] += 1
-            if not is_guest:
+            if not is_guest and one.reason != REASON:
                 self._broken_reasons[one.reason] += 1
                 self.first_broken = self.first_broken or one
         rows = [{"load_id": self._load_id} | asdict(one) for one, _ in found]
         self._wh.append("ops.quarantine", pa.Table.from_pylist(rows))
+
+    def _without_the_erased(self, one: SetAside) -> SetAside:
+        if self.erased.is_mentioned(one.raw):
+            return _nothing_kept(self._file, one.record_number, one.line_number, one.byte_offset)
+        return one
 
     def _unread(self, one: BrokenRecord) -> SetAside:
         column = "" if one.field is None else self._header[one.field]
@@ -194,9 +218,13 @@ def next_load_id(wh: Warehouse) -> int:
     return last_load_id(wh) + 1
 
 
-def write_entry(wh: Warehouse, entry: Entry, issues: Sequence[Issue] = ()) -> None:
-    """Write one load with what was noticed."""
+def write_entry(
+    wh: Warehouse, entry: Entry, issues: Sequence[Issue] = (), *, is_forced: bool = False
+) -> None:
+    """Write one load with what was noticed, and say so in the audit log."""
     wh.append("ops.loads", pa.Table.from_pylist([asdict(entry)]))
+    counts = {name: getattr(entry, name) for name in ("rows_in", "rows_loaded", "rows_quarantined")}
+    record(wh, "load", f"load {entry.load_id}", status=entry.status, force=is_forced, **counts)
     write_issues(wh, entry.load_id, issues)
 
 
@@ -242,6 +270,21 @@ def write_counts(wh: Warehouse, load_id: int, stated: Sequence[int], rows_in: in
 
 def _most_first(counts: Counter[str]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
+
+
+def _nothing_kept(file: str, number: int, line: int = 0, offset: int = 0) -> SetAside:
+    """Return what stays of a record of an erased person: where it stood."""
+    return SetAside(
+        record_number=number,
+        line_number=line,
+        column_name="",
+        reason=REASON,
+        message=f"{escaped(file)}, record {number}: {MESSAGES[REASON]}",
+        raw=b"",
+        raw_length=0,
+        raw_sha256="",
+        byte_offset=offset,
+    )
 
 
 def _kept(

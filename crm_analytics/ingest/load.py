@@ -424,7 +424,8 @@ def _store(wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: da
         rows_removed=sum(taken.removed.values()),
         controls=controls_of(wh, load_id),
     )
-    ledger.write_entry(wh, _entry(account, part, used, call, started_at), account.issues)
+    entry = _entry(account, part, used, call, started_at)
+    ledger.write_entry(wh, entry, account.issues, is_forced=call.is_forced)
     ledger.write_entities(wh, load_id, taken.stored.entities, taken.removed)
     if taken.quarantine.count:
         write_layout(

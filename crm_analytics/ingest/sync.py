@@ -20,13 +20,15 @@ import pyarrow.compute as pc
 
 from crm_analytics.entities.versions import store_versions
 from crm_analytics.errors import StoreError, UsageError
+from crm_analytics.ingest.erased_subjects import without
 from crm_analytics.ingest.ledger import Entry, next_load_id, write_entry
 from crm_analytics.ingest.load import Load
-from crm_analytics.ingest.sync_erasures import remove_erased
+from crm_analytics.ingest.sync_erasures import keep_out, remove_erased
 from crm_analytics.records import RecordStore
 from crm_analytics.records.changes import changes, erasures
 from crm_analytics.records.tables import record_tables
 from crm_analytics.warehouse import Warehouse
+from crm_analytics.warehouse.erased_keys import REASON
 
 PROFILE = "records"
 _NOT_OF_THE_ENTITY = ("version", "recorded_at", "changed_by")
@@ -88,6 +90,7 @@ def sync(wh: Warehouse, records: RecordStore, *, source_system: str = "default")
         load_id = next_load_id(wh)
         new = {name: changes(records, name, since, until=until) for name in record_tables()}
         new = {name: table for name, table in new.items() if table.num_rows}
+        rows_in = sum(table.num_rows for table in new.values())
         erased = erasures(records, since, until=until)
         if not new and not erased:
             return _load(records, load_id=None, rows_in=0, rows_loaded=0)
@@ -97,12 +100,13 @@ def sync(wh: Warehouse, records: RecordStore, *, source_system: str = "default")
         received_at = max([*moments, *(erasure.recorded_at for erasure in erased)])
         if known is not None:
             received_at = max(received_at, known.received_at)
+        kept_out = keep_out(wh, records, new, load_id=load_id, source_system=source_system)
         loaded = len(erased)
         for name, table in new.items():
             stored = store_versions(
                 wh,
                 name,
-                _staged(table),
+                _staged(without(table, kept_out, "change_number")),
                 load_id=load_id,
                 source_system=source_system,
                 received_at=received_at,
@@ -112,8 +116,9 @@ def sync(wh: Warehouse, records: RecordStore, *, source_system: str = "default")
         load = _load(
             records,
             load_id=load_id,
-            rows_in=len(erased) + sum(table.num_rows for table in new.values()),
+            rows_in=len(erased) + rows_in,
             rows_loaded=loaded,
+            rows_quarantined=len(kept_out),
         )
         write_entry(
             wh,
@@ -128,7 +133,7 @@ def sync(wh: Warehouse, records: RecordStore, *, source_system: str = "default")
                 status=load.status,
                 rows_in=load.rows_in,
                 rows_loaded=load.rows_loaded,
-                rows_quarantined=0,
+                rows_quarantined=load.rows_quarantined,
                 rows_merged=load.rows_merged,
                 reason=None,
                 received_at=received_at,
@@ -186,14 +191,17 @@ def _remember(wh: Warehouse, records: RecordStore, known: _Known) -> None:
     wh.append("ops.sync_state", pa.Table.from_pylist([row]))
 
 
-def _load(records: RecordStore, *, load_id: int | None, rows_in: int, rows_loaded: int) -> Load:
+def _load(
+    records: RecordStore, *, load_id: int | None, rows_in: int, rows_loaded: int, rows_quarantined: int = 0
+) -> Load:
     return Load(
         file=Path(records.path).name,
         profile=PROFILE,
         status="loaded" if rows_in else "unchanged",
         rows_in=rows_in,
         rows_loaded=rows_loaded,
-        rows_quarantined=0,
-        rows_merged=rows_in - rows_loaded,
+        rows_quarantined=rows_quarantined,
+        rows_merged=rows_in - rows_loaded - rows_quarantined,
+        reasons={REASON: rows_quarantined} if rows_quarantined else {},
         load_id=load_id,
     )

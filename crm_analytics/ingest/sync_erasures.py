@@ -7,13 +7,17 @@ what was asked and how many versions went; the bytes leave the warehouse's file 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 import pyarrow as pa
 
 from crm_analytics.errors import UsageError
+from crm_analytics.ingest.erased_subjects import erased_records
+from crm_analytics.ingest.ledger import Quarantine
 from crm_analytics.records import RecordStore
 from crm_analytics.records.changes import Erasure
+from crm_analytics.records.tables import record_tables
 from crm_analytics.warehouse import Warehouse, quote_ident
 
 
@@ -41,6 +45,41 @@ def remove_erased(
             )
     if rows:
         wh.append("ops.erased_records", pa.Table.from_pylist(rows))
+
+
+def keep_out(
+    wh: Warehouse,
+    records: RecordStore,
+    new: Mapping[str, pa.Table],
+    *,
+    load_id: int,
+    source_system: str,
+) -> set[int]:
+    """Set the changes of persons aside who were erased here but not there; return their change numbers.
+
+    An id that was erased in the record store too, and entered there again, is another record: it comes in.
+    """
+    quarantine = Quarantine(wh, load_id, PurePath(records.path).name, ())
+    if not quarantine.erased:
+        return set()
+    again = {
+        (row[0], row[1])
+        for row in wh.rows(
+            "select entity, key_hash from ops.erased_records where store_id = $store_id",
+            store_id=records.store_id,
+        )
+    }
+    gone = erased_records(
+        quarantine.erased,
+        new.items(),
+        source_system=source_system,
+        number="change_number",
+        is_new=lambda entity, source_id: (
+            entity in record_tables() and (entity, records.hash_of(entity, source_id)) in again
+        ),
+    )
+    quarantine.set_aside_erased(sorted(gone))
+    return gone
 
 
 def _rows_by_hash(

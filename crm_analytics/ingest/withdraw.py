@@ -17,6 +17,7 @@ import pyarrow as pa
 from crm_analytics.errors import UsageError
 from crm_analytics.schema import entities
 from crm_analytics.warehouse import Warehouse, quote_ident
+from crm_analytics.warehouse.audit_log import record
 
 # Later loads of the system that had records merged: what they repeat of the withdrawn one went with it.
 _REPEATED = """
@@ -106,6 +107,7 @@ def unload(
         rows = [{"load_id": one} | fact for one in load_ids]
         wh.append("ops.withdrawals", pa.Table.from_pylist(rows))
         versions = {name: _count(wh, name, load_ids) for name in entities()}
+        record(wh, "unload", f"load {load_id}", loads=load_ids)
         repeated = wh.rows(_REPEATED, load_ids=load_ids)
     return Withdrawal(
         load_ids=tuple(load_ids),

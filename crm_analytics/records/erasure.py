@@ -97,6 +97,8 @@ def _with_what_is_about_them(
         if name not in _ABOUT_THE_SAME:
             continue
         for referring, column in _references_to(tables, name):
+            if referring == name:
+                continue  # a subsidiary is not its parent: the reference is emptied
             table = tables[referring]
             keys = table.run(
                 ("last_refers", column),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crm_analytics.errors import DiskFullError, StoreError, StoreIOError, UsageError
+from crm_analytics.warehouse.audit_log import record
 from crm_analytics.warehouse.connection import Warehouse
 from crm_analytics.warehouse.identifiers import quote_ident, quote_table
 from crm_analytics.warehouse.whole_files import sync
@@ -77,15 +78,16 @@ def backup(wh: Warehouse, path: str | os.PathLike[str]) -> Backup:
     staging = target.with_name(f".{target.name}.tmp")
     try:
         _remove(staging)
-        rows = _copy(wh, staging)
+        rows = copy_into(wh, staging)
         with Warehouse.open(staging, read_only=True) as copy:
-            found = _counts(copy, copy.value("select current_database()"))
+            found = counts(copy, copy.value("select current_database()"))
         if found != rows:
             raise StoreIOError(
                 f"{target}: the copy differs from the warehouse. Check the disk and try again."
             )
         os.rename(staging, target)
         sync(target.parent)
+        record(wh, "backup", str(target), rows=sum(rows.values()))
     except OSError as error:
         kind = DiskFullError if error.errno == errno.ENOSPC else StoreIOError
         raise kind(f"{target}: the backup failed ({error.strerror}); nothing was kept of it.") from error
@@ -94,7 +96,7 @@ def backup(wh: Warehouse, path: str | os.PathLike[str]) -> Backup:
     return Backup(target, len(rows), sum(rows.values()), target.stat().st_size)
 
 
-def _copy(wh: Warehouse, staging: Path) -> dict[str, int]:
+def copy_into(wh: Warehouse, staging: Path) -> dict[str, int]:
     """Fill the file from one moment of the warehouse; return the rows per table of that moment."""
     source = wh.value("select current_database()")
     wh.execute("attach $path as backup_copy", path=str(staging))
@@ -102,7 +104,7 @@ def _copy(wh: Warehouse, staging: Path) -> dict[str, int]:
         staging.chmod(0o600)
         wh.execute("begin transaction")
         try:
-            rows = _counts(wh, source)
+            rows = counts(wh, source)
             wh.execute(f"copy from database {quote_ident(source)} to backup_copy")
             wh.execute("commit")
         except BaseException:
@@ -116,12 +118,12 @@ def _copy(wh: Warehouse, staging: Path) -> dict[str, int]:
     return rows
 
 
-def _counts(wh: Warehouse, database: str) -> dict[str, int]:
+def counts(wh: Warehouse, database: str) -> dict[str, int]:
     """Count the rows of every table of an attached database."""
-    counts: dict[str, int] = {}
+    found: dict[str, int] = {}
     for (name,) in wh.rows(_TABLES, database=database):
-        counts[name] = wh.value(f"select count(*) from {quote_ident(database)}.{quote_table(name)}")
-    return counts
+        found[name] = wh.value(f"select count(*) from {quote_ident(database)}.{quote_table(name)}")
+    return found
 
 
 def _remove(staging: Path) -> None:

@@ -11,7 +11,8 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -36,8 +37,11 @@ if TYPE_CHECKING:
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 _COMMENT = re.compile(r"--[^\n]*")
+_MACRO = re.compile(r"\b((?:facts|entities)\.[a-z_]+)\([^()]*\)")
 # Name, as_of and known_at of a fact that is held.
 _Held = tuple[str, date, datetime | None]
+# Name of the setting that says that deleted bytes are to leave the file (crm_analytics.warehouse.rewriting).
+REWRITE_DUE = "rewrite_due"
 _DEFAULTS = {"timezone": "UTC", "week_start": "monday"}
 
 
@@ -80,8 +84,11 @@ class Warehouse:
         lock: FileLock | None,
         memory_limit: str | None = None,
         mark: CommitMark | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = path
+        self._config = dict(config or {})
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._memory_limit = memory_limit
         self._mark = mark
         self._connection = connection
@@ -151,9 +158,11 @@ class Warehouse:
             if not in_memory and not read_only:
                 os.chmod(name, 0o600)
             mark = None if lock is None else CommitMark(Path(name))
-            warehouse = cls(connection, name, lock, memory_limit, mark)
+            warehouse = cls(connection, name, lock, memory_limit, mark, config)
             try:
                 warehouse._prepare(read_only, timezone, reporting_currency, week_start)
+                if not read_only:
+                    warehouse._finish_rewriting()
             except BaseException:
                 connection.close()
                 raise
@@ -169,6 +178,19 @@ class Warehouse:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def close_connection(self) -> None:
+        """Close the database, of all threads, and keep the lock: its file can be replaced."""
+        for cursor in list(self._cursors):
+            cursor.close()
+        self._local = threading.local()
+        self._connection.close()
+
+    def reconnect(self) -> None:
+        """Open the file again after `close_connection`."""
+        with _translated():
+            self._connection = duckdb.connect(self.path, config=self._config)
+        os.chmod(self.path, 0o600)
 
     def __enter__(self) -> Warehouse:
         return self
@@ -323,6 +345,35 @@ class Warehouse:
                 with suppress(errors.StoreError):
                     self.execute(f"drop table if exists {table}")
 
+    def create_temp(self, name: str, file: SqlFile, **parameters: Any) -> None:
+        """Keep the rows of a file in the temporary table `name` (replaced), which the caller drops."""
+        text, used = self._statement(file, parameters)
+        with _translated():
+            table = quote_table(f"temp.{name}")
+            self._cursor().execute(f"create or replace temp table {table} as {text}", dict(used)).fetchall()
+
+    @contextmanager
+    def reading(self, tables: Mapping[str, str]) -> Iterator[None]:
+        """Let every `SqlFile` read tables in place of macros while the block runs.
+
+        Parameters
+        ----------
+        tables : mapping of str to str
+            Macro (``facts.orders_before``) -> table that holds its rows, or those that matter, for the
+            arguments of every file that runs in the block.
+
+        Examples
+        --------
+        >>> with Warehouse.open() as wh, wh.reading({"entities.customer_ids": "temp.ids"}):
+        ...     pass
+        """
+        outer: Mapping[str, str] = getattr(self._local, "instead", {})
+        self._local.instead = {**outer, **{macro: quote_table(table) for macro, table in tables.items()}}
+        try:
+            yield
+        finally:
+            self._local.instead = outer
+
     @contextmanager
     def frugal(self, memory_limit: str) -> Iterator[None]:
         """Hold DuckDB to a memory limit while the block runs; what needs more is moved to disk.
@@ -351,7 +402,7 @@ class Warehouse:
                 self._local.depth = depth
             return
         self.execute("begin transaction")
-        self._local.depth = 1
+        self._local.depth, self._local.after = 1, []
         try:
             yield
             number: int = 0 if self._mark is None else self.value(TAKE_NUMBER)
@@ -363,6 +414,15 @@ class Warehouse:
             self._local.depth = 0
         if self._mark is not None:
             self._acknowledge(self._mark, number)
+        for act in self._local.after:
+            act()
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Have something done once the transaction under way is committed; at once where there is none."""
+        if getattr(self._local, "depth", 0):
+            self._local.after.append(act)
+        else:
+            act()
 
     def _acknowledge(self, mark: CommitMark, number: int) -> None:
         """Write the number of a commit beside the file; the commit stands even where that fails."""
@@ -401,6 +461,9 @@ class Warehouse:
                 text = text.replace(f"facts.{fact}($as_of)", table)
             if parameters.get("known_at") == known_at:
                 text = text.replace(f"facts.{fact}($as_of, _known_at := $known_at)", table)
+        instead: Mapping[str, str] = getattr(self._local, "instead", {})
+        if instead:
+            text = _MACRO.sub(lambda call: instead.get(call[1], call[0]), text)
         if text is not sql.text:
             left = set(_PARAMETER.findall(_COMMENT.sub("", text)))
             parameters = {name: value for name, value in parameters.items() if name in left}
@@ -417,6 +480,7 @@ class Warehouse:
             cursor.execute("set enable_progress_bar = false").fetchall()
             cursor.execute(f"set timezone = '{self._timezone}'").fetchall()
             self._local.cursor = cursor
+            self._cursors.add(cursor)
         return cursor
 
     def _prepare(
@@ -436,6 +500,13 @@ class Warehouse:
             self._store("week_start", week_start.lower())
         self._timezone = self.settings.timezone
         self._local = threading.local()  # cursors opened from here on know the time zone
+
+    def _finish_rewriting(self) -> None:
+        """Rewrite a file whose rewriting was interrupted."""
+        if self.value("select count(*) from ops.settings where name = $name", name=REWRITE_DUE):
+            from crm_analytics.warehouse.rewriting import rewrite
+
+            rewrite(self)
 
     def _check_mark(self) -> None:
         """Compare what the file holds with what was acknowledged, before anything is written."""

@@ -1,8 +1,9 @@
 """What may others see of the warehouse?  No personal columns, and no id that is an e-mail address.
 
 Columns tagged ``pii`` (`crm_analytics.warehouse.privacy_tags`) are left empty, and so are columns of our
-tables that nobody tagged; an id that holds an "@" becomes a keyed hash (HMAC-SHA-256, RFC 2104; the first 32 hexadecimal
-digits) in every table alike, so that what is published still joins. The key is made once per warehouse and never leaves it.
+tables that nobody tagged; an id that holds an "@" becomes a keyed hash (HMAC-SHA-256, RFC 2104; the first 32
+hexadecimal digits) in every table alike, so that what is published still joins. The key is made once per
+warehouse and never leaves it.
 """
 
 from __future__ import annotations

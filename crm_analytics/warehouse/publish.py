@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crm_analytics.errors import CrmError, DiskFullError, StoreCorrupt, StoreIOError, UsageError
+from crm_analytics.warehouse.audit_log import record
 from crm_analytics.warehouse.commit_mark import mark_path
 from crm_analytics.warehouse.connection import Warehouse
 from crm_analytics.warehouse.identifiers import quote_ident, quote_table
@@ -151,6 +152,26 @@ def live_run(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
     return run | {"folder": path}
 
 
+def withdraw_runs(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Remove every published run, the live one first; return their names. Readers wait for the next one.
+
+    For an erasure: every run names every customer. A folder where nothing was published is left alone.
+    """
+    target = Path(folder)
+    if not (target / "runs").is_dir():
+        return ()
+    with _disk_errors(target):
+        lock = FileLock(target / POINTER)
+        try:
+            (target / POINTER).unlink(missing_ok=True)
+            sync(target)
+            names = sorted(path.name for path in (target / "runs").iterdir())
+            _remove_orphans(target, None)
+        finally:
+            lock.release()
+    return tuple(name for name in names if not name.startswith(_STAGING))
+
+
 def _publish(
     wh: Warehouse,
     folder: Path,
@@ -180,6 +201,7 @@ def _publish(
     earlier = [pointer["run_id"], *pointer["earlier"]][: keep_runs - 1] if pointer else []
     moved = {"run_id": run_id, "as_of": as_of.isoformat(), "earlier": earlier}
     write_whole(folder / POINTER, _json(moved))
+    record(wh, "publish", run_id, rows=rows)
     _remove_orphans(folder, moved)
     return Published(run_id, folder / "runs" / run_id, rows, is_new=True)
 

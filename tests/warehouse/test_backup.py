@@ -30,6 +30,7 @@ def test_a_backup_holds_what_is_still_in_the_log_and_is_private(tmp_path: Path) 
     assert kept.path.stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "crm.duckdb",
+        "crm.duckdb.audit",
         "crm.duckdb.commits",
         "crm.duckdb.lock",
         "monday.duckdb",

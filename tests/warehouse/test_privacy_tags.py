@@ -20,7 +20,8 @@ def test_no_tag_is_left_of_a_table_or_column_that_is_gone() -> None:
         held = {
             f"{table}.{column}"
             for table, column in wh.rows(
-                "select schema_name || '.' || table_name, column_name from duckdb_columns() where not internal"
+                "select schema_name || '.' || table_name, column_name from duckdb_columns() "
+                "where not internal"
             )
         }
     tagged = {f"{table}.{column}" for table, tags in privacy_tags().items() for column in tags.columns}

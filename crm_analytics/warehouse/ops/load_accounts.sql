@@ -32,6 +32,7 @@ still_open as (
         count(*) as rows_open
     from ops.quarantine as record
     anti join corrected using (load_id, record_number)
+    where record.reason <> 'erased_subject'
     group by record.load_id
 ),
 

@@ -12,7 +12,8 @@
 --   raw_length       bytes it has
 --   raw_sha256       digest of those bytes
 --   byte_offset      where it begins in the file
---   status           open; replayed (by a load that stands); withdrawn (with its load)
+--   status           open; replayed (by a load that stands); withdrawn (with its load); erased (of a person
+--                    who was erased: nothing of it is left to correct)
 with standing as (
     select
         resolution.load_id as load_id,
@@ -33,6 +34,7 @@ select
     record.raw_sha256 as raw_sha256,
     record.byte_offset as byte_offset,
     case
+        when record.reason = 'erased_subject' then 'erased'
         when withdrawal.load_id is not null then 'withdrawn'
         when standing.load_id is not null then 'replayed'
         else 'open'

@@ -1,0 +1,298 @@
+"""How is a person erased from the bytes?  `erase`: from records, published runs, tables, and the file itself.
+
+The order makes it safe to be killed: first the record store and the published runs (doing these twice does no
+harm), then all tables in one transaction, which also leaves the hashes by which an old export is known, and
+last the file is rewritten without the deleted bytes (a rewriting that was interrupted is finished when the
+warehouse is opened next). Until the transaction is committed the person can be named again, and the same call
+completes. Aggregates (sizes of segments, accounts of loads) stay. This file reads the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from crm_analytics.errors import UsageError
+from crm_analytics.ingest.erased_subjects import is_aside
+from crm_analytics.ingest.ledger import MESSAGES
+from crm_analytics.privacy.subject import Mentions, Subject, about, find
+from crm_analytics.records import RecordStore
+from crm_analytics.records.tables import record_tables
+from crm_analytics.schema import entities
+from crm_analytics.warehouse import Warehouse, audit_log, quote_ident, quote_table
+from crm_analytics.warehouse.erased_keys import REASON, TELLING_CHARACTERS, remember
+from crm_analytics.warehouse.privacy_tags import privacy_tags
+from crm_analytics.warehouse.publish import withdraw_runs
+from crm_analytics.warehouse.rewriting import ask_for_rewrite, rewrite
+
+_REMOVED_TEXT = "removed: a person was erased"
+# Repeated records whose version went.
+_REPEATS = """
+    delete from ops.repeats where entity = $entity
+        and (version_load_id, version_record_number, row_part) in (
+            select (load_id, record_number, cast(row_id & 4294967295 as uinteger))
+            from {versions} semi join erased_rows on erased_rows.place = {versions}.rowid
+        )"""
+_DELETE = "delete from {versions} where rowid in (select place from erased_rows)"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What an erasure did; nothing in it is personal.
+
+    Attributes
+    ----------
+    erasure_id : int
+        Its number in ``ops.erasures``.
+    erased_at : datetime
+        When.
+    rows_removed : dict of str to int
+        Table -> rows that went.
+    rows_emptied : dict of str to int
+        Table -> rows that stay (so that accounts add up), in which something of the person was emptied.
+    records_removed : dict of str to int
+        Entity -> records that went from the record store.
+    runs_removed : tuple of str
+        Published runs that were removed, the live one included: publish anew (``nightly``).
+    to_delete_yourself : tuple of str
+        Backups that were written from here (with their dates), and files in the folder of the warehouse that
+        still hold an id, address or number of the person: exports, notes. Packed files are not looked into.
+    """
+
+    erasure_id: int
+    erased_at: datetime
+    rows_removed: dict[str, int]
+    rows_emptied: dict[str, int]
+    records_removed: dict[str, int]
+    runs_removed: tuple[str, ...]
+    to_delete_yourself: tuple[str, ...]
+
+
+def erase(
+    wh: Warehouse,
+    customer: str,
+    *,
+    records: RecordStore | None = None,
+    published: str | os.PathLike[str] | None = None,
+) -> Receipt:
+    """Remove a person from the bytes of the store, and remember only hashes by which an old export is known.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        No other thread may use it meanwhile: its file is rewritten.
+    customer : str
+        A customer_id or the key of a source record (``system:id``), a source id, an e-mail address or a
+        telephone number. All records of the customer's group go, and all that refers to them.
+    records : RecordStore, optional
+        Where the person is erased too; a store that was ever synced must be given.
+    published : path, optional
+        Folder of the published runs: all runs in it are removed, since each names every customer.
+
+    Returns
+    -------
+    Receipt
+
+    Raises
+    ------
+    UsageError
+        Nobody is named so, or several are; a record store was synced and is not given.
+
+    Examples
+    --------
+    >>> import crm_analytics as crm, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Warehouse.open() as wh:
+    ...     file = Path(folder, "customers.csv")
+    ...     _ = file.write_text("customer_id,name\\nC1,Ada\\nC2,Bob\\n")
+    ...     _ = crm.load(wh, file)
+    ...     receipt = erase(wh, "default:C1")
+    ...     receipt.rows_removed, wh.rows("select name from entities.customers")
+    ({'entities.customers_versions': 1}, [('Bob',)])
+    """
+    subject = find(wh, customer)
+    records_removed = _from_records(wh, records, subject)
+    runs = withdraw_runs(published) if published is not None else ()
+    removed: Counter[str] = Counter()
+    emptied: Counter[str] = Counter()
+    erased_at = datetime.now(UTC)
+    with wh.transaction():
+        erasure_id = int(wh.value("select coalesce(max(erasure_id), 0) + 1 from ops.erasures"))
+        for name in entities():
+            removed[f"entities.{name}_versions"] += _from_entity(wh, name, subject)
+            emptied[f"entities.{name}_versions"] += _empty_references(wh, name, subject)
+        for table, tags in privacy_tags().items():
+            if tags.keys:
+                removed[table] += _from_table(wh, table, dict(tags.keys), subject)
+        emptied["ops.quarantine"] += _from_quarantine(wh, subject)
+        for table, tags in privacy_tags().items():
+            if tags.erase == "mentions":
+                texts = [column for column, tag in tags.columns.items() if tag != "none" and column != "raw"]
+                emptied[table] += _from_texts(wh, table, texts, subject)
+        keys = [(name, system, id_) for name, of in subject.keys.items() for system, id_ in of]
+        telling = subject.points | {one for one in subject.ids() if len(one) >= TELLING_CHARACTERS}
+        remember(wh, erasure_id, keys, telling)
+        told = {name: count for name, count in removed.items() if count}
+        told_emptied = {name: count for name, count in emptied.items() if count}
+        wh.execute(
+            "insert into ops.erasures values ($id, $at, $removed, $emptied)",
+            id=erasure_id,
+            at=erased_at,
+            removed=json.dumps(told, sort_keys=True),
+            emptied=json.dumps(told_emptied, sort_keys=True),
+        )
+        audit_log.record(
+            wh,
+            "erase",
+            f"erasure {erasure_id}",
+            rows_removed=sum(told.values()),
+            rows_emptied=sum(told_emptied.values()),
+            records_removed=sum(records_removed.values()),
+        )
+        ask_for_rewrite(wh)
+    rewrite(wh)
+    return Receipt(
+        erasure_id=erasure_id,
+        erased_at=erased_at,
+        rows_removed=told,
+        rows_emptied=told_emptied,
+        records_removed=records_removed,
+        runs_removed=runs,
+        to_delete_yourself=(*_backups(wh), *_files_left(wh, subject)),
+    )
+
+
+def _from_records(wh: Warehouse, records: RecordStore | None, subject: Subject) -> dict[str, int]:
+    """Erase the person's records in the record store; those of the system it was synced as."""
+    synced = dict(wh.rows("select store_id, source_system from ops.sync_state"))
+    if records is None:
+        if synced:
+            raise UsageError(
+                "A record store was synced into this warehouse and may hold the person: give it as records=."
+            )
+        return {}
+    system = synced.get(records.store_id, "default")
+    ids = {
+        name: sorted(source_id for of, source_id in subject.keys.get(name, ()) if of == system)
+        for name in record_tables()
+        if name in subject.keys
+    }
+    return dict(records.erase({name: of for name, of in ids.items() if of}).records)
+
+
+def _from_entity(wh: Warehouse, name: str, subject: Subject) -> int:
+    places = [place for _, place in about(wh, name, subject)]
+    if not places:
+        return 0
+    versions = f"entities.{quote_ident(f'{name}_versions')}"
+    with wh.registered(erased_rows=pa.table({"place": pa.array(places, pa.int64())})):
+        wh.execute(_REPEATS.format(versions=versions), entity=name)
+        return wh.execute(_DELETE.format(versions=versions))
+
+
+def _empty_references(wh: Warehouse, name: str, subject: Subject) -> int:
+    """Empty what other records say of the person beside the point: the parent, the contact of a deal."""
+    emptied = 0
+    for column in entities()[name].columns:
+        keys = subject.keys.get(column.refers or "")
+        if not keys or not is_aside(name, column.name):
+            continue
+        given = pa.table({"system": [one for one, _ in keys], "id": [one for _, one in keys]})
+        with wh.registered(subject_keys=given):
+            emptied += wh.execute(
+                f"update entities.{quote_ident(f'{name}_versions')} set {quote_ident(column.name)} = null "
+                f"where (source_system, {quote_ident(column.name)}) in "
+                "(select (system, id) from subject_keys)"
+            )
+    return emptied
+
+
+def _from_table(wh: Warehouse, table: str, keys: dict[str, str], subject: Subject) -> int:
+    """Delete the rows that name the person by a key."""
+    tests = []
+    given: dict[str, list[str]] = {}
+    for column, entity in keys.items():
+        if not subject.keys.get(entity):
+            continue
+        text = "source_system || ':' || source_id" if column == "source_id" else quote_ident(column)
+        tests.append(f"list_contains(${column}, {text})")
+        given[column] = subject.full_keys(entity)
+    if not tests:
+        return 0
+    where = " or ".join(tests)
+    if table == "entities.identity_log":  # an undo goes with what it undid
+        where += f" or undoes in (select change_number from entities.identity_log where {where})"
+    return wh.execute(f"delete from {quote_table(table)} where {where}", **given)
+
+
+def _from_quarantine(wh: Warehouse, subject: Subject) -> int:
+    """Empty the records set aside that hold an id, address, number or name of the person."""
+    mentions = Mentions(subject)
+    found = [
+        (load_id, number)
+        for load_id, number, raw in wh.rows("select load_id, record_number, raw from ops.quarantine")
+        if mentions.is_in(raw)
+    ]
+    for load_id, number in found:
+        wh.execute(
+            "update ops.quarantine set raw = ''::blob, raw_length = 0, raw_sha256 = '', column_name = '', "
+            "reason = $reason, message = $message where load_id = $load_id and record_number = $number",
+            reason=REASON,
+            message=f"Record {number}: {MESSAGES[REASON]}",
+            load_id=load_id,
+            number=number,
+        )
+        wh.execute(
+            "update ops.quarantine_resolutions set content_sha256 = null "
+            "where load_id = $load_id and record_number = $number",
+            load_id=load_id,
+            number=number,
+        )
+    return len(found)
+
+
+def _from_texts(wh: Warehouse, table: str, columns: list[str], subject: Subject) -> int:
+    """Replace the texts of a table that hold something of the person."""
+    emptied = 0
+    needles = sorted(Mentions(subject).needles)
+    for column in columns:
+        name = quote_ident(column)
+        emptied += wh.execute(
+            f"update {quote_table(table)} set {name} = $removed where len(list_filter($needles, "
+            f"lambda one: contains(lower({name}), one))) > 0",
+            removed=_REMOVED_TEXT,
+            needles=needles,
+        )
+    return emptied
+
+
+def _backups(wh: Warehouse) -> Iterator[str]:
+    """Yield the backups that were written from here; what they hold is not known any more."""
+    for day, path in wh.rows(
+        "select cast(done_at as date), subject from ops.audit_log where action = 'backup' "
+        "order by entry_number"
+    ):
+        if Path(path).exists():
+            yield f"{path} (backup of {day})"
+
+
+def _files_left(wh: Warehouse, subject: Subject) -> Iterator[str]:
+    """Yield the files beside the warehouse that still hold something of the person as plain text."""
+    if wh.path == ":memory:":
+        return
+    needles = {one.encode() for one in (subject.points | subject.names) if len(one) >= TELLING_CHARACTERS}
+    needles |= {one.encode() for one in subject.ids() if len(one) >= 2 * TELLING_CHARACTERS}
+    own = Path(wh.path).resolve()
+    for path in sorted(own.parent.rglob("*")):
+        if path == own or path.is_symlink() or not path.is_file() or not path.stat().st_size:
+            continue
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if any(content.find(one) >= 0 for one in needles):
+                yield str(path)

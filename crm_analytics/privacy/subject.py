@@ -1,0 +1,276 @@
+"""Who is meant, and which records are about them?  `find`: from a key, an address or a number to all keys.
+
+A person is the whole group of source records (`crm_analytics.entities.identity_log`), the leads and contacts
+with an e-mail address that no other customer has, and everything that refers to these: deals, tickets,
+orders, and what refers to those in turn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from crm_analytics.entities.identity_log import members, split_key
+from crm_analytics.errors import UsageError
+from crm_analytics.ingest.erased_subjects import KEYED, columns_that_tell
+from crm_analytics.normalise.emails import is_role
+from crm_analytics.schema import entities
+from crm_analytics.warehouse import Warehouse, quote_ident
+from crm_analytics.warehouse.erased_keys import TELLING_CHARACTERS, telling_values
+
+Key = tuple[str, str]
+PEOPLE = ("customers", "leads", "contacts")
+_POINTS = ("email", "phone", "national_id")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One person.
+
+    Attributes
+    ----------
+    keys : dict of str to frozenset of (source_system, source_id)
+        Entity -> the records of the person, also those known from references only.
+    names : frozenset of str
+        Names of more than one word, as written.
+    points : frozenset of str
+        E-mail addresses, telephone numbers and national ids, as written.
+    """
+
+    keys: dict[str, frozenset[Key]]
+    names: frozenset[str]
+    points: frozenset[str]
+
+    def ids(self) -> frozenset[str]:
+        """Return the ids of the records, without their systems."""
+        return frozenset(source_id for keys in self.keys.values() for _, source_id in keys)
+
+    def full_keys(self, entity: str) -> list[str]:
+        """Return the keys of one entity as ``system:id``, sorted."""
+        return sorted(f"{system}:{source_id}" for system, source_id in self.keys.get(entity, ()))
+
+
+class Mentions:
+    """What names a person in raw records and texts: ids, addresses, numbers and names.
+
+    Parameters
+    ----------
+    subject : Subject
+
+    Attributes
+    ----------
+    needles : frozenset of str
+        What names the person wherever it stands in a text, in lower case: short ids are not among them.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        told = subject.points | subject.names
+        ids = {one for one in subject.ids() if len(one) >= TELLING_CHARACTERS}
+        self._cells = {value for one in told | ids for value in telling_values(one.encode())}
+        long = {one for one in ids if len(one) >= 2 * TELLING_CHARACTERS}
+        self.needles = frozenset(one.casefold() for one in told | long if len(one) >= TELLING_CHARACTERS)
+
+    def is_in(self, raw: bytes) -> bool:
+        """Does a raw record name the person?"""
+        if not self._cells.isdisjoint(telling_values(raw)):
+            return True
+        text = raw.decode("utf-8", "backslashreplace").casefold()
+        return any(one in text for one in self.needles)
+
+
+def find(wh: Warehouse, customer: str) -> Subject:
+    """Return the person that a text names.
+
+    Parameters
+    ----------
+    wh : Warehouse
+    customer : str
+        A customer_id or the key of a source record (``system:id``), a source id, an e-mail address or a
+        telephone number.
+
+    Raises
+    ------
+    UsageError
+        Nobody is named so, or several are.
+    """
+    start = _start(wh, customer.strip())
+    start["contacts"] = start.get("contacts", set()) | _with_same_address(wh, start, "contacts")
+    start["leads"] = start.get("leads", set()) | _with_same_address(wh, start, "leads")
+    keys = _with_what_refers(wh, start)
+    names: set[str] = set()
+    points: set[str] = set()
+    for name in PEOPLE:
+        has = [one for one in ("name", *_POINTS) if one in entities()[name].column_names]
+        for row in _told(wh, name, keys.get(name, set()), has):
+            for column, value in zip(has, row, strict=True):
+                if column != "name":
+                    points.add(value)
+                elif " " in value.strip():
+                    names.add(value)
+    found = {name: frozenset(of) for name, of in keys.items() if of}
+    return Subject(found, frozenset(names - {""}), frozenset(points - {""}))
+
+
+def about(wh: Warehouse, name: str, subject: Subject) -> list[tuple[int, int]]:
+    """Return the (row_id, rowid) of the versions of an entity that are about a person.
+
+    All versions of a row whose last version is; of others those that were.
+    """
+    declared = entities()[name]
+    table = f"entities.{quote_ident(f'{name}_versions')}"
+    tests = []
+    parameters: dict[str, pa.Table] = {}
+    for number, (column, referred) in enumerate(columns_that_tell(declared)):
+        if keys := subject.keys.get(referred):
+            parameters[f"subject_keys_{number}"] = _table(keys)
+            tests.append(
+                f"(source_system, {quote_ident(column)}) in (select (system, id) from subject_keys_{number})"
+            )
+    if not tests:
+        return []
+    order = "valid_from desc, recorded_at desc" if declared.kind == "state" else "recorded_at desc"
+    is_about = f"coalesce({' or '.join(tests)}, false)"
+    with wh.registered(**parameters):
+        return wh.rows(
+            f"select row_id, place from (select row_id, rowid as place, {is_about} as is_about, "
+            f"first_value({is_about}) over (partition by row_id "
+            f"order by {order}, record_number desc, content_id desc) as is_now from {table}) "
+            "where is_about or is_now"
+        )
+
+
+def _start(wh: Warehouse, text: str) -> dict[str, set[Key]]:
+    """Return the customers (or leads, contacts) that a text names: those of one person."""
+    if not text:
+        raise UsageError("Name a customer: by customer_id, source id, e-mail address or telephone number.")
+    customers = _known_customers(wh, text)
+    if not customers:
+        customers = _by_point(wh, "customers", text)
+    groups = {members(wh, f"{system}:{source_id}") for system, source_id in customers}
+    if len(groups) > 1:
+        leading = ", ".join(sorted(group[0] for group in groups)[:5])
+        raise UsageError(f"This names {len(groups)} customers: {leading}. Name one of them by its key.")
+    if groups:
+        return {"customers": {split_key(key) for key in groups.pop()}}
+    for name in ("leads", "contacts"):
+        found = _by_key(wh, name, text) or _by_point(wh, name, text)
+        if found:
+            return {name: found}
+    raise UsageError(
+        "Nobody is known by this. Name a customer by customer_id (system:id), source id, e-mail address or "
+        "telephone number."
+    )
+
+
+def _known_customers(wh: Warehouse, text: str) -> set[Key]:
+    system, _, source_id = text.partition(":")
+    parts = []
+    for name, declared in entities().items():
+        table = f"entities.{quote_ident(f'{name}_versions')}"
+        for column, referred in columns_that_tell(declared):
+            if referred == "customers":
+                id_ = quote_ident(column)
+                parts.append(
+                    f"select source_system, {id_} as id from {table} "
+                    f"where {id_} = $text or (source_system = $system and {id_} = $id)"
+                )
+    found = set(wh.rows(" union ".join(parts), text=text, system=system, id=source_id))
+    exact = {key for key in found if f"{key[0]}:{key[1]}" == text}
+    return exact or found
+
+
+def _by_key(wh: Warehouse, name: str, text: str) -> set[Key]:
+    return set(
+        wh.rows(
+            f"select distinct source_system, source_id from entities.{quote_ident(f'{name}_versions')} "
+            "where source_id = $text or source_system || ':' || source_id = $text",
+            text=text,
+        )
+    )
+
+
+def _by_point(wh: Warehouse, name: str, text: str) -> set[Key]:
+    table = f"entities.{quote_ident(f'{name}_versions')}"
+    if "@" in text:
+        return set(
+            wh.rows(
+                f"select distinct source_system, source_id from {table} where lower(trim(email)) = $email",
+                email=text.casefold(),
+            )
+        )
+    digits = re.sub(r"\D", "", text).lstrip("0")
+    if len(digits) < 7:
+        return set()
+    return set(
+        wh.rows(
+            f"select distinct source_system, source_id from {table} "
+            r"where ltrim(regexp_replace(phone, '\D', '', 'g'), '0') = $digits",
+            digits=digits,
+        )
+    )
+
+
+def _with_same_address(wh: Warehouse, start: dict[str, set[Key]], name: str) -> set[Key]:
+    """Return the leads or contacts with an e-mail address of the person that no other customer has."""
+    found: set[Key] = set()
+    for person in PEOPLE:
+        for (address,) in _told(wh, person, start.get(person, set()), ["email"]):
+            if is_role(address.casefold()) or _by_point(wh, "customers", address) - start.get(
+                "customers", set()
+            ):
+                continue
+            found |= _by_point(wh, name, address)
+    return found
+
+
+def _with_what_refers(wh: Warehouse, start: dict[str, set[Key]]) -> dict[str, set[Key]]:
+    """Add the records that refer to those of the person, and those that refer to these."""
+    keys = {name: set(of) for name, of in start.items()}
+    todo = {name: set(of) for name, of in start.items() if of}
+    while todo:
+        name, new = todo.popitem()
+        for referring, column in _references_to(name):
+            for key in _referring(wh, referring, column, new):
+                if key not in keys.setdefault(referring, set()):
+                    keys[referring].add(key)
+                    todo.setdefault(referring, set()).add(key)
+    return keys
+
+
+def _references_to(name: str) -> Iterator[tuple[str, str]]:
+    for referring in KEYED:
+        for column, referred in columns_that_tell(entities()[referring]):
+            if referred == name and column != "source_id":
+                yield referring, column
+
+
+def _referring(wh: Warehouse, name: str, column: str, keys: set[Key]) -> set[Key]:
+    """Return the keys of records of which the last version refers to one of the keys."""
+    table = f"entities.{quote_ident(name)}"
+    with wh.registered(subject_keys=_table(keys)):
+        return set(
+            wh.rows(
+                f"select distinct source_system, source_id from {table} "
+                f"where (source_system, {quote_ident(column)}) in (select (system, id) from subject_keys)"
+            )
+        )
+
+
+def _told(wh: Warehouse, name: str, keys: set[Key], columns: list[str]) -> list[tuple[str, ...]]:
+    """Return what all versions of records say in text columns; empty texts for what they do not."""
+    if not keys:
+        return []
+    told = ", ".join(f"coalesce({quote_ident(one)}, '')" for one in columns)
+    with wh.registered(subject_keys=_table(keys)):
+        return wh.rows(
+            f"select distinct {told} from entities.{quote_ident(f'{name}_versions')} "
+            "where (source_system, source_id) in (select (system, id) from subject_keys)"
+        )
+
+
+def _table(keys: set[Key] | frozenset[Key]) -> pa.Table:
+    ordered = sorted(keys)
+    return pa.table({"system": [one for one, _ in ordered], "id": [one for _, one in ordered]})

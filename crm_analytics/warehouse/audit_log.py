@@ -1,0 +1,141 @@
+"""Who did what to a warehouse, and has the list been tampered with?  `record`, and `verify_audit`.
+
+Every entry holds the hash of the one before (a chain), so an entry that was changed, moved or removed shows.
+The head of the chain is written to ``<warehouse>.audit`` after the commit, so that a cut end shows too. It is
+no defence against somebody who rewrites the whole chain and that file: keep a copy of the head elsewhere.
+This file reads the clock.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from crm_analytics.errors import StoreCorrupt
+from crm_analytics.warehouse.connection import Warehouse
+from crm_analytics.warehouse.whole_files import write_whole
+
+_LAST = "select entry_number, entry_hash from ops.audit_log order by entry_number desc limit 1"
+_ALL = """
+    select entry_number, done_at, actor, action, subject, detail, previous_hash, entry_hash
+    from ops.audit_log order by entry_number, rowid"""
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What `verify_audit` found in order.
+
+    Attributes
+    ----------
+    entries : int
+        Entries of the log.
+    head : str
+        Hash of the last one: keep it elsewhere, to compare later.
+    """
+
+    entries: int
+    head: str
+
+
+def record(wh: Warehouse, action: str, subject: str, **detail: object) -> None:
+    """Write one entry, in the transaction under way if there is one.
+
+    Parameters
+    ----------
+    wh : Warehouse
+    action, subject : str
+        What was done, and the number or name of what it was done to ("load 7"); never a person.
+    **detail
+        Counts and switches, without personal values.
+    """
+    with wh.transaction():
+        last = wh.rows(_LAST)
+        number, previous = last[0] if last else (0, "")
+        row: dict[str, Any] = {
+            "entry_number": number + 1,
+            "done_at": datetime.now(UTC),
+            "actor": getpass.getuser(),
+            "action": action,
+            "subject": subject,
+            "detail": json.dumps(detail, sort_keys=True, default=str),
+            "previous_hash": previous,
+        }
+        row["entry_hash"] = _hash(row)
+        wh.append("ops.audit_log", pa.Table.from_pylist([row]))
+        if wh.path != ":memory:":
+            head = json.dumps({"entries": number + 1, "head": row["entry_hash"]})
+            wh.after_commit(lambda: write_whole(head_path(wh), f"{head}\n".encode()))
+
+
+def verify_audit(wh: Warehouse) -> AuditReport:
+    """Check the chain of the audit log, entry by entry.
+
+    Raises
+    ------
+    StoreCorrupt
+        Names the first entry that was changed, removed or put in.
+
+    Examples
+    --------
+    >>> with Warehouse.open() as wh:
+    ...     record(wh, "load", "load 1", rows=3)
+    ...     verify_audit(wh).entries
+    1
+    """
+    previous, number = "", 0
+    hashes = []
+    names = "entry_number", "done_at", "actor", "action", "subject", "detail", "previous_hash", "entry_hash"
+    for values in wh.rows(_ALL):
+        row = dict(zip(names, values, strict=True))
+        number += 1
+        if row["entry_number"] != number or row["previous_hash"] != previous:
+            raise StoreCorrupt(
+                f"The audit log does not hold together at entry {number}: it, or one before it, was removed, "
+                "put in or moved. Compare with a backup (`crm-analytics backup`)."
+            )
+        if row["entry_hash"] != _hash(row):
+            raise StoreCorrupt(f"Entry {number} of the audit log was changed. Compare with a backup.")
+        previous = row["entry_hash"]
+        hashes.append(previous)
+    _check_head(wh, hashes)
+    return AuditReport(number, previous)
+
+
+def head_path(wh: Warehouse) -> Path:
+    """Return where the head of the chain is kept beside a warehouse file."""
+    return Path(f"{Path(wh.path).resolve()}.audit")
+
+
+def _check_head(wh: Warehouse, hashes: list[str]) -> None:
+    """Compare with the head beside the file; the file may be ahead of it by what a crash left unmarked."""
+    if wh.path == ":memory:" or not head_path(wh).exists():
+        return
+    try:
+        told = json.loads(head_path(wh).read_text(encoding="ascii"))
+        entries, head = int(told["entries"]), str(told["head"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreCorrupt(f"{head_path(wh)} is damaged. Compare the log with a backup.") from error
+    if len(hashes) < entries:
+        raise StoreCorrupt(
+            f"The audit log has {len(hashes)} entries, {entries} were written: its end was cut."
+        )
+    if entries and hashes[entries - 1] != head:
+        raise StoreCorrupt(
+            f"Entry {entries} of the audit log is not the one that was written: it was replaced."
+        )
+
+
+def _hash(row: dict[str, Any]) -> str:
+    told = [
+        row["entry_number"],
+        row["done_at"].astimezone(UTC).isoformat(),
+        *(row[name] for name in ("actor", "action", "subject", "detail", "previous_hash")),
+    ]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
