@@ -122,7 +122,7 @@ def without_header(names: Sequence[str], *, show_values: bool) -> str:
     asked = ""
     if any(look_at([name]).kind in _VALUES for name in names):
         asked = " The first line looks like values: does the file have a header row?"
-    hidden = " What may be a value is not shown; show_values=True (--show-values) shows it."
+    hidden = f" What may be a value is not shown; {option('show_values')} shows it."
     return asked + (hidden if not show_values else "")
 
 
