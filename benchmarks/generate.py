@@ -69,7 +69,9 @@ def generate(
     if with_currencies:
         currency = rng.choice(len(CURRENCIES), customer_count, p=CURRENCY_SHARES)
     transactions, customers = target / "transactions.csv", target / "customers.csv"
-    pa.csv.write_csv(order_lines(rng, orders, currency), transactions, pa.csv.WriteOptions(quoting_style="none"))
+    pa.csv.write_csv(
+        order_lines(rng, orders, currency), transactions, pa.csv.WriteOptions(quoting_style="none")
+    )
     pa.csv.write_csv(_customers(rng, entry), customers, pa.csv.WriteOptions(quoting_style="none"))
     return transactions, customers
 
