@@ -8,6 +8,7 @@ block; anything else is a defect and says where it happened.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -31,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from crm_analytics.cli.output import print_error
     from crm_analytics.errors import AuditBlocked, CrmError, UsageError
 
+    umask = os.umask(0o077)  # what a command writes, spilled rows included, is the user's alone
     try:
         app(args=None if argv is None else list(argv), prog_name="crm-analytics")
     except SystemExit as done:
@@ -49,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         print_error("A defect of crm_analytics, not of your data", _where(error))
         return FAILED
+    finally:
+        os.umask(umask)
     return OK
 
 

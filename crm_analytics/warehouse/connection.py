@@ -426,6 +426,8 @@ class Warehouse:
 
     def _acknowledge(self, mark: CommitMark, number: int) -> None:
         """Write the number of a commit beside the file; the commit stands even where that fails."""
+        with suppress(FileNotFoundError):
+            os.chmod(f"{self.path}.wal", 0o600)
         try:
             mark.write(number)
         except OSError as error:

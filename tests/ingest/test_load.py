@@ -438,7 +438,7 @@ def test_cdnow_is_loaded_whole(
 def test_an_error_in_the_middle_leaves_the_warehouse_as_it_was(
     wh: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: Any) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("crm_analytics.ingest.ledger.write_entry", interrupt)

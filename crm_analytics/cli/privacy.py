@@ -1,0 +1,126 @@
+"""What is kept of a person, who did what, and how is a second copy made?  Erase, export, verify, back up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crm_analytics.cli import output as out
+from crm_analytics.cli.session import Json, SettingsFile, open_warehouse, read_settings
+
+if TYPE_CHECKING:
+    from crm_analytics.records import RecordStore
+    from crm_analytics.settings import Settings
+
+app = typer.Typer(rich_markup_mode=None)
+
+Customer = Annotated[
+    str, typer.Argument(help="customer_id or system:id, source id, e-mail address or telephone number")
+]
+
+
+@app.command()
+def erase(
+    customer: Customer,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask; it cannot be taken back")] = False,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Remove a person from the bytes of the store: records, scores, quarantine, published runs."""
+    import crm_analytics as crm
+
+    settings = read_settings(settings_file)
+    if not yes and not typer.confirm("Erase this person from everything? It cannot be taken back", err=True):
+        raise typer.Exit(1)
+    with open_warehouse(settings) as wh, _records(settings) as records:
+        receipt = crm.erase(wh, customer, records=records, published=settings.paths.published)
+    if as_json:
+        out.print_json(asdict(receipt))
+        return
+    rows = [
+        *([name, count, "removed"] for name, count in receipt.rows_removed.items()),
+        *([name, count, "emptied"] for name, count in receipt.rows_emptied.items()),
+        *([f"record store: {name}", count, "removed"] for name, count in receipt.records_removed.items()),
+    ]
+    out.print_table(f"Erasure {receipt.erasure_id}", ["table", "rows", "what"], rows)
+    if receipt.runs_removed:
+        out.print_lines(
+            f"{len(receipt.runs_removed)} published runs were removed. Make a new one: crm-analytics nightly."
+        )
+    for path in receipt.to_delete_yourself:
+        out.print_lines(f"Delete yourself: {path}")
+
+
+@app.command("export-subject")
+def export_subject(
+    customer: Customer,
+    folder: Annotated[Path, typer.Argument(help="new folder for subject.json and one CSV file per table")],
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Write all that is kept of one person, and of nobody else, into a new folder."""
+    import crm_analytics as crm
+
+    settings = read_settings(settings_file)
+    with open_warehouse(settings) as wh, _records(settings) as records:
+        told = crm.export_subject(wh, customer, records=records)
+    files = told.write(folder)
+    counts = {name: len(rows) for name, rows in told.tables.items()}
+    if as_json:
+        out.print_json({"files": files, "rows": counts})
+        return
+    out.print_table("Kept of this person", ["table", "rows"], [[name, n] for name, n in counts.items()])
+    out.print_lines(f"{len(files)} files in {folder}, readable by you alone.")
+
+
+@app.command("verify-audit")
+def verify_audit(settings_file: SettingsFile = None, as_json: Json = False) -> None:
+    """Check that no entry of the audit log was changed, removed or put in."""
+    import crm_analytics as crm
+
+    with open_warehouse(read_settings(settings_file)) as wh:
+        report = crm.verify_audit(wh)
+    if as_json:
+        out.print_json(asdict(report))
+        return
+    out.print_lines(
+        f"{report.entries:,} entries hold together. Head of the chain: {report.head or 'none yet'}"
+    )
+
+
+@app.command()
+def backup(
+    path: Annotated[Path, typer.Argument(help="new file, for example backups/2025-07-01.duckdb")],
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Write the whole warehouse to one new file, and read it back before it gets its name."""
+    from crm_analytics.warehouse import backup as backups
+
+    with open_warehouse(read_settings(settings_file)) as wh:
+        made = backups.backup(wh, path)
+    if as_json:
+        out.print_json(asdict(made))
+        return
+    out.print_lines(
+        f"{made.path}: {made.rows:,} rows of {made.tables} tables, {made.size:,} bytes, read back."
+    )
+
+
+@contextmanager
+def _records(settings: Settings) -> Iterator[RecordStore | None]:
+    """Open the record store that the settings name, where there is one."""
+    import crm_analytics as crm
+
+    place = os.environ.get("CRM_RECORDS") or settings.paths.records
+    if place is None:
+        yield None
+        return
+    with crm.RecordStore.open(place) as records:
+        yield records
