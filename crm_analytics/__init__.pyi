@@ -20,6 +20,7 @@ from .ingest.withdraw import unload as unload
 from .privacy.erasure import erase as erase
 from .privacy.subject_export import export_subject as export_subject
 from .records import RecordStore as RecordStore
+from .reports.customer_360.view import customer as customer
 from .warehouse import Warehouse as Warehouse
 from .warehouse.audit_log import verify_audit as verify_audit
 from .warehouse.publish import open_published as open_published

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from crm_analytics.ingest.load import Load, load
 from crm_analytics.ingest.sync import sync
 from crm_analytics.records import RecordStore
 from crm_analytics.reports.company import company_report
+from crm_analytics.reports.customer_360 import lay_out
 from crm_analytics.settings import Settings
 from crm_analytics.trained_models import newest_or_trained
 from crm_analytics.warehouse import Warehouse, quote_table
@@ -390,6 +392,7 @@ def _publish(night: _Night, step: Step, log: RunLog) -> Published:
         as_of=night.as_of,
         made_from=made_from,
         keep_runs=night.settings.publish.keep_runs,
+        lay_out=partial(lay_out, as_of=night.as_of),
     )
     step.rows = published.rows
     step.note = "" if published.is_new else f"nothing had changed: {published.run_id} stays live"

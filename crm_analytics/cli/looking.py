@@ -1,4 +1,4 @@
-"""How good are the data, and what do the files look like?  quality, profile."""
+"""How good are the data and what is in them?  quality, profile, customer."""
 
 from __future__ import annotations
 
@@ -100,6 +100,40 @@ def quality(
     out.print_frame("Quality", shown, as_json=False, limit=limit, columns=columns)
     for finding in findings:
         out.print_lines(f"{'stops' if finding.gate == 'stop' else 'warns'} the night: {finding}")
+
+
+@app.command()
+def customer(
+    asked: Annotated[
+        str, typer.Argument(metavar="ID", help="customer_id, id, e-mail address or phone number")
+    ],
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="first day not seen; default: of the last night", metavar="DATE"),
+    ] = None,
+    published: Annotated[
+        bool,
+        typer.Option("--published", help="from the published copy: at any time, without personal fields"),
+    ] = False,
+    last_orders: Annotated[int, typer.Option("--orders", min=0, help="orders that are listed")] = 10,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Everything known of one customer: identity, consents, orders, deals, tickets, scores, timeline."""
+    import crm_analytics as crm
+    from crm_analytics.reports.customer_360.shown import headline, sections
+
+    settings = read_settings(settings_file)
+    opened = crm.open_published(settings.paths.published) if published else None
+    with opened or open_warehouse(settings) as wh:
+        day = None if as_of is None else read_day(as_of, wh)
+        one = crm.customer(wh, asked, as_of=day, last_orders=last_orders)
+    if as_json:
+        out.print_json(one.to_dict())
+        return
+    out.print_lines(headline(one))
+    for section in sections(one):
+        out.print_table(section.title, section.columns, section.rows)
 
 
 @profile.command("list")

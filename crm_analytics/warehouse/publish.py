@@ -19,7 +19,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -32,6 +32,7 @@ from crm_analytics.warehouse.commit_mark import mark_path
 from crm_analytics.warehouse.connection import Warehouse
 from crm_analytics.warehouse.identifiers import quote_ident, quote_table
 from crm_analytics.warehouse.locking import FileLock
+from crm_analytics.warehouse.lookup import KEY_FILE, lookup_key
 from crm_analytics.warehouse.masking import masked_select, prepare_key
 from crm_analytics.warehouse.whole_files import sync, write_whole
 
@@ -77,6 +78,7 @@ def publish(
     as_of: date,
     made_from: Mapping[str, Any],
     keep_runs: int = 3,
+    lay_out: Callable[[Warehouse, Warehouse], object] | None = None,
 ) -> Published:
     """Publish the results of one night, and make them live.
 
@@ -97,6 +99,9 @@ def publish(
         results made from the same are not published twice.
     keep_runs : int, default 3
         Runs that stay on disk, the live one included; at least 2, for readers that have just begun.
+    lay_out : callable, optional
+        Called with the warehouse and its copy, open for writing, to add tables to the copy. What it adds from
+        the warehouse itself must not be personal.
 
     Raises
     ------
@@ -111,7 +116,7 @@ def publish(
         _private_folder(target / "runs")
         lock = FileLock(target / POINTER)
         try:
-            return _publish(wh, target, run_id, tables, as_of, made_from, max(2, keep_runs))
+            return _publish(wh, target, run_id, tables, as_of, made_from, max(2, keep_runs), lay_out)
         finally:
             lock.release()
 
@@ -180,6 +185,7 @@ def _publish(
     as_of: date,
     made_from: Mapping[str, Any],
     keep_runs: int,
+    lay_out: Callable[[Warehouse, Warehouse], object] | None,
 ) -> Published:
     pointer = _pointer(folder)
     _remove_orphans(folder, pointer)
@@ -194,7 +200,9 @@ def _publish(
     if live is not None and {key: live.get(key) for key in content} == content:
         shutil.rmtree(staging)
         return Published(live["run_id"], live["folder"], rows, is_new=False)
-    _copy_database(wh, staging / DATABASE)
+    _copy_database(wh, staging / DATABASE, lay_out)
+    if lay_out is not None:
+        write_whole(folder / KEY_FILE, lookup_key(wh).hex().encode())
     write_whole(staging / "run.json", _json({"run_id": run_id} | content))
     os.rename(staging, folder / "runs" / run_id)
     sync(folder / "runs")
@@ -223,11 +231,12 @@ def _write_parquet(
     return {"file": name, "rows": rows.num_rows, "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _copy_database(wh: Warehouse, target: Path) -> None:
+def _copy_database(
+    wh: Warehouse, target: Path, lay_out: Callable[[Warehouse, Warehouse], object] | None
+) -> None:
     """Fill a new warehouse of the same definitions, table by table: no deleted bytes are carried over."""
     Warehouse.open(target).close()
-    for beside in (Path(f"{target}.lock"), mark_path(target)):
-        beside.unlink()
+    _leave_alone(target)
     names = wh.rows(
         "select schema_name || '.' || table_name from duckdb_tables() "
         "where database_name = current_database() and not internal and not temporary order by all"
@@ -241,8 +250,19 @@ def _copy_database(wh: Warehouse, target: Path) -> None:
         wh.execute("checkpoint published_copy")
     finally:
         wh.execute("detach published_copy")
+    if lay_out is not None:
+        with Warehouse.open(target) as copy:
+            lay_out(wh, copy)
+            copy.execute("checkpoint")
+        _leave_alone(target)
     target.chmod(0o600)
     sync(target)
+
+
+def _leave_alone(target: Path) -> None:
+    """Take away what a writer keeps beside its file."""
+    for beside in (Path(f"{target}.lock"), mark_path(target)):
+        beside.unlink(missing_ok=True)
 
 
 def _copy_table(wh: Warehouse, table: str) -> None:

@@ -89,6 +89,22 @@ def fingerprint() -> str:
     return hashlib.sha256("\n".join(definitions()).encode()).hexdigest()
 
 
+def known_rows(entity: Entity, versions: str) -> str:
+    """Return the SELECT of an entity's macro over another table of versions, quoted by the caller.
+
+    Parameter: ``$as_of``, of a state alone. What is known by now counts.
+    """
+    template = _EVENTS if entity.kind == "event" else _STATES
+    names = ", ".join(quote_ident(name) for name in (*entity.system_columns, *entity.column_names))
+    return template.format(
+        versions=versions,
+        columns=names,
+        known="true",
+        held=_HELD.replace("_as_of", "$as_of"),
+        withdrawn="ops.withdrawals",
+    )
+
+
 def _entity_definitions(entity: Entity) -> Iterator[str]:
     versions = f"entities.{quote_ident(entity.name + '_versions')}"
     declared = [f"{quote_ident(c.name)} {c.sql_type}" for c in entity.columns]

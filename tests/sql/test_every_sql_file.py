@@ -106,6 +106,7 @@ def _arguments(file: SqlFile) -> dict[str, Any]:
     """Plausible values for every parameter name used anywhere in the package."""
     known = {
         "as_of": AS_OF,
+        "customer_id": "default:C000004",
         "until_on": AS_OF,
         "from_on": date(2024, 7, 1),
         "known_at": None,

@@ -1,0 +1,26 @@
+-- kind:    statement
+-- purpose: Which systems name a customer of this id, though none may have described them?
+-- grain:   source_system
+-- reads:   entities.order_lines_versions, entities.orders_versions, entities.tickets_versions,
+--          entities.opportunities_versions, entities.contracts_versions, entities.payments_versions,
+--          entities.interactions_versions, entities.campaign_members_versions
+-- columns:
+--   source_system    system that names the id
+select source_system as source_system
+from entities.order_lines_versions
+where customer_source_id = $source_id
+union
+select source_system from entities.orders_versions where customer_source_id = $source_id
+union
+select source_system from entities.tickets_versions where customer_source_id = $source_id
+union
+select source_system from entities.opportunities_versions where customer_source_id = $source_id
+union
+select source_system from entities.contracts_versions where customer_source_id = $source_id
+union
+select source_system from entities.payments_versions where customer_source_id = $source_id
+union
+select source_system from entities.interactions_versions where customer_source_id = $source_id
+union
+select source_system from entities.campaign_members_versions where customer_source_id = $source_id
+order by source_system

@@ -1,0 +1,161 @@
+"""Which customer is meant: by customer_id, by the id in a source system, by e-mail address, by phone number?
+
+In a published copy e-mail addresses, phone numbers and ids that hold an "@" are keyed hashes, which
+`crm_analytics.warehouse.lookup` explains. Messages never repeat an address or a number, and never show those
+of others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from crm_analytics.errors import UsageError
+from crm_analytics.normalise.digits import fold_digits
+from crm_analytics.normalise.emails import fold_email
+from crm_analytics.normalise.phones import fold_phone
+from crm_analytics.warehouse import SqlFile, Warehouse
+from crm_analytics.warehouse.lookup import keyed_hash, read_lookup_key
+from crm_analytics.warehouse.sql_file import PACKAGE
+
+LOOK_UP = "by_customer.look_up"
+_SHOWN = 10
+_IN_COPY = (
+    f"select distinct customer_id from {LOOK_UP} where key in (select unnest($keys)) order by customer_id"
+)
+
+
+def find_customer(wh: Warehouse, asked: str, *, is_laid_out: bool) -> str:
+    """Return the customer_id that is meant.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        A warehouse, or a published copy.
+    asked : str
+        customer_id (``system:id``), the id alone, an e-mail address or a phone number.
+    is_laid_out : bool
+        Has the warehouse the table ``by_customer.look_up``?
+
+    Raises
+    ------
+    UsageError
+        Nobody has it (with ids that look alike), or several have (with their ids).
+    """
+    text = asked.strip()
+    if not text:
+        raise UsageError(
+            "Give a customer_id, the id in a source system, an e-mail address or a phone number."
+        )
+    found = _in_copy(wh, text) if is_laid_out else _in_warehouse(wh, text)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(_unknown(wh, text))
+    shown = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+    what = _kind(text)
+    raise UsageError(
+        f"{what[0].upper()}{what[1:]} belongs to {len(found)} customers: {shown}. Ask for one of them by id."
+    )
+
+
+def records_of(wh: Warehouse, customer_id: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return the canonical customer_id of a record, and all source records that are the same customer."""
+    system, _, source_id = customer_id.partition(":")
+    rows = wh.rows(_file("records_of_customer"), source_system=system, source_id=source_id)
+    return str(rows[0][2]), [(row[0], row[1]) for row in rows]
+
+
+def digits_of(text: str) -> str:
+    """Return the digits of a number as written.
+
+    Examples
+    --------
+    >>> digits_of("(030) 231-25037")
+    '03023125037'
+    """
+    return "".join(char for char in fold_digits(text) if char.isdigit())
+
+
+def _in_copy(wh: Warehouse, text: str) -> list[str]:
+    found = [row[0] for row in wh.rows(_IN_COPY, keys=[text])]
+    if found or not _is_personal(text):
+        return found
+    key = read_lookup_key(wh)
+    forms = [
+        ("id", text),
+        ("email", fold_email(text)),
+        ("phone", fold_phone(text)),
+        ("phone", digits_of(text)),
+    ]
+    hashes = [keyed_hash(key, kind, form) for kind, form in forms if form]
+    return [row[0] for row in wh.rows(_IN_COPY, keys=hashes)]
+
+
+def _in_warehouse(wh: Warehouse, text: str) -> list[str]:
+    system, separator, rest = text.partition(":")
+    by_id = _with_id(wh, rest, system) if separator else []
+    by_id = by_id or _with_id(wh, text, None)
+    if by_id or not _is_personal(text):
+        return by_id
+    email, digits = fold_email(text), digits_of(text)
+    candidates = wh.rows(
+        _file("contact_points"),
+        is_all=False,
+        mailbox=email.partition("@")[0].replace(".", "") if email else None,
+        last_digits=digits[-6:] if not email and len(digits) >= 6 else None,
+    )
+    return _canonical(
+        wh,
+        (
+            f"{system}:{source_id}"
+            for system, source_id, written, phone, country in candidates
+            if (email and written and fold_email(written) == email)
+            or (not email and phone and _is_same_number(text, phone, country))
+        ),
+    )
+
+
+def _with_id(wh: Warehouse, source_id: str, system: str | None) -> list[str]:
+    for name in ("records_by_id", "records_by_mention"):
+        systems = [row[0] for row in wh.rows(_file(name), source_id=source_id)]
+        found = [f"{one}:{source_id}" for one in systems if system in (None, one)]
+        if found:
+            return _canonical(wh, found)
+    return []
+
+
+def _canonical(wh: Warehouse, keys: Iterable[str]) -> list[str]:
+    return sorted({records_of(wh, key)[0] for key in keys})
+
+
+def _is_same_number(asked: str, written: str, country: str | None) -> bool:
+    wanted = fold_phone(asked, country)
+    if wanted is None:
+        return digits_of(asked) == digits_of(written)
+    return wanted == fold_phone(written, country) or digits_of(asked) == digits_of(written)
+
+
+def _unknown(wh: Warehouse, text: str) -> str:
+    if _is_personal(text):
+        return f"No customer has {_kind(text)}. Look for typing errors, or ask by customer_id."
+    source_id = text.rpartition(":")[2]
+    near = [f"{row[0]}:{row[1]}" for row in wh.rows(_file("similar_ids"), source_id=source_id)]
+    hint = f" Nearest: {', '.join(near)}." if near else " Ids are written system:id, or the id alone."
+    return f"There is no customer {text[:80]!r}.{hint}"
+
+
+def _kind(text: str) -> str:
+    if "@" in text:
+        return "this e-mail address"
+    return "this phone number" if _is_personal(text) else f"{text[:80]!r}"
+
+
+def _is_personal(text: str) -> bool:
+    """Is it an address, or a number that could be a telephone's?"""
+    return "@" in text or (
+        len(digits_of(text)) >= 6 and not any(char.isalpha() for char in text) and ":" not in text
+    )
+
+
+def _file(name: str) -> SqlFile:
+    return SqlFile.load(PACKAGE / "facts" / f"{name}.sql")

@@ -1,0 +1,256 @@
+"""How does a customer look, on a terminal and in a notebook?  The same sections as text and as HTML.
+
+Values come from outside. As text, characters that act on a terminal are written as ``\\x1b`` and the like;
+as HTML everything is escaped by the template.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crm_analytics.reports.customer_360.view import Customer
+
+_EVENTS_SHOWN = 20
+_ROWS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of the view.
+
+    Attributes
+    ----------
+    title : str
+        Its heading, with what its rows add up to.
+    columns : tuple of str
+        Names of the columns.
+    rows : tuple of tuple of str
+        Cells, formatted but not escaped.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def sections(one: Customer) -> tuple[Section, ...]:
+    """Return what is shown of a customer, in order; sections that would be empty are left out."""
+    return tuple(section for section in _all_sections(one) if section.rows)
+
+
+def as_text(one: Customer) -> str:
+    """Return the view as plain text."""
+    lines = [headline(one), ""]
+    for section in sections(one):
+        rows = [section.columns, *section.rows]
+        shown = [[visible(cell) for cell in row] for row in rows]
+        widths = [max(len(row[place]) for row in shown) for place in range(len(section.columns))]
+        lines.append(visible(section.title))
+        for row in shown:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            lines.append(f"  {'  '.join(cells)}".rstrip())
+        lines.append("")
+    return "\n".join(lines)
+
+
+def as_html(one: Customer) -> str:
+    """Return the view as HTML that stands by itself: styles inline, no script, nothing loaded."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("customer.html.j2")
+    return template.render(headline=headline(one), facts=_tiles(one), sections=sections(one))
+
+
+def headline(one: Customer) -> str:
+    """Return one line that says who it is: the id, the name where it is known, and the day."""
+    name = next((str(field.value) for field in one.identity.fields if field.name == "name"), "")
+    return visible(" · ".join(filter(None, (one.customer_id, name, f"as of {one.as_of}"))))
+
+
+def visible(text: str) -> str:
+    r"""Return text in which no character acts on a terminal.
+
+    Examples
+    --------
+    >>> print(visible("a\x1b[2Jb"))
+    a\x1b[2Jb
+    """
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp") and char not in "\u200c\u200d"
+        else char
+        for char in text
+    )
+
+
+def _tiles(one: Customer) -> list[tuple[str, str]]:
+    """What a person who picks up the phone wants to know first."""
+    open_tickets = sum(not row["is_resolved"] for row in one.tickets)
+    risk = _share(one.scores.get("churn_probability"))
+    return [
+        ("stage of life", _words(one.lifecycle.state)),
+        ("purchases", f"{one.orders.purchase_count:,}"),
+        ("net spend", _money(one.orders.net_amount, one.currency)),
+        ("last order", _cell(one.orders.last_on)),
+        ("open deals", f"{one.deals.open_count:,} ({_money(one.deals.open_amount, one.currency)})"),
+        ("in the funnel", _words(one.deals.funnel_stage)),
+        ("open tickets", f"{open_tickets:,} of {len(one.tickets):,}"),
+        ("risk of leaving", f"{risk} {one.scores.get('risk_band') or ''}".strip()),
+    ]
+
+
+def _all_sections(one: Customer) -> Iterator[Section]:
+    yield Section("At a glance", ("what", "now"), tuple(_tiles(one)))
+    records = ", ".join(row["record_id"] for row in one.identity.records)
+    yield Section(
+        f"Identity: source records {len(one.identity.records)}" + (f" ({records})" if records else ""),
+        ("field", "value", "told by"),
+        tuple((_words(f.name), _cell(f.value), f.told_by or "newest record") for f in one.identity.fields),
+    )
+    yield _table(
+        "Consents, newest first",
+        one.consents,
+        {
+            "channel": "channel",
+            "purpose": "purpose",
+            "is_granted": "granted",
+            "decided_on": "since",
+            "is_last": "holds",
+        },
+    )
+    yield Section("Scores", ("score", "value"), tuple(_scores(one)))
+    yield _table(
+        "Offers, best first",
+        one.offers,
+        {
+            "product_id": "product",
+            "probability": "probability",
+            "expected_value": "expected",
+            "reason": "why",
+        },
+    )
+    yield _table(
+        "States of life, as the nights saw them",
+        one.lifecycle.transitions,
+        {
+            "lifecycle_state": "state",
+            "since_on": "since",
+            "first_night_on": "first night",
+            "last_night_on": "last night",
+        },
+    )
+    yield _table(
+        f"Open deals ({one.deals.won_count} won and {one.deals.lost_count} lost before)",
+        one.deals.open,
+        {"opportunity_id": "deal", "stage": "stage", "amount": "amount", "created_on": "opened"},
+    )
+    orders = f"{one.orders.purchase_count:,} purchases, net {_money(one.orders.net_amount, one.currency)}"
+    yield _table(
+        f"Orders, newest first: {orders}",
+        one.orders.last,
+        {
+            "order_id": "order",
+            "ordered_on": "day",
+            "net_amount": "net",
+            "returned_amount": "returned",
+            "line_count": "lines",
+        },
+    )
+    yield _table(
+        "Contracts",
+        one.contracts,
+        {
+            "contract_id": "contract",
+            "started_on": "began",
+            "ends_on": "ends",
+            "period_amount": "per period",
+            "is_active": "active",
+        },
+    )
+    yield _table(
+        "Tickets, newest first",
+        one.tickets,
+        {
+            "ticket_id": "ticket",
+            "opened_on": "opened",
+            "kind": "kind",
+            "category": "category",
+            "resolved_on": "resolved",
+        },
+    )
+    yield _table(
+        "Campaigns, newest first",
+        one.campaign_contacts,
+        {
+            "campaign_id": "campaign",
+            "contacted_on": "day",
+            "is_control": "held out",
+            "responded_on": "responded",
+        },
+    )
+    last = tuple(reversed(one.timeline[-_EVENTS_SHOWN:]))
+    yield Section(
+        f"Timeline: the last {len(last)} of {len(one.timeline):,} events, newest first",
+        ("day", "what", "", "amount", "source"),
+        tuple((_cell(e.happened_on), e.kind, e.what, _cell(e.amount, ""), e.source) for e in last),
+    )
+
+
+def _scores(one: Customer) -> Iterator[tuple[str, str]]:
+    scores = one.scores
+    if not scores:
+        return
+    yield "segment", _cell(scores["segment"])
+    for name in ("churn_probability", "probability_alive"):
+        yield _words(name), _share(scores[name])
+    yield "risk band", _cell(scores["risk_band"])
+    for name in ("reason_1", "reason_2", "reason_3"):
+        if scores[name]:
+            yield f"because ({name[-1]})", scores[name]
+    for name in ("lifetime_revenue", "lifetime_value"):
+        yield _words(name), _money(scores[name], one.currency)
+    yield "marketing", "opted out" if scores["has_opted_out"] else "not opted out"
+
+
+def _table(title: str, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Section:
+    shown = tuple(tuple(_cell(row[name]) for name in columns) for row in rows[:_ROWS_SHOWN])
+    more = f" (the first {_ROWS_SHOWN} of {len(rows):,})" if len(rows) > _ROWS_SHOWN else ""
+    return Section(title + more, tuple(columns.values()), shown)
+
+
+def _cell(value: Any, missing: str = "–") -> str:
+    if value is None:
+        return missing
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return f"{value:,.2f}"
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _money(value: Decimal | float | None, currency: str | None) -> str:
+    return "–" if value is None else f"{value:,.2f} {currency or ''}".strip()
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"
+
+
+def _words(text: str | None) -> str:
+    return text.replace("_", " ") if text else "–"
