@@ -200,6 +200,7 @@ def _from_entity(wh: Warehouse, name: str, subject: Subject) -> int:
 def _empty_references(wh: Warehouse, name: str, subject: Subject) -> int:
     """Empty what other records say of the person beside the point: the parent, the contact of a deal."""
     emptied = 0
+    versions = quote_table(f"entities.{name}_versions")
     for column in entities()[name].columns:
         keys = subject.keys.get(column.refers or "")
         if not keys or not is_aside(name, column.name):
@@ -207,7 +208,7 @@ def _empty_references(wh: Warehouse, name: str, subject: Subject) -> int:
         given = pa.table({"system": [one for one, _ in keys], "id": [one for _, one in keys]})
         with wh.registered(subject_keys=given):
             emptied += wh.execute(
-                f"update entities.{quote_ident(f'{name}_versions')} set {quote_ident(column.name)} = null "
+                f"update {versions} set {quote_ident(column.name)} = null "
                 f"where (source_system, {quote_ident(column.name)}) in "
                 "(select (system, id) from subject_keys)"
             )
