@@ -18,22 +18,16 @@ with told as (
     where customer_source_id is not null
 ),
 
--- the mailbox without label and dots, the last six digits; other scripts are left to the caller
+-- a pattern of the mailbox, with or without label and dots, or of the last six digits, in whatever digits;
+-- addresses in other scripts are left to the caller
 candidates as (
     select *
     from told
     where
         $is_all and coalesce(email, phone) is not null
-        or $mailbox is not null
-        and (
-            replace(
-                split_part(split_part(replace(lower(trim(email, ' <')), 'mailto:', ''), '@', 1), '+', 1), '.', ''
-            ) = $mailbox
-            or strlen(email) <> length(email)
-        )
-        or right(
-            translate(phone, '۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩ ()-./+', '01234567890123456789'), 6
-        ) = $last_digits
+        or $email_pattern is not null
+        and (regexp_matches(email, $email_pattern) or strlen(email) <> length(email))
+        or regexp_matches(phone, $phone_pattern)
 )
 
 select distinct

@@ -83,7 +83,10 @@ def _hashed_keys(wh: Warehouse, as_of: date) -> Iterator[tuple[str, str]]:
     key, id_key = lookup_key(wh), bytes.fromhex(prepare_key(wh))
     canonical = dict(wh.rows(_SHARED))
     points = wh.rows(
-        SqlFile.load(PACKAGE / "facts" / "contact_points.sql"), is_all=True, mailbox=None, last_digits=None
+        SqlFile.load(PACKAGE / "facts" / "contact_points.sql"),
+        is_all=True,
+        email_pattern=None,
+        phone_pattern=None,
     )
     for system, source_id, email, phone, country in points:
         record = f"{system}:{source_id}"

@@ -7,6 +7,7 @@ of others.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from crm_analytics.errors import UsageError
@@ -19,6 +20,8 @@ from crm_analytics.warehouse.sql_file import PACKAGE
 
 LOOK_UP = "by_customer.look_up"
 _SHOWN = 10
+_LAST_DIGITS = 6
+_DIGITS = "0-9۰-۹٠-٩"
 _IN_COPY = (
     f"select distinct customer_id from {LOOK_UP} where key in (select unnest($keys)) order by customer_id"
 )
@@ -101,8 +104,8 @@ def _in_warehouse(wh: Warehouse, text: str) -> list[str]:
     candidates = wh.rows(
         _file("contact_points"),
         is_all=False,
-        mailbox=email.partition("@")[0].replace(".", "") if email else None,
-        last_digits=digits[-6:] if not email and len(digits) >= 6 else None,
+        email_pattern=_email_pattern(email) if email else None,
+        phone_pattern=_phone_pattern(digits) if not email and len(digits) >= _LAST_DIGITS else None,
     )
     return _canonical(
         wh,
@@ -113,6 +116,33 @@ def _in_warehouse(wh: Warehouse, text: str) -> list[str]:
             or (not email and phone and _is_same_number(text, phone, country))
         ),
     )
+
+
+def _email_pattern(folded: str) -> str:
+    """Return a pattern of how a folded address may be written in Latin letters, its host left open.
+
+    Examples
+    --------
+    >>> bool(re.search(_email_pattern("adal@gmail.com"), "<A.dal+news@googlemail.com>"))
+    True
+    """
+    letters = "[.]*".join(re.escape(letter) for letter in folded.partition("@")[0].replace(".", ""))
+    return rf"(?i)^[\s<]*(mailto:)?[.]*{letters}[.]*([+][^@]*)?@"
+
+
+def _phone_pattern(digits: str) -> str:
+    """Return a pattern of the last digits of a number, however they are parted and in whatever digits.
+
+    Examples
+    --------
+    >>> bool(re.search(_phone_pattern("03023125037"), "(030) 231-25037"))
+    True
+    """
+    last = f"[^{_DIGITS}]*".join(
+        f"[{digit}{chr(ord('۰') + int(digit))}{chr(ord('٠') + int(digit))}]"
+        for digit in digits[-_LAST_DIGITS:]
+    )
+    return f"{last}[^{_DIGITS}]*$"
 
 
 def _with_id(wh: Warehouse, source_id: str, system: str | None) -> list[str]:
