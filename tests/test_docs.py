@@ -47,3 +47,15 @@ def test_the_readme_is_short_and_its_python_runs(tmp_path: Path, monkeypatch: py
     (tmp_path / "data").symlink_to(ROOT / "data")
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
+
+
+def test_every_test_that_a_promise_points_to_exists() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page)
+    assert len(named) > 60
+    missing = [
+        f"{file}::{test}"
+        for file, test in named
+        if not (ROOT / file).is_file() or (test and f"def {test}(" not in (ROOT / file).read_text("utf-8"))
+    ]
+    assert missing == []
