@@ -15,7 +15,7 @@ from typing import Any
 
 from crm_analytics.entities.digests import repeat_digest
 from crm_analytics.entities.removals import remove_missing
-from crm_analytics.entities.storing import Delivery, forget, run, store_rows, versions_table
+from crm_analytics.entities.storing import Delivery, LinesTold, forget, run, store_rows, versions_table
 from crm_analytics.schema import Entity, entity
 from crm_analytics.warehouse import Warehouse, quote_ident
 
@@ -176,8 +176,15 @@ def rewind(
     return Rewound(tuple(found))
 
 
-def tell_again(wh: Warehouse, declared: Entity, delivery: Delivery, rewound: Rewound) -> None:
-    """Store again what was taken out, in the order of receipt, after the late delivery was stored."""
+def tell_again(wh: Warehouse, declared: Entity, delivery: Delivery, rewound: Rewound) -> LinesTold:
+    """Store again what was taken out, in the order of receipt, after the late delivery was stored.
+
+    Returns
+    -------
+    LinesTold
+        What is to be said of the later lines, against those of the late delivery.
+    """
+    told = LinesTold()
     is_line, repeat_id = "false", "cast(null as uhugeint)"
     if declared.repeat_key:
         is_line, repeat_id = f"{quote_ident(declared.key[0])} is null", repeat_digest(declared)
@@ -192,12 +199,20 @@ def tell_again(wh: Warehouse, declared: Entity, delivery: Delivery, rewound: Rew
                 undone=_undone(declared),
             )
         )
-        store_rows(wh, declared, one, staged="versions_retold", has_lines=bool(declared.repeat_key))
+        told += store_rows(
+            wh,
+            declared,
+            one,
+            staged="versions_retold",
+            has_lines=bool(declared.repeat_key),
+            against=delivery.load_id,
+        ).lines
         forget(wh)
         if snapshot_loads is not None:
             remove_missing(wh, declared, one, told_by=snapshot_loads)
     wh.execute("drop table if exists temp.versions_retold")
     wh.execute(f"drop table temp.{_undone(declared)}")
+    return told
 
 
 def say_again(wh: Warehouse, load_id: int, *, as_load: int, received_at: datetime) -> None:

@@ -6,7 +6,7 @@ is stored between what was received before and after it (`crm_analytics.entities
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from crm_analytics.entities.digests import line_digest, repeat_digest
 from crm_analytics.schema import Entity
 from crm_analytics.warehouse import Warehouse, quote_ident
 
-_TEMPORARY = ("repeated", "lines", "stored", "told_now", "named", "known", "contested", "kept")
+_TEMPORARY = ("repeated", "lines", "stored", "told_now", "named", "known", "contested", "kept", "counting")
 
 
 @dataclass(frozen=True)
@@ -29,22 +29,41 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of the rows of one entity.
+class LinesTold:
+    """What is to be said of lines without an id of their own.
 
     Attributes
     ----------
-    new : int
-        Rows that nothing was known of.
     corrections : int
-        Lines without an id that were known of another customer.
+        Those that were known of another customer.
     beside : int
-        Lines without an id that another delivery of the same moment tells otherwise: both count.
+        Those that another delivery of the same moment tells otherwise: both count.
+    edits : int
+        Those that were known otherwise, of the same customer: the new version counts.
+    moved : int
+        Those of the edits that were known of another day.
+    used_again : int
+        Those of which order number, customer and product are known of a day too far away to be the same
+        order: both count.
     """
 
+    corrections: int = 0
+    beside: int = 0
+    edits: int = 0
+    moved: int = 0
+    used_again: int = 0
+
+    def __add__(self, other: LinesTold) -> LinesTold:
+        """Return the sums."""
+        return LinesTold(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the rows of one entity; `new`: rows that nothing was known of."""
+
     new: int
-    corrections: int
-    beside: int
+    lines: LinesTold
 
 
 def run(wh: Warehouse, delivery: Delivery, text: str) -> list[tuple[Any, ...]]:
@@ -59,7 +78,13 @@ def versions_table(declared: Entity) -> str:
 
 
 def store_rows(
-    wh: Warehouse, declared: Entity, delivery: Delivery, *, staged: str, has_lines: bool
+    wh: Warehouse,
+    declared: Entity,
+    delivery: Delivery,
+    *,
+    staged: str,
+    has_lines: bool,
+    against: int | None = None,
 ) -> Outcome:
     """Store the rows of a staged table (`crm_analytics.entities.version_sql.STAGED`), once.
 
@@ -73,20 +98,22 @@ def store_rows(
         Quoted name of the table; lines without an id get their ``row_id`` in it.
     has_lines : bool
         May the store hold lines without an id of their own, which these could repeat or edit?
+    against : int, optional
+        Tell of lines only what concerns those of this load. Default: of all.
 
     Returns
     -------
     Outcome
         The temporary table ``versions_contested`` is left: the rows of which more was known or told, for
-        `current_records`; `forget` drops it.
+        `find_current`; `forget` drops it.
     """
     versions = versions_table(declared)
     has = set(declared.column_names)
     modified = "staged.modified_at" if "modified_at" in has else "cast(null as timestamptz)"
     created = "staged.created_at" if "created_at" in has else "cast(null as timestamptz)"
-    corrections = beside = 0
+    lines = LinesTold()
     if has_lines:
-        corrections, beside = _match_lines(wh, declared, delivery, staged)
+        lines = _match_lines(wh, declared, delivery, staged, against)
     run(wh, delivery, sql.REPEATED.format(staged=staged))
     if declared.repeat_key and not has_lines:
         _number_lines(wh, declared, delivery, staged)
@@ -99,13 +126,13 @@ def store_rows(
         since = (f"greatest({modified}, kept.returned_at)", "kept.created_at")
         _insert(wh, declared, delivery, staged, chosen, "kept.is_revision", since)
         run(wh, delivery, sql.SAID_AGAIN.format(entity=declared.name, staged=staged))
-    return Outcome(new, corrections, beside)
+    return Outcome(new, lines)
 
 
-def current_records(declared: Entity) -> str:
-    """Return SQL of the records of a delivery that are the current version of a contested row."""
+def find_current(wh: Warehouse, declared: Entity, delivery: Delivery) -> None:
+    """Find the current versions of the contested rows (`crm_analytics.entities.version_sql.CURRENT`)."""
     valid_from = "valid_from desc," if declared.kind == "state" else ""
-    return sql.CURRENT.format(versions=versions_table(declared), valid_from=valid_from)
+    run(wh, delivery, sql.CURRENT.format(versions=versions_table(declared), valid_from=valid_from))
 
 
 def forget(wh: Warehouse) -> None:
@@ -146,7 +173,9 @@ def _number_lines(wh: Warehouse, declared: Entity, delivery: Delivery, staged: s
         run(wh, delivery, sql.NAME.format(staged=staged))
 
 
-def _match_lines(wh: Warehouse, declared: Entity, delivery: Delivery, staged: str) -> tuple[int, int]:
+def _match_lines(
+    wh: Warehouse, declared: Entity, delivery: Delivery, staged: str, against: int | None
+) -> LinesTold:
     """Find the row of every line without an id among those that the store holds; count what is told."""
     whose, moment = map(quote_ident, declared.repeat_agrees)
     names = {
@@ -166,11 +195,16 @@ def _match_lines(wh: Warehouse, declared: Entity, delivery: Delivery, staged: st
     run(wh, delivery, sql.TOLD_NOW.format(versions=versions, entity=declared.name))
     named = sql.NAMED.format(
         pairing=sql.PAIRING,
+        same_order_days=sql.SAME_ORDER_DAYS,
         new_row=line_digest(declared, "unmatched.content_id", "unmatched.nth"),
         other_row=line_digest(declared, "unmatched.content_id", "unmatched.nth, $load_id"),
     )
     run(wh, delivery, named)
     run(wh, delivery, sql.NAME.format(staged=staged))
     run(wh, delivery, sql.LINES_SAID_AGAIN.format(entity=declared.name))
-    corrections = int(wh.value("select count(*) from versions_named where is_correction"))
-    return corrections, int(run(wh, delivery, sql.BESIDE)[0][0])
+    [counts] = wh.rows(
+        sql.LINES_TOLD.format(same_order_days=sql.SAME_ORDER_DAYS),
+        received_at=delivery.received_at,
+        against=against,
+    )
+    return LinesTold(*counts)

@@ -6,6 +6,9 @@ named ``versions_...``; `place` is the row of the staged table, `nth` counts equ
 
 from __future__ import annotations
 
+# Lines of one order number, product and customer are of one order if they are not further apart.
+SAME_ORDER_DAYS = 31
+
 # The delivery, typed and digested. row_id is empty where it is not known yet, and in the end where a record
 # is about no row.
 STAGED = """
@@ -49,7 +52,7 @@ LINES = """
     create or replace temp table versions_lines as
     select
         staged.rowid as place, record_number, content_id, repeat_id, {document} as document,
-        coalesce({whose}, '') as whose, {moment} as moment,
+        coalesce({whose}, '') as whose, {moment} as moment, cast({moment} as date) as day,
         row_number() over (partition by content_id order by record_number, staged.rowid) as nth
     from {staged} as staged
     where {key} is null"""
@@ -59,7 +62,7 @@ STORED = """
     create or replace temp table versions_stored as
     select
         row_id, content_id, {repeat_id} as repeat_id, {document} as document, coalesce({whose}, '') as whose,
-        {moment} as moment, recorded_at, load_id, record_number,
+        {moment} as moment, cast({moment} as date) as day, recorded_at, load_id, record_number,
         row_number() over (partition by content_id order by row_id) as nth
     from entities.{entity}
     semi join (select {document} from {staged} where {key} is null) using ({document})
@@ -78,7 +81,8 @@ TOLD_NOW = """
     where again.entity = '{entity}' and again.recorded_at = $received_at and again.load_id <> $load_id"""
 
 # Which row is each line about? Repeated lines (of the file or the store) are about none: merged. Another
-# customer is an edit only where neither the delivery nor the store knows several for the document.
+# customer is an edit only where neither the delivery nor the store knows several for the document. Lines
+# more than SAME_ORDER_DAYS days apart are of two orders: their numbers began anew.
 NAMED = """
     create or replace temp table versions_named as
     with distinct_lines as (
@@ -106,10 +110,6 @@ NAMED = """
         left join corrected using (document)
         anti join versions_stored using (content_id, nth)
     ),
-    unmatched as (
-        select *, row_number() over (partition by repeat_id, pairing order by content_id, nth) as position
-        from paired_lines
-    ),
     paired_stored as (
         select versions_stored.*, {pairing} as pairing
         from versions_stored
@@ -122,22 +122,64 @@ NAMED = """
         anti join versions_told_now using (row_id)
         where recorded_at < $received_at
     ),
+    -- The lines of one number in the order of their days; a gap of more than that begins another order.
+    dated as (
+        select
+            *,
+            case
+                when day - lag(day) over (
+                    partition by repeat_id, pairing order by day nulls first, content_id, nth, is_stored
+                ) > {same_order_days} then 1
+                else 0
+            end as begins_order
+        from (
+            select place, null as row_id, repeat_id, pairing, whose, day, content_id, nth, false as is_stored
+            from paired_lines
+            union all
+            select null, row_id, repeat_id, pairing, whose, day, content_id, nth, true from paired_stored
+        )
+    ),
+    ordered as (
+        select
+            *,
+            sum(begins_order) over (
+                partition by repeat_id, pairing order by day nulls first, content_id, nth, is_stored
+            ) as of_order
+        from dated
+    ),
+    unmatched as (
+        select
+            *,
+            row_number() over (
+                partition by repeat_id, pairing, of_order order by day nulls first, content_id, nth
+            ) as position
+        from ordered
+        where not is_stored
+    ),
     not_repeated as (
-        select *, row_number() over (partition by repeat_id, pairing order by content_id, nth) as position
-        from paired_stored
+        select
+            *,
+            row_number() over (
+                partition by repeat_id, pairing, of_order order by day nulls first, content_id, nth
+            ) as position
+        from ordered
+        where is_stored
     ),
     placed as (
         select
             unmatched.place,
             not_repeated.row_id as edited,
-            coalesce(not_repeated.whose <> unmatched.whose, false) as is_correction,
+            not_repeated.whose <> unmatched.whose as is_correction,
+            not_repeated.day is distinct from unmatched.day as is_moved,
             {new_row} as fresh,
             {other_row} as other
         from unmatched
         left join not_repeated
             on not_repeated.repeat_id = unmatched.repeat_id
             and not_repeated.pairing = unmatched.pairing
+            and not_repeated.of_order = unmatched.of_order
             and not_repeated.position = unmatched.position
+            and coalesce(abs(not_repeated.day - unmatched.day) <= {same_order_days}, true)
     )
     -- A line that takes back the fields another line had before its edit is a row of its own.
     select
@@ -145,22 +187,46 @@ NAMED = """
         coalesce(
             placed.edited, case when taken.row_id is null then placed.fresh else placed.other end
         ) as row_id,
-        placed.is_correction
+        placed.edited,
+        coalesce(placed.edited is not null and placed.is_correction, false) as is_correction,
+        placed.edited is not null and placed.is_moved as is_moved
     from placed
     left join (select distinct row_id from versions_stored) as taken on taken.row_id = placed.fresh"""
 
-# Lines that differ from one of the same order, product and customer in another delivery of the same moment.
-BESIDE = """
-    select count(*)
-    from versions_named
-    join versions_lines using (place)
-    semi join (
-        select repeat_id, whose
-        from versions_stored
-        anti join (select content_id from versions_lines) using (content_id)
-        where recorded_at = $received_at
-    ) as beside
-        on beside.repeat_id = versions_lines.repeat_id and beside.whose = versions_lines.whose"""
+# What is said of lines without an id, beside those that are new or repeated. Told against everything stored,
+# or against the lines of one load ($against).
+LINES_TOLD = """
+    with stored as (
+        select * from versions_stored where $against is null or load_id = $against
+    ),
+    -- Stored lines of the same order, product and customer that the delivery does not repeat.
+    others as (
+        select
+            named.place,
+            bool_or(stored.recorded_at = $received_at and is_near and not is_repeated) as is_beside,
+            bool_or(not is_near and named.edited is null) as is_used_again
+        from versions_named as named
+        join versions_lines as line using (place)
+        join (
+            select
+                stored.*, line_content.content_id is not null as is_repeated
+            from stored
+            left join (select distinct content_id from versions_lines) as line_content using (content_id)
+        ) as stored
+            on stored.repeat_id = line.repeat_id and stored.whose = line.whose
+        cross join lateral (
+            select coalesce(abs(stored.day - line.day) <= {same_order_days}, true) as is_near
+        )
+        group by named.place
+    )
+    select
+        (select count(*) from versions_named semi join stored on stored.row_id = edited where is_correction),
+        (select count(*) from others where is_beside),
+        (select count(*) from versions_named semi join stored on stored.row_id = edited
+            where not is_correction),
+        (select count(*) from versions_named semi join stored on stored.row_id = edited
+            where not is_correction and is_moved),
+        (select count(*) from others where is_used_again)"""
 
 PAIRING = """case
             when corrected.document is not null or whose = ''
@@ -357,17 +423,29 @@ LINES_SAID_AGAIN = """
     join versions_stored as stored using (content_id, nth)
     where $repeats = 'keep' or line.nth = 1"""
 
-# Record numbers of the delivery that are the current version of a contested row.
+# What counts of the contested rows once the delivery is stored.
 CURRENT = """
-    select record_number
-    from (
-        select load_id, record_number
-        from {versions}
-        semi join versions_contested using (row_id)
-        anti join ops.withdrawals using (load_id)
-        qualify row_number() over (
-            partition by row_id
-            order by {valid_from} recorded_at desc, record_number desc, content_id desc
-        ) = 1
-    )
-    where load_id = $load_id"""
+    create or replace temp table versions_counting as
+    select row_id, content_id, load_id, record_number
+    from {versions}
+    semi join versions_contested using (row_id)
+    anti join ops.withdrawals using (load_id)
+    qualify row_number() over (
+        partition by row_id
+        order by {valid_from} recorded_at desc, record_number desc, content_id desc
+    ) = 1"""
+
+# Record numbers of the delivery that count.
+CURRENT_RECORDS = "select record_number from versions_counting where load_id = $load_id"
+
+# Rows told otherwise than they are known now, though another load told what counts: an older state.
+OUTDATED = """
+    select count(distinct row_id)
+    from {staged}
+    join versions_counting as counting using (row_id)
+    where counting.load_id <> $load_id
+        and row_id not in (
+            select row_id from {staged} as staged
+            semi join versions_counting as same
+                on same.row_id = staged.row_id and same.content_id = staged.content_id
+        )"""

@@ -8,9 +8,10 @@ The typed records of a delivery are appended to a `Staging`, block by block, and
   row in one delivery all become versions; the last one counts, the others are merged in the account.
 - *Lines without an id of their own* (schema ``repeat_key``): the row is all of its fields and, where
   equal lines are separate facts, its n-th occurrence. A line that matches nothing while the store
-  holds a line of the same order, product and customer, received earlier, that the delivery does not
-  repeat, is an edit. Of another customer it is a correction only where delivery and store know one
-  customer each for the order, and the time is the same; it is counted.
+  holds a line of the same order, product and customer, received earlier and of a day near by, that
+  the delivery does not repeat, is an edit; further away it is another order. Of another customer it
+  is a correction only where delivery and store know one customer each for the order, and the time is
+  the same. All of these are counted.
 
 Versions of a row are ordered by ``recorded_at``, ``record_number``, ``content_id``, never by the order
 of the loads: a delivery that comes late finds its place (`crm_analytics.entities.rewinding`). Deliveries
@@ -30,13 +31,14 @@ from crm_analytics.entities import rewinding
 from crm_analytics.entities.digests import content_digest, key_digest, line_digest, repeat_digest
 from crm_analytics.entities.storing import (
     Delivery,
-    current_records,
+    LinesTold,
+    find_current,
     forget,
     run,
     store_rows,
     versions_table,
 )
-from crm_analytics.entities.version_sql import APPEND, STAGED, UNCONTESTED
+from crm_analytics.entities.version_sql import APPEND, CURRENT_RECORDS, OUTDATED, STAGED, UNCONTESTED
 from crm_analytics.errors import UsageError
 from crm_analytics.schema import Entity, entity
 from crm_analytics.warehouse import Warehouse, quote_ident
@@ -79,16 +81,16 @@ class StoredDelivery:
         Records with at least one current row.
     entities : dict of str to Stored
         Each entity's account.
-    corrections : int
-        Lines without an id that were known of another customer before.
-    beside : int
-        Lines without an id that another delivery of the same moment tells otherwise: both count.
+    lines : LinesTold
+        What is to be said of lines without an id of their own.
+    outdated : int
+        Rows told otherwise than they are known now, by a state that is later than this.
     """
 
     records: int
     entities: dict[str, Stored]
-    corrections: int = 0
-    beside: int = 0
+    lines: LinesTold
+    outdated: int
 
 
 class Staging:
@@ -137,7 +139,8 @@ class Staging:
         self._targets: set[str] = set()
         self._stored: dict[str, Stored] = {}
         self._rewound: dict[str, rewinding.Rewound] = {}
-        self._corrections = self._beside = 0
+        self._lines = LinesTold()
+        self._outdated = 0
 
     def __enter__(self) -> Staging:
         return self
@@ -196,8 +199,7 @@ class Staging:
                     self._wh, declared, self._delivery, staged=staged, covers_all=name in covers_all
                 )
             outcome = store_rows(self._wh, declared, self._delivery, staged=staged, has_lines=has_lines)
-            self._corrections += outcome.corrections
-            self._beside += outcome.beside
+            self._lines += outcome.lines
             if name not in self._rewound:
                 self._stored[name] = self._account(declared, outcome.new)
             forget(self._wh)
@@ -207,7 +209,7 @@ class Staging:
         """Tell again what was received later, and return the account; once, after `store`."""
         for name, rewound in self._rewound.items():
             declared, staged = entity(name), _table(name)
-            rewinding.tell_again(self._wh, declared, self._delivery, rewound)
+            self._lines += rewinding.tell_again(self._wh, declared, self._delivery, rewound)
             self._run(
                 "create or replace temp table versions_contested as "
                 f"select distinct row_id from {staged} where row_id is not null"
@@ -219,7 +221,7 @@ class Staging:
         else:
             records = int(self._run("select count(distinct record_number) from versions_current")[0][0])
         self._drop("versions_current")
-        return StoredDelivery(records, self._stored, self._corrections, self._beside)
+        return StoredDelivery(records, self._stored, self._lines, self._outdated)
 
     def table(self, entity_name: str) -> str | None:
         """Return the table of what was appended of an entity, with ``row_id`` once it is stored."""
@@ -227,11 +229,13 @@ class Staging:
 
     def _account(self, declared: Entity, new: int) -> Stored:
         """Count the rows of an entity whose current version came with this delivery."""
-        staged, current = _table(declared.name), current_records(declared)
-        contested = int(self._run(f"select count(*) from ({current})")[0][0])
+        staged = _table(declared.name)
+        find_current(self._wh, declared, self._delivery)
+        contested = int(self._run(f"select count(*) from ({CURRENT_RECORDS})")[0][0])
+        self._outdated += int(self._run(OUTDATED.format(staged=staged))[0][0])
         if len(self._targets) > 1:
             told = f"select record_number from {staged} as staged {UNCONTESTED}"
-            self._run(f"insert into versions_current {told} union all {current}")
+            self._run(f"insert into versions_current {told} union all {CURRENT_RECORDS}")
         rows = int(self._run(f"select count(*) from {staged}")[0][0])
         return Stored(loaded=new + contested, merged=rows - new - contested)
 

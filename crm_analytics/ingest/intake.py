@@ -18,6 +18,7 @@ from typing import TypeVar
 import numpy as np
 import pyarrow.compute as pc
 
+from crm_analytics.entities.version_sql import SAME_ORDER_DAYS
 from crm_analytics.entities.versions import Staging, StoredDelivery
 from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.erased_subjects import erased_records, without
@@ -170,15 +171,7 @@ def take_in(
         sums = sums_of(wh, staging, used, control_names, staged.rows_in)
     issues = tuple(Issue(issue, "", sentence, 0) for issue, sentence in part.notes)
     issues += staged.issues + removal.issues
-    if stored.corrections:
-        text = "lines were known of another customer with the same order, product and time: corrected"
-        issues += (Issue("customer_corrected", "", text, stored.corrections),)
-    if stored.beside:
-        text = (
-            "lines differ from those of another file received at the same moment (order, product, customer "
-            f"are the same): both count. If one file corrects the other, say when: {option('received_at')}"
-        )
-        issues += (Issue("told_beside", "", text, stored.beside),)
+    issues += _told_of(stored)
     if not staged.rows_in:
         issues += (Issue("no_records", "", "the file has a header and no records", 0),)
     return Intake(
@@ -191,6 +184,38 @@ def take_in(
         removed=removal.removed,
         sums=sums,
     )
+
+
+def _told_of(stored: StoredDelivery) -> tuple[Issue, ...]:
+    """Say what became of rows that were known otherwise."""
+    lines = stored.lines
+    moved = f"; {lines.moved:,} of them moved the day" if lines.moved else ""
+    found = {
+        "customer_corrected": (
+            lines.corrections,
+            "lines were known of another customer with the same order, product and time: corrected",
+        ),
+        "told_beside": (
+            lines.beside,
+            "lines differ from those of another file received at the same moment (order, product, customer "
+            f"are the same): both count. If one file corrects the other, say when: {option('received_at')}",
+        ),
+        "lines_edited": (
+            lines.edits,
+            "lines without an id of their own differ between deliveries (order, product, customer are the "
+            f"same): taken as edits, the one received last counts{moved}",
+        ),
+        "number_used_again": (
+            lines.used_again,
+            f"lines have an order number, product and customer that are known more than {SAME_ORDER_DAYS} "
+            "days apart: taken as another order, both count",
+        ),
+        "outdated": (
+            stored.outdated,
+            "rows are known in a later state already: kept as history, the later state counts",
+        ),
+    }
+    return tuple(Issue(issue, "", text, count) for issue, (count, text) in found.items() if count)
 
 
 def _stage(

@@ -46,6 +46,43 @@ def test_a_corrected_line_counts_once(tmp_path: Path, corrected: str) -> None:
         assert (account.rows_loaded, account.rows_merged) == (1, 0)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_an_order_number_that_begins_anew_each_year_is_another_order_and_is_told(
+    tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    with Warehouse.open() as wh:
+        told = []
+        for year in (2021 + number for number in order):
+            text = FIRST.replace("2024", str(year))
+            account = deliver(wh, tmp_path, f"{year}.csv", text, received_at=f"{year}-02-01")
+            assert (account.rows_loaded, account.rows_merged) == (1, 0)
+            told += [(one.issue, one.row_count) for one in account.issues]
+        assert orders(wh) == [("C1", 3)]
+        assert sum(count for _, count in told) == (2 if order == (0, 1, 2) else 3)
+        assert {issue for issue, _ in told} == {"number_used_again"}
+
+
+def test_every_edit_is_told_with_those_that_moved_the_day(tmp_path: Path) -> None:
+    other = FIRST.replace("O1", "O2")
+    edited = FIRST.replace("-04", "-09") + other.replace(",10,", ",12,")
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, "first.csv", FIRST + other)
+        account = deliver(wh, tmp_path, "second.csv", edited)
+        [issue] = account.issues
+        assert (issue.issue, issue.row_count) == ("lines_edited", 2)
+        assert issue.detail.endswith("; 1 of them moved the day")
+        kept = wh.rows("select issue, row_count from ops.load_issues where load_id = $id", id=account.load_id)
+        assert kept == [("lines_edited", 2)]
+
+
+def test_a_late_delivery_tells_what_is_outdated_by_a_later_state(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, "b.csv", FIRST.replace(",1,10", ",3,10"), received_at="2024-02-02")
+        account = deliver(wh, tmp_path, "a.csv", FIRST, received_at="2024-02-01")
+        assert (account.rows_loaded, account.rows_merged, orders(wh)) == (0, 1, [("C1", 3)])
+        assert {one.issue: one.row_count for one in account.issues} == {"lines_edited": 1, "outdated": 1}
+
+
 def test_a_corrected_customer_is_told_and_another_customer_of_a_shared_number_is_no_correction(
     tmp_path: Path,
 ) -> None:
