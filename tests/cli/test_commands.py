@@ -111,8 +111,11 @@ def test_one_refused_file_does_not_stop_the_others(here: Path, capsys: pytest.Ca
     (here / "bad.csv").write_text("this,is,no,export\n1,2,3,4\n")
     assert cli.main(["load", "customers.csv", "bad.csv", "--json"]) == cli.SOME_REFUSED
     shown = capsys.readouterr()
-    [load] = json.loads(shown.out)
-    assert (load["status"], load["rows_loaded"]) == ("loaded", 2)
+    loads = json.loads(shown.out)
+    assert [(load["file"], load["status"], load["rows_loaded"]) for load in loads] == [
+        ("customers.csv", "loaded", 2),
+        ("bad.csv", "refused", 0),
+    ]
     assert "Refused" in shown.err
     assert cli.main(["load", "bad.csv"]) == cli.FAILED
 
@@ -315,6 +318,21 @@ def test_lifetime_value_fits_a_terminal_and_json_has_the_rest(
     shown = capsys.readouterr().out
     assert "probability_alive" in shown
     assert "status_reason" not in shown
+
+
+def test_models_of_lifetime_value_are_compared_and_the_winner_is_explained(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = {f"C{n:02d}": build.daily("2024-01-01", 2 + n % 4, 9 + n) for n in range(40)}
+    with Warehouse.open(here / "crm.duckdb", reporting_currency="EUR") as wh:
+        build.add(wh, "order_lines", build.order_lines_of(days))
+    assert cli.main(["clv", "--compare", "--as-of", "2024-03-01"]) == cli.OK
+    shown = capsys.readouterr().out
+    assert "has the lowest BIC; the history is too short to predict a past window" in shown
+    assert "mae alone is a poor yardstick" in shown
+    assert cli.main(["clv", "--compare", "--as-of", "2024-03-01", "--json"]) == cli.OK
+    rows = json.loads(capsys.readouterr().out)
+    assert {"bg_nbd", "pareto_nbd", "zero", "mean", "same_rate"} <= {row["model"] for row in rows}
 
 
 def test_the_list_of_calls_is_read_from_the_last_night_with_the_settings(
