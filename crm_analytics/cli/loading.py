@@ -93,7 +93,10 @@ def load(
     ] = False,
     control: Annotated[
         list[str] | None,
-        typer.Option(help="what one file adds up to: records=120, amount=1234.50", metavar="NAME=TOTAL"),
+        typer.Option(
+            help="what one file adds up to: records=120, amount=1234.50, amount:EUR=1000",
+            metavar="NAME=TOTAL",
+        ),
     ] = None,
     received_at: ReceivedAt = None,
     max_expanded_bytes: Annotated[

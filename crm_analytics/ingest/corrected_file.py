@@ -6,7 +6,6 @@ encoding, delimiter or order of the records is no matter, as long as each record
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
 import re
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crm_analytics.errors import UsageError
+from crm_analytics.ingest.kinds import BYTE_ORDER_MARKS
 from crm_analytics.ingest.quarantine import ID_COLUMN
 
 _ID = rb'[ \t]*"?Q(\d+)-(\d+)"?[ \t]*'
@@ -63,13 +63,10 @@ def read_corrected(path: Path) -> CorrectedFile:
     except OSError as error:
         raise UsageError(f"{path.name}: cannot be read ({error.strerror}).") from error
     encoding = None
-    for mark, name in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
+    for mark, name in BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
             content, encoding = content[len(mark) :].decode(name, "replace").encode(), "utf-8"
+            break
     if content.lstrip().startswith(b"{"):
         return CorrectedFile(list(_json_records(path.name, content)), encoding)
     return _text_file(path.name, content, encoding)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crm_analytics.errors import FileRefused, ProfileError
+from crm_analytics.ingest.kinds import BYTE_ORDER_MARKS
 from crm_analytics.ingest.look import Look, look_at
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import unit_of_header
@@ -268,7 +269,7 @@ def _encoding_of(part: Part) -> str | None:
         if len(data) > 1 << 16:
             break
     data = data[: 1 << 16]
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if data.startswith(tuple(BYTE_ORDER_MARKS)):
         return None
     try:
         data.decode("utf-8")

@@ -55,11 +55,16 @@ _NOT_TABLES = {
 }
 _OLE = b"\xd0\xcf\x11\xe0"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_WEB_PAGES = ("<!doctype", "<html", "<?xml", "<head", "<body", "<table")
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
+_WEB_PAGES = ("<!doctype", "<html", "<head", "<body", "<table")
+# In the order they are tried: that of UTF-16-LE is how that of UTF-32-LE begins.
+BYTE_ORDER_MARKS: Mapping[bytes, str] = MappingProxyType(
+    {
+        codecs.BOM_UTF8: "utf-8",
+        codecs.BOM_UTF32_LE: "utf-32-le",
+        codecs.BOM_UTF32_BE: "utf-32-be",
+        codecs.BOM_UTF16_LE: "utf-16-le",
+        codecs.BOM_UTF16_BE: "utf-16-be",
+    }
 )
 # A "{" or "[" with what may follow it in JSON, and hardly in the header of a delimited text.
 _JSON_START = re.compile(r'\s*(\{\s*["}]|\{\s*$|\[\s*[\[{\]"]|\[\s*$|\[\s*-?\d)')
@@ -104,9 +109,18 @@ def kind_of(file: str, start: bytes) -> str:
         if start.startswith(magic):
             raise _refused(file, f"this is {meaning}. Export it as CSV, JSON, Parquet or an Excel workbook.")
     text = _text_of(start)
-    if text.lstrip()[:20].lower().startswith(_WEB_PAGES):
-        shown = text.strip()[:60]
-        raise _refused(file, f"this is a web page or XML, not a table; it begins with {shown!r}.")
+    # What it says is not repeated: a page of an account names its owner.
+    begins = text.lstrip()[:20].lower()
+    if begins.startswith(_WEB_PAGES):
+        raise _refused(
+            file,
+            "it looks like a web page, not a table. Was the login asked for, or an error shown, in place "
+            "of the export? Export it again as CSV, JSON, Parquet or an Excel workbook.",
+        )
+    if begins.startswith("<?xml"):
+        raise _refused(
+            file, "it looks like XML, not a table. Export it as CSV, JSON, Parquet or an Excel workbook."
+        )
     if not _JSON_START.match(text):
         return "text"
     return "ndjson" if _is_json_lines(file, text, is_whole=len(start) < START_BYTES) else "json"
@@ -133,7 +147,7 @@ def ending_differs(file: str, kind: str) -> str | None:
 
 def _text_of(start: bytes) -> str:
     """Return the beginning as text, as well as it can be read."""
-    for mark, encoding in _BYTE_ORDER_MARKS:
+    for mark, encoding in BYTE_ORDER_MARKS.items():
         if start.startswith(mark):
             return start[len(mark) :].decode(encoding, "replace")
     # RFC 4627, section 3: JSON begins with two ASCII characters, so NULs tell the encoding.

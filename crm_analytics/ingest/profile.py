@@ -21,6 +21,7 @@ from zoneinfo import available_timezones
 from crm_analytics.errors import ProfileError
 from crm_analytics.ingest.options import option
 from crm_analytics.normalise.currencies import CURRENCIES
+from crm_analytics.normalise.phones import countries
 
 DELIMITERS = (",", ";", "\t", "|")
 WHITESPACE = "whitespace"
@@ -352,11 +353,14 @@ def check_options(one: Profile) -> None:
         _choice(one, "timezone", dialect.timezone, available_timezones(), listed=False)
     if dialect.default_currency is not None:
         _choice(one, "default_currency", dialect.default_currency, CURRENCIES, listed=False)
-    if dialect.delimiter is not None and dialect.delimiter != WHITESPACE:
-        if len(dialect.delimiter.encode()) != 1 or dialect.delimiter in '"\r\n':
-            raise ProfileError(f"{one.name}: delimiter={dialect.delimiter!r} must be one ASCII character.")
-        if dialect.delimiter == "," == dialect.decimal:
-            raise ProfileError(f"{one.name}: {option('decimal', ',')} needs another delimiter than ','.")
+    if dialect.default_country is not None and dialect.default_country not in countries():
+        raise ProfileError(
+            f"{one.name}: default_country={dialect.default_country!r} is not known. Use the code of two "
+            f"letters (ISO 3166), as 'DE' or 'IR'.{nearest(dialect.default_country.upper(), countries())}"
+        )
+    mark = dialect.delimiter
+    if mark not in (None, WHITESPACE) and (len(mark.encode()) != 1 or mark in '"\r\n'):
+        raise ProfileError(f"{one.name}: delimiter={mark!r} must be one ASCII character.")
     if dialect.encoding is not None and not _is_encoding(dialect.encoding):
         raise ProfileError(
             f"{one.name}: encoding={dialect.encoding!r} is not known. "

@@ -24,6 +24,7 @@ from crm_analytics.warehouse import SqlFile, Warehouse, quote_ident
 RECORDS = "records"
 _ORDER_TOTALS = SqlFile.load(Path(__file__).parent / "order_totals.sql")
 _AMOUNTS = ("MONEY", "AMOUNT", "QUANTITY", "BIGINT")
+_OF_A_CURRENCY = ("MONEY", "AMOUNT")
 _MONEY = pa.decimal128(38, 4)
 
 
@@ -92,14 +93,14 @@ def sums_of(
         Its layout.
     names : sequence of str
         "records"; a number or amount of the layout's entities ("amount", "orders.total_amount"), of one
-        currency where it is added ("amount:EUR").
+        currency where it is added ("amount:EUR"), as it must be where amounts are in several.
     rows_in : int
         Records of the file.
 
     Raises
     ------
     UsageError
-        The layout has no such column.
+        The layout has no such column, or amounts in several currencies would be added up.
     """
     return {name: Decimal(rows_in) if name == RECORDS else _sum(wh, staging, used, name) for name in names}
 
@@ -152,13 +153,29 @@ def _sum(wh: Warehouse, staging: Staging, used: Profile, name: str) -> Decimal:
     if staged is None:
         return Decimal(0)
     where = "where currency = $currency" if currency else ""
-    if currency and "currency" not in declared.column_names:
+    has_currency = "currency" in declared.column_names
+    if currency and not has_currency:
         raise UsageError(f"control total {name!r}: {declared.name} have no currency. Say {asked!r}.")
+    if has_currency and not currency and declared.column(column).type in _OF_A_CURRENCY:
+        _check_one_currency(wh, staged, name, column)
     total = wh.value(
         f"select cast(coalesce(sum({quote_ident(column)}), 0) as decimal(38, 4)) from {staged} {where}",
         **({"currency": currency.upper()} if currency else {}),
     )
     return Decimal(total)
+
+
+def _check_one_currency(wh: Warehouse, staged: str, name: str, column: str) -> None:
+    """Refuse the total of a column whose amounts are in several currencies."""
+    found = wh.rows(
+        f"select distinct currency from {staged} where {quote_ident(column)} is not null order by currency"
+    )
+    codes = [code or "none" for (code,) in found]
+    if len(codes) > 1:
+        raise UsageError(
+            f"control total {name!r}: the file has amounts in {', '.join(codes)}. "
+            f"Say one total for each: {f'{name}:{codes[0]}'!r}."
+        )
 
 
 def _column(used: Profile, asked: str) -> tuple[Entity, str]:

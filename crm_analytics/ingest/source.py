@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crm_analytics.errors import FileRefused
+from crm_analytics.ingest.kinds import BYTE_ORDER_MARKS
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.parts import parts_of
 from crm_analytics.ingest.records import Part
@@ -26,11 +27,6 @@ EXPANSION_TOTAL_BYTES = 16 * 1024**3
 CHUNK_BYTES = 1024 * 1024
 _BLANK = b" \t\r\n\xef\xbb\xbf\xff\xfe\x00"
 
-_BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF8: "utf-8",
-    codecs.BOM_UTF16_LE: "utf-16-le",
-    codecs.BOM_UTF16_BE: "utf-16-be",
-}
 # Encodings that would add a byte order mark when bytes are had back; without one a file is little-endian.
 _WITHOUT_MARK = {"utf-16": "utf-16-le", "utf-8-sig": "utf-8", "utf-32": "utf-32-le"}
 
@@ -161,7 +157,7 @@ def decoded(part: Part, encoding: str | None) -> Text:
         ``invalid_encoding``: a name Python does not know, or what looks like undeclared UTF-16.
     """
     start = _beginning(part.name, part.chunks())
-    for mark, marked in _BYTE_ORDER_MARKS.items():
+    for mark, marked in BYTE_ORDER_MARKS.items():
         if start.startswith(mark):
             return Text(part, marked, len(mark))
     if encoding is None:
@@ -169,7 +165,8 @@ def decoded(part: Part, encoding: str | None) -> Text:
             raise _refused(
                 part.name,
                 "invalid_encoding",
-                f"many NUL bytes, no byte order mark: is this UTF-16? Say {option('encoding', 'utf-16-le')}.",
+                "many NUL bytes, no byte order mark: is this UTF-16 or UTF-32? "
+                f"Say {option('encoding', _by_nul_bytes(start))}.",
             )
         return Text(part)
     try:
@@ -183,6 +180,20 @@ def decoded(part: Part, encoding: str | None) -> Text:
             f"encoding={encoding!r} is unknown. Say {option('encoding', 'cp1252', 'cp1256')}.",
         ) from error
     return Text(part, _WITHOUT_MARK.get(known, known))
+
+
+def _by_nul_bytes(start: bytes) -> str:
+    """Return the encoding whose NULs stand where these do: most letters of a header are ASCII.
+
+    Examples
+    --------
+    >>> [_by_nul_bytes("id,name".encode(one)) for one in ("utf-16-le", "utf-16-be", "utf-32-be")]
+    ['utf-16-le', 'utf-16-be', 'utf-32-be']
+    """
+    nuls = [start[place::4].count(0) for place in range(4)]
+    if min(nuls[1], nuls[2]) * 4 > len(start) // 2:
+        return "utf-32-le" if nuls[3] > nuls[0] else "utf-32-be"
+    return "utf-16-le" if nuls[1] + nuls[3] > nuls[0] + nuls[2] else "utf-16-be"
 
 
 def _beginning(name: str, chunks: Chunks) -> bytes:

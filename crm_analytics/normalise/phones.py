@@ -45,7 +45,14 @@ def fold_phone(text: str, country: str | None = None) -> str | None:
 
 
 @cache
-def _regions() -> frozenset[str]:
+def countries() -> frozenset[str]:
+    """Return the ISO 3166 codes of the countries whose numbers are known: all that have telephones.
+
+    Examples
+    --------
+    >>> {"DE", "IR"} <= countries(), "Atlantis" in countries()
+    (True, False)
+    """
     import phonenumbers
 
     return frozenset(phonenumbers.SUPPORTED_REGIONS)
@@ -54,7 +61,7 @@ def _regions() -> frozenset[str]:
 def _read(text: str, country: str) -> str | None:
     import phonenumbers
 
-    region = country if country in _regions() else None
+    region = country if country in countries() else None
     if text.startswith("+") and text[1:].isdigit() and _is_known(text):
         return text
     try:
@@ -81,7 +88,7 @@ def _national(calling_code: int) -> re.Pattern[str] | None:
     import phonenumbers
 
     region = phonenumbers.region_code_for_country_code(calling_code)
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region, None) if region in _regions() else None
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region, None) if region in countries() else None
     if metadata is None or len(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[calling_code]) > 1:
         return None
     numbers = metadata.general_desc

@@ -201,3 +201,26 @@ def test_the_day_of_an_event_is_required_and_names_are_no_ids(tmp_path: Path) ->
 def test_values_tell_what_a_column_holds(texts: list[str], kind: str, details: dict[str, object]) -> None:
     look = look_at(texts)
     assert (look.kind, {name: getattr(look, name) for name in details}) == (kind, details)
+
+
+QUOTED = (
+    "Order no,Customer,Date,Item,Qty,Price,Currency\n"
+    'A1,K1,2024-02-01,Mug,2,"9,50",EUR\nA2,K2,2024-02-02,Cup,1,"1.012,50",EUR\n'
+)
+
+
+def test_decimal_commas_in_quotes_are_drafted_checked_and_loaded_from_a_file_split_by_commas(
+    tmp_path: Path,
+) -> None:
+    file, text = drafted(tmp_path, QUOTED)
+    profile = tmp_path / "export.toml"
+    profile.write_text(text)
+    assert 'decimal = ","' in text
+    [found] = check_profile(file, str(profile), received_at=RECEIVED)
+    assert (found.refusal, found.rows["order_lines"], found.reasons) == (None, 2, {})
+    file.write_text(QUOTED + "A3,K3,2024-02-03,Jar,1,9,50,EUR\n")
+    with Warehouse.open() as wh:
+        [account] = load(wh, file, profile=str(profile), delimiter=",", received_at=RECEIVED)
+        prices = wh.rows("select unit_price from entities.order_lines_versions order by unit_price")
+    assert account.reasons == {"too_many_fields": 1}, "a comma without quotes parts two fields"
+    assert [str(price) for (price,) in prices] == ["9.5000", "1012.5000"]

@@ -269,7 +269,8 @@ def test_guests_do_not_count_as_broken_records(wh: Warehouse, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        (b"<!DOCTYPE html><html>", "a web page or XML, not a table; it begins with '<!DOCTYPE html><html>'"),
+        (b"<!DOCTYPE html><html>", "it looks like a web page, not a table"),
+        (b'<?xml version="1.0"?><rows>', "it looks like XML, not a table"),
         (b"%PDF-1.7 ...", "this is a PDF document"),
         (b"PK\x03\x04....", "the zip archive is not whole"),
         (b"\xef\xbb\xbf \n", "the file is empty"),
@@ -300,7 +301,12 @@ def test_missing_columns_are_named_with_those_found(wh: Warehouse, tmp_path: Pat
     [
         ({"encoding": "zlib"}, "encoding='zlib' is not known"),
         ({"timezone": "Mars"}, "timezone='Mars' is not known"),
-        ({"decimal": ",", "delimiter": ","}, "decimal=',' .--decimal. needs another delimiter"),
+        ({"decimal": ",", "thousands": ","}, "thousands=',' is not known"),
+        (
+            {"default_country": "Atlantis"},
+            "default_country='Atlantis' is not known. Use the code of two letters",
+        ),
+        ({"default_country": "de"}, r"default_country='de' is not known.* Did you mean 'DE'\?"),
         ({"date_format": "%Q/%d"}, "date_format='%Q/%d' must be a pattern"),
         ({"date_format": "%d/%m"}, "date_format='%d/%m' must be a pattern"),
         ({"profile": "transaction"}, r"'transaction' is no profile. Did you mean 'transactions'\?"),

@@ -34,25 +34,34 @@ def differences(account: Load) -> dict[str, Decimal]:
 
 
 def test_control_totals_are_compared_with_the_sound_records_of_the_file(tmp_path: Path) -> None:
-    totals = {"records": 3, "amount": "28.50", "amount:EUR": 20.5, "quantity": 4}
+    totals = {"records": 3, "amount:USD": "8", "amount:EUR": 20.5, "quantity": 4}
     with Warehouse.open() as wh:
         account = deliver(wh, tmp_path, *LINES, control_totals=totals)
         assert differences(account) == {
             "records": 0,
-            "amount": Decimal("-4"),
+            "amount:USD": Decimal("-4"),
             "amount:EUR": 0,
             "quantity": Decimal("-1"),
         }
         record = load_record(wh, 1)
         assert [(one["control"], one["theirs"], one["ours"]) for one in record.controls][1] == (
-            "amount",
-            Decimal("28.5000"),
-            Decimal("24.5000"),
+            "amount:USD",
+            Decimal("8.0000"),
+            Decimal("4.0000"),
         )
-        again = deliver(wh, tmp_path, *LINES[:2], control_totals={"order_lines.amount": "24.50"})
-        assert (again.rows_merged, differences(again)) == (2, {"order_lines.amount": Decimal(0)}), (
+        again = deliver(wh, tmp_path, LINES[0], control_totals={"order_lines.amount": "20.50"})
+        assert (again.rows_merged, differences(again)) == (1, {"order_lines.amount": Decimal(0)}), (
             "also what is not new"
         )
+
+
+def test_amounts_of_several_currencies_have_no_total(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        with pytest.raises(UsageError, match=r"'amount': .* EUR, USD\. Say one total for each: 'amount:EUR'"):
+            deliver(wh, tmp_path, *LINES, control_totals={"amount": "24.50"})
+        assert wh.rows("select * from entities.order_lines_versions") == []
+        account = deliver(wh, tmp_path, *LINES, control_totals={"quantity": 3})
+    assert differences(account) == {"quantity": Decimal(0)}, "a number of things has no currency"
 
 
 def test_totals_that_cannot_be_compared_say_why_and_nothing_comes_in(tmp_path: Path) -> None:
