@@ -11,10 +11,13 @@ from __future__ import annotations
 from datetime import date
 
 import numpy as np
+import pandas as pd
 
 from crm_analytics.clv.cohort_models import Models
-from crm_analytics.clv.models.patterns import Histories
+from crm_analytics.clv.models.patterns import Histories, impossible_rows
+from crm_analytics.clv.odd_customers import SPEND_LIMIT, Typical
 from crm_analytics.clv.pattern_scores import pattern_scores
+from crm_analytics.clv.statuses import REASONS, reason_for_all
 from crm_analytics.errors import UsageError
 from crm_analytics.warehouse import SqlFile, Warehouse, quote_table
 
@@ -35,6 +38,8 @@ def score_in_database(
 ) -> int:
     """Score all customers with fitted models and keep the result as a table; returns the number of rows.
 
+    Columns: those of pattern_values.sql, with status and status_reason as in `score_summary`.
+
     Parameters
     ----------
     wh : Warehouse
@@ -46,8 +51,8 @@ def score_in_database(
     into : str
         Table to write, ``schema.table``; what it held is replaced.
     summary_table : str, optional
-        A table with customer_id, frequency, recency, T and monetary_value that stands for the summary;
-        default: the summary of the warehouse at as_of.
+        A table with customer_id, frequency, recency, T, monetary_value and, if known,
+        unpriced_order_count, that stands for the summary; default: the summary of the warehouse at as_of.
     horizon_days, annual_discount_rate, level
         As in `score_summary`.
     batch : int
@@ -66,7 +71,13 @@ def score_in_database(
     if summary_table is None:
         wh.execute(f"create or replace temp table clv_summary as {source.text}", as_of=as_of, known_at=None)
     else:
-        wh.execute(f"create or replace temp view clv_summary as select * from {quote_table(summary_table)}")
+        given = quote_table(summary_table)
+        is_priced = "unpriced_order_count" in wh.frame(f"select * from {given} limit 0")
+        more = "" if is_priced else ", 0 as unpriced_order_count"
+        wh.execute(f"create or replace temp view clv_summary as select *{more} from {given}")
+    odd = pd.DataFrame({"customer_id": pd.array(sorted(models.odd_customers), dtype="str")})
+    with wh.registered(odd_customers_given=odd):
+        wh.execute("create or replace temp table clv_odd_customers as select * from odd_customers_given")
     patterns = SqlFile.beside(__file__, "patterns.sql")
     wh.execute(f"create or replace temp table clv_patterns as {patterns.text}")
     wh.execute("drop table if exists clv_scored_patterns")
@@ -75,11 +86,21 @@ def score_in_database(
         _score_batch(wh, models, first, first + batch, horizon_days, annual_discount_rate, level)
     values = SqlFile.beside(__file__, "pattern_values.sql")
     p, q, v = models.spend.params_.values()
+    usual = models.typical_spend or Typical()
     rows = wh.execute(
         f"create or replace table {quote_table(into)} as {values.text}",
         horizon_days=float(horizon_days), spend_p=p, spend_q=q, spend_v=v,
+        usual_log_spend=usual.median, spend_spread=usual.spread,
+        spend_limit=SPEND_LIMIT if models.typical_spend else float("inf"),
+        everybody=reason_for_all(models), remark=models.remark, is_mean_rate=bool(models.purchase_fallback),
+        **REASONS,
     )  # fmt: skip
-    for name in ("table clv_patterns", "table clv_scored_patterns", "view clv_summary"):
+    for name in (
+        "table clv_patterns",
+        "table clv_odd_customers",
+        "table clv_scored_patterns",
+        "view clv_summary",
+    ):
         kind = name if summary_table is not None else name.replace("view", "table")
         wh.execute(f"drop {kind}")
     return rows
@@ -100,12 +121,14 @@ def _score_batch(
         "where pattern_number >= $first and pattern_number < $last order by pattern_number",
         first=first, last=last,
     )  # fmt: skip
-    x, recency, age = (some[name].to_numpy(dtype=np.float64) for name in ("frequency", "recency", "T"))
+    faults = impossible_rows(some).astype("str")
+    possible = some[faults == ""]
+    x, recency, age = (possible[name].to_numpy(dtype=np.float64) for name in ("frequency", "recency", "T"))
     scores = pattern_scores(
         models.purchases, models.spend, Histories(x, recency, age, np.empty((len(x), 0))),
         horizon_days=float(horizon_days), annual_discount_rate=annual_rate, level=level,
     )  # fmt: skip
-    scored = some.assign(**{str(name): column.to_numpy() for name, column in scores.items()})
+    scored = some.assign(fault=faults).join(scores.set_index(possible.index))
     with wh.registered(scored_now=scored):
         exists = wh.value("select count(*) from duckdb_tables() where table_name = 'clv_scored_patterns'")
         how = "insert into" if exists else "create temp table"

@@ -8,13 +8,14 @@ everybody.  Two rules:
    cannot hide each other.  Customers far too old, and odd amounts, are left out; customers that bought far
    more often are left out unless they would move nothing by rule 2.
 2. A history counts in full as long as one such customer moves the expected purchases of the others (in the
-   median, by its score and the covariance of the fit) by no more than 0.9 %, or four times what the root mean
+   median, by its score and the covariance of the fit) by no more than 0.8 %, or four times what the root mean
    square customer moves them; else it counts for that much (`counted_share`).  What it moves is judged by a
    fit in which it has no part.  So nobody who really bought is thrown away, and nobody rules.
 
 Odd customers are scored like the others, with a status that says so.  Measured on CDNOW (2,357 customers):
 the second rule holds one real customer back (21 purchases in 33 days, then silence for 172, which alone moves
-the others by 2.4 %); no added history moves their median expected purchases by 1 %.
+the others by 2.4 %); of 43 histories added in turn none moves their median expected purchases by 1 %
+(worst: BG/NBD 0.71 %, Pareto/NBD 0.93 %).
 
 Source of the second rule: Krasker and Welsch (1982), "Efficient bounded-influence regression estimation",
 Journal of the American Statistical Association 77(379), 595-604; here for a likelihood and a prediction.
@@ -38,7 +39,7 @@ Flags = NDArray[np.bool_]
 FREQUENCY_LIMIT = 3.0
 AGE_LIMIT = 4.0
 SPEND_LIMIT = 5.0
-SHIFT_LIMIT = 0.009
+SHIFT_LIMIT = 0.008
 SHARE_LIMIT = 4.0
 _LEAST_REST = 0.1
 _OTHERS = 64

@@ -29,7 +29,7 @@ REASONS = {
 
 def statuses(known: pd.DataFrame, used: Models) -> tuple[pd.Series, pd.Series]:
     """Return status and reason per row of a summary without impossible rows."""
-    everybody = "; ".join(reason for reason in (used.purchase_fallback, used.spend_fallback) if reason)
+    everybody = reason_for_all(used)
     code = np.zeros(len(known), dtype=np.int8)
     texts = [everybody or used.remark, *REASONS.values()]
     if not everybody:
@@ -41,6 +41,11 @@ def statuses(known: pd.DataFrame, used: Models) -> tuple[pd.Series, pd.Series]:
     return pd.Series(status, index=known.index), pd.Series(reason, index=known.index)
 
 
+def reason_for_all(used: Models) -> str:
+    """Return why stand-ins score the whole cohort; empty if the models fit."""
+    return "; ".join(reason for reason in (used.purchase_fallback, used.spend_fallback) if reason)
+
+
 def _rules(known: pd.DataFrame, used: Models) -> dict[str, NDArray[np.bool_]]:
     frequency, spend = number_column(known, "frequency"), number_column(known, "monetary_value")
     nobody = np.zeros(len(known), dtype=bool)
@@ -49,7 +54,7 @@ def _rules(known: pd.DataFrame, used: Models) -> dict[str, NDArray[np.bool_]]:
         "odd": known["customer_id"].isin(used.odd_customers).to_numpy() if used.odd_customers else nobody,
         "worthless": (frequency > 0) & (spend <= 0),
         "priceless": (frequency > 0) & ~np.isfinite(spend),
-        "odd_spend": odd_spend(known, used.typical_spend),
+        "odd_spend": odd_spend(known, used.typical_spend) if used.typical_spend else nobody,
         "one_time": frequency == 0,
         "unpriced": number_column(known, "unpriced_order_count") > 0 if unpriced else nobody,
     }

@@ -36,7 +36,11 @@ _SAME_ROUGHLY = 1e-2
 _FINE_ENOUGH, _FINE_ENOUGH_IF_EXACT = 1e-7, 1e-6
 _SMALL_GAIN = 1e-5
 _SAME_HILL = 0.1
-_REMEMBERED = 8
+_REMEMBERED = 32
+# On a ridge that leads to the edge BFGS creeps: after so many steps, or one that gained nothing to speak of
+# for its size, differences of the gradient show the way, until a step by them gains nothing either.
+_STEPS_BEFORE_CURVATURE = 16
+_NO_GAIN = 1e-12
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,12 @@ def maximise(
     eigenvalues = np.linalg.eigvalsh(curved)
     failures: list[str] = []
     edges = [edge_meaning(i, bool(theta[i] > 0)) for i in np.flatnonzero(~free).tolist()]
+    least_known = max(eigenvalues[-1] / CONDITION_LIMIT, 1.0 / BOX**2)  # the latter: anywhere in the box
+    if not edges and eigenvalues[0] <= least_known:
+        flattest = int(np.argmax(np.abs(np.linalg.eigh(curved)[1][:, 0])))
+        edges.append(
+            "the likelihood is flat in one direction: " + edge_meaning(flattest, bool(theta[flattest] > 0))
+        )
     steepest = float((np.abs(gradient) / np.maximum(customers, np.diag(curved)))[free].max(initial=0.0))
     if not np.isfinite(value) or steepest > GRADIENT_LIMIT * (100.0 if edges else 1.0):
         failures.append(
@@ -169,12 +179,6 @@ def maximise(
         )
     if np.array_equal(theta, start):
         failures.append("the parameters did not move from their starting values")
-    least_known = max(eigenvalues[-1] / CONDITION_LIMIT, 1.0 / BOX**2)  # the latter: anywhere in the box
-    if not edges and eigenvalues[0] <= least_known:
-        flattest = int(np.argmax(np.abs(np.linalg.eigh(curved)[1][:, 0])))
-        edges.append(
-            "the likelihood is flat in one direction: " + edge_meaning(flattest, bool(theta[flattest] > 0))
-        )
     apart = abs(other_value - value)
     if apart > SAME_OPTIMUM + 1e-8 * abs(value) and not edges:
         both = f"(log-likelihood {value:.3f} and, from another start, {other_value:.3f})"
@@ -194,8 +198,8 @@ def _climb(objective: Likelihood, start: Floats, customers: float, known: Floats
     4 ms a step and makes the result depend on the number of threads.
     """
     theta, (value, gradient) = start.copy(), objective(start)
-    inverse, is_scaled = np.eye(len(start)), False
-    for _ in range(_MOST_STEPS):
+    inverse, is_scaled, is_creeping = np.eye(len(start)), False, False
+    for step in range(_MOST_STEPS):
         if known is not None and _is_on_its_hill(theta, value, known, objective):
             return known
         stuck = (np.abs(theta) >= BOX) & (np.sign(theta) == np.sign(gradient))
@@ -204,6 +208,8 @@ def _climb(objective: Likelihood, start: Floats, customers: float, known: Floats
         curvature = objective.exact_curvature(theta)
         if curvature is None and is_close:
             break
+        if curvature is None and (is_creeping or step >= _STEPS_BEFORE_CURVATURE):
+            curvature = objective.curvature(theta)
         if curvature is not None:
             inverse = _positive_inverse(curvature, ~stuck) * customers
         direction = np.where(stuck, 0.0, (inverse * uphill).sum(axis=1)) / customers
@@ -220,8 +226,11 @@ def _climb(objective: Likelihood, start: Floats, customers: float, known: Floats
             direction /= 2.0 if np.isfinite(trial_value) else 10.0
         else:
             break
+        is_creeping = trial_value - value <= _NO_GAIN * (1.0 + abs(value))
         move, bend = trial - theta, (gradient - trial_gradient) / customers
         theta, value, gradient = trial, trial_value, trial_gradient
+        if is_creeping and curvature is not None:
+            break
         along = float((move * bend).sum())
         if curvature is not None or along <= 1e-12 * float((move * move).sum()):
             continue
