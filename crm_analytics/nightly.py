@@ -224,7 +224,8 @@ def _load(night: _Night, step: Step) -> None:
     step.rows = sum(one.rows_loaded for one in night.loads)
     refused = [one.file for one in night.loads if one.status == "refused"]
     lost = [
-        f"{one.file} ({next(iter(one.reasons))})"
+        # a file that lies there since an earlier night has no reasons of its own, but an issue that says so
+        f"{one.file} ({next(iter([*one.reasons, *(issue.issue for issue in one.issues)]))})"
         for one in night.loads
         if one.trouble and one.status != "refused"
     ]
