@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from crm_analytics.cli.commands import app
+from crm_analytics.ingest.not_loaded import tables_not_loaded
 from crm_analytics.ingest.recognise import PLAIN, profiles
 from crm_analytics.schema import entities
 from crm_analytics.vocabulary import WORDS
@@ -90,6 +91,18 @@ def _layouts() -> Iterator[str]:
             if one.source_system == system:
                 becomes = ", ".join(dict.fromkeys(target.entity for target in one.targets))
                 yield f"| `{one.name}` | {one.purpose} | {becomes} | {one.evidence} |"
+    yield ""
+    yield "## Known and not loaded"
+    yield ""
+    yield "Tables of these systems that tell of none of our entities. They are refused by name"
+    yield "(`not_loaded`), and a folder in which nothing else is refused has loaded well (exit code 0)."
+    yield ""
+    yield "| system | why | tables |"
+    yield "|---|---|---|"
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for table in tables_not_loaded():
+        reasons.setdefault((table.system, table.why), []).append(f"`{table.table}`")
+    yield from (f"| {system} | {why} | {', '.join(names)} |" for (system, why), names in reasons.items())
 
 
 def _command_line() -> Iterator[str]:

@@ -26,6 +26,7 @@ from crm_analytics.ingest.inbox import check_place, exports
 from crm_analytics.ingest.intake import Progress, take_in
 from crm_analytics.ingest.layouts import write_layout
 from crm_analytics.ingest.mapping import Issue
+from crm_analytics.ingest.not_loaded import REASON as NOT_LOADED
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.ingest.quarantine import ID_COLUMN
 from crm_analytics.ingest.readers import headers
@@ -90,7 +91,12 @@ class Load:
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing of the file came in, in a sentence: refused, or every record set aside; else None."""
+        """Why nothing of the file came in, in a sentence: refused, or every record set aside; else None.
+
+        A table that is known and not loaded is refused, and no trouble.
+        """
+        if NOT_LOADED in self.reasons:
+            return None
         if self.status == "refused":
             return self.issues[0].detail if self.issues else f"{self.file}: refused."
         waiting = [one.detail for one in self.issues if one.issue == "still_set_aside"]

@@ -14,6 +14,8 @@ from typing import Any
 from crm_analytics.errors import FileRefused, ProfileError, UsageError
 from crm_analytics.ingest.headers import HeaderIndex, find_columns, fold_header
 from crm_analytics.ingest.look import look_at
+from crm_analytics.ingest.not_loaded import REASON as NOT_LOADED
+from crm_analytics.ingest.not_loaded import table_not_loaded
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.profile import WHITESPACE, ColumnRule, Profile, Target, nearest
 from crm_analytics.ingest.profile_file import read_profile
@@ -167,7 +169,8 @@ def detect(
     Raises
     ------
     FileRefused
-        ``missing_column``: one profile fits but for a few columns.
+        ``missing_column``: one profile fits but for a few columns; ``not_loaded``: a table of a known system
+        that tells of no entity of ours.
     ProfileError
         No profile fits, or several do.
     """
@@ -191,6 +194,7 @@ def detect(
                 near.append((len(places), one.name, missing))
     top = max((known for known, _, _ in best), default=0)
     if not best or any(known > top for known, _, _ in near):
+        _refuse_known_table(file, headers)
         raise _unknown_layout(file, headers, near, show_values=show_values)
     fitting = sorted({(name, delimiter) for known, name, delimiter in best if known == top})
     base = file.replace("\\", "/").rpartition("/")[2].casefold()
@@ -202,6 +206,17 @@ def detect(
         )
     name, delimiter = (named or fitting)[0]
     return profiles()[name], delimiter
+
+
+def _refuse_known_table(file: str, headers: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Raise where a file is a table that is known and not loaded, whatever parts its fields."""
+    for found in filter(None, (table_not_loaded(names) for _, names in headers)):
+        raise FileRefused(
+            f"{file}: it has the columns of table {found.table!r} of {found.system}, which is known and not "
+            f"loaded ({found.why}). If it is another table, name its profile with {option('profile')}.",
+            file=file,
+            reason=NOT_LOADED,
+        )
 
 
 def _unknown_layout(
@@ -224,7 +239,13 @@ def _unknown_layout(
             reason="missing_column",
             column=missing[0],
         )
-    listed = "; ".join(f"{name} (missing: {', '.join(missing[:4])})" for _, name, missing in near[:3])
+    # One common word is no resemblance.
+    alike = [
+        (name, missing)
+        for known, name, missing in near
+        if known > 1 and len(missing) * 2 <= len(profiles()[name].missing(_none))
+    ]
+    listed = "; ".join(f"{name} (missing: {', '.join(missing[:4])})" for name, missing in alike[:3])
     hint = " Is the delimiter right, or does the header stand on a later line?"
     hint += f" Say {option('delimiter')} or {option('skip_rows')}."
     hint = hint if len(widest) <= 2 else ""
@@ -234,6 +255,10 @@ def _unknown_layout(
         + (f"Nearest: {listed}. " if listed else "")
         + f"Name one with {option('profile')}, or add one: docs/how-to-add/export-profile.md."
     )
+
+
+def _none(_: str) -> bool:
+    return False
 
 
 def columns_missing(missing: Sequence[str]) -> str:

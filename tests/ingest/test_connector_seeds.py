@@ -46,6 +46,11 @@ def test_every_table_is_loaded_or_passed_over_for_a_reason(loaded: Loaded) -> No
     assert set(listed) == {path.name for path in loaded.folder.glob("*.csv")}
     recognised = {file: one.profile for file, one in loaded.loads.items() if one.status != "refused"}
     assert recognised == loaded.system.profiles
+    why = {file: loaded.loads[file].issues[0].detail for file in loaded.system.passed_over}
+    assert {file: f"({reason})" in why[file] for file, reason in loaded.system.passed_over.items()} == (
+        dict.fromkeys(why, True)
+    )
+    assert not [one.file for one in loaded.loads.values() if one.trouble]
 
 
 def test_accounts_are_balanced_and_nothing_is_quarantined(loaded: Loaded) -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from crm_analytics.errors import FileRefused, ProfileError
 from crm_analytics.ingest.headers import HeaderIndex, find_columns, fold_header
+from crm_analytics.ingest.load import load
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.ingest.profile_file import parse_profile
 from crm_analytics.ingest.recognise import PLAIN, detect, profile, profiles
 from crm_analytics.schema import entities, entity
+from crm_analytics.warehouse import Warehouse
 
 GOOD = """
 profile = "shop"
@@ -158,3 +160,23 @@ def test_foreign_table_with_one_of_our_names_is_not_taken_for_ours() -> None:
         detect("audit.csv", [(",", ["source_id", "action", "actor", "at", "ip"])])
     with pytest.raises(ProfileError, match="no profile fits"):
         detect("tags.csv", [(",", ["customer_id", "tag", "position"])])
+
+
+def test_a_known_table_that_is_not_loaded_says_so_and_is_no_trouble(tmp_path: Path) -> None:
+    (tmp_path / "deal_company.csv").write_text(
+        "company_id,deal_id,type_id,category,_fivetran_synced\n1,2,3,x,\n"
+    )
+    with Warehouse.open() as wh:
+        [one] = load(wh, tmp_path, received_at="2024-02-01")
+    assert (one.status, one.reasons, one.trouble) == ("refused", {"not_loaded": 0}, None)
+    assert (
+        "table 'deal_company' of hubspot, which is known and not loaded (pairs of ids" in one.issues[0].detail
+    )
+
+
+def test_a_profile_is_called_near_only_where_half_of_what_it_requires_is_there() -> None:
+    with pytest.raises(ProfileError, match="no profile fits") as refusal:
+        detect("x.csv", [(",", ["customer_id", "shoe", "size", "colour", "lace"])])
+    assert "Nearest" not in str(refusal.value)
+    with pytest.raises(ProfileError, match=r"Nearest: transactions \(missing: order_date"):
+        detect("x.csv", [(",", ["customer_id", "order_id", "quantity", "shoe"])])
