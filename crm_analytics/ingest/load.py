@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
@@ -48,6 +48,8 @@ from crm_analytics.warehouse import Warehouse
 
 # What a load of any size leaves to DuckDB's tables; the rest of the process takes about as much again.
 MEMORY_LIMIT = "768MB"
+# How far clocks and time zones may differ when it is said when a file was received.
+CLOCK_TOLERANCE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Load:
     status : {"loaded", "unchanged", "withdrawn", "refused"}
         "unchanged": the same bytes were loaded before; "withdrawn": they were, and were taken back.
     rows_in, rows_loaded, rows_quarantined, rows_merged : int
-        ``rows_in`` is the sum of the other three; all zero for a refused file.
+        ``rows_in`` is the sum of the other three; all zero for a refused file, and for one that was not read
+        because it was withdrawn or set aside whole before.
     reasons : dict of str to int
         Reason code -> records set aside; for a refused file its reason -> 0.
     load_id : int | None
@@ -99,9 +102,9 @@ class Load:
             return None
         if self.status == "refused":
             return self.issues[0].detail if self.issues else f"{self.file}: refused."
-        waiting = [one.detail for one in self.issues if one.issue == "still_set_aside"]
-        if waiting:
-            return f"{self.file}: {waiting[0]}"
+        kept_out = [one for one in self.issues if one.issue in ("still_set_aside", "still_withdrawn")]
+        if kept_out:
+            return f"{self.file}: {kept_out[0].detail}"
         if self.rows_in == 0 or self.rows_loaded + self.rows_merged > 0:
             return None
         reason = next(iter(self.reasons))
@@ -169,7 +172,7 @@ def load(
         Name of a profile, or path of a ``.toml``; default: recognised by the header.
     received_at : datetime, date or ISO text, optional
         When it was received: the ``recorded_at`` of its rows. Local to the warehouse's time zone where it
-        has no offset. Default: now.
+        has no offset. More than a day ahead is refused. Default: now.
     source_system : str, optional
         System that the ids are scoped by; default: the profile's.
     encoding, date_format, decimal, delimiter, skip_rows, timezone : optional
@@ -262,9 +265,13 @@ def load(
 
 
 def read_moment(given: datetime | date | str | None, timezone: str) -> datetime:
-    """Return when something was received: as given (in `timezone` where it has no offset), else now."""
+    """Return when something was received: as given (in `timezone` where it has no offset), else now.
+
+    What lies more than `CLOCK_TOLERANCE` ahead is a slip, and would outdate all that is received until then.
+    """
+    now = datetime.now(UTC)
     if given is None:
-        return datetime.now(UTC)
+        return now
     if isinstance(given, str):
         try:
             given = datetime.fromisoformat(given)
@@ -272,7 +279,12 @@ def read_moment(given: datetime | date | str | None, timezone: str) -> datetime:
             raise UsageError(f"received_at={given!r} is not ISO 8601. Use 2025-06-30T08:00.") from error
     if not isinstance(given, datetime):
         given = datetime.combine(given, time())
-    return given if given.tzinfo else given.replace(tzinfo=ZoneInfo(timezone))
+    moment = given if given.tzinfo else given.replace(tzinfo=ZoneInfo(timezone))
+    if moment > now + CLOCK_TOLERANCE:
+        raise UsageError(
+            f"received_at={given} lies in the future. Say when the file was received; without it, now counts."
+        )
+    return moment
 
 
 def _try_file(wh: Warehouse, file: Path, folder: Path, call: _Call) -> list[Load]:
@@ -362,7 +374,7 @@ def _seen_before(wh: Warehouse, part: Part, used: Profile, call: _Call) -> Seen 
         is_dated=call.is_dated,
         is_folder=call.is_folder,
     )
-    if seen is not None and seen.status == "unchanged" and not seen.issues and call.is_dated:
+    if seen is not None and seen.may_confirm and call.is_dated:
         return None if counts_anew(wh, part, used, call.received_at) else seen
     return seen
 
@@ -461,7 +473,7 @@ def _unchanged(
         issues=seen.issues,
     )
     ledger.write_entry(wh, _entry(account, part, used, call, started_at), seen.issues)
-    if call.is_dated and seen.status == "unchanged":
+    if call.is_dated and seen.may_confirm:
         load_id = account.load_id or 0
         note_again(wh, part, used, as_load=load_id, received_at=call.received_at)
     return account
@@ -531,8 +543,7 @@ def _entry(
         profile_sha256=used.sha256 if used else None,
         source_system=used.source_system if used else None,
         entity=used.main.entity if used else None,
-        # A file that was withdrawn and lies there still changes nothing.
-        status="unchanged" if account.status == "withdrawn" else account.status,
+        status=account.status,
         rows_in=account.rows_in,
         rows_loaded=account.rows_loaded,
         rows_quarantined=account.rows_quarantined,

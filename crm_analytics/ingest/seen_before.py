@@ -1,6 +1,7 @@
 """Was this file loaded before, and what became of it?  Then it says nothing new, or is not tried again.
 
-The same bytes, read by the same profile and options, change nothing the second time. What was taken back
+The same bytes, read by the same profile and options, change nothing the second time. Under the name whose
+latest load held them they are the same delivery still lying there, and confirm nothing. What was taken back
 does not come again because the file still lies in the folder, and what was set aside whole is not set aside
 again every night: the name of the file brings both in.
 """
@@ -26,6 +27,13 @@ _LAST = """
     order by load.load_id desc
     limit 1"""
 
+# A standing load of the same bytes in another way.
+_READ_OTHERWISE = """
+    select max(load_id), max_by(rows_in - rows_quarantined, load_id)
+    from ops.loads
+    anti join ops.withdrawals using (load_id)
+    where status = 'loaded' and file_sha256 = $file_sha256 and rows_quarantined < rows_in"""
+
 # Standing loads of the same bytes that set every record aside, and of which nothing was corrected since.
 _SET_ASIDE_WHOLE = """
     select load_id, rows_in, profile_sha256
@@ -39,11 +47,23 @@ _SET_ASIDE_WHOLE = """
 
 @dataclass(frozen=True)
 class Seen:
-    """Why a file is not read again; `rows_in` is what it held then."""
+    """Why a file is not read again.
+
+    Attributes
+    ----------
+    status : {"unchanged", "withdrawn"}
+    rows_in : int
+        Its records, which the store knows; 0 where nothing of it is in the store.
+    issues : tuple of Issue
+        What became of it.
+    may_confirm : bool
+        Is it delivered once more, so that it confirms what it says if the caller said when?
+    """
 
     status: Literal["unchanged", "withdrawn"]
     rows_in: int
     issues: tuple[Issue, ...] = ()
+    may_confirm: bool = False
 
 
 def seen_before(
@@ -67,9 +87,9 @@ def seen_before(
     Seen or None
         None: it is to be read.
     """
-    rows_in = _loaded_before(wh, part, used, received_at=received_at, is_dated=is_dated)
-    if rows_in is not None:
-        return Seen("unchanged", rows_in)
+    seen = _loaded_before(wh, part, used, received_at=received_at, is_dated=is_dated)
+    if seen is not None:
+        return seen
     if not is_folder:
         return None
     for load_id, waiting, profile_sha256 in wh.rows(_SET_ASIDE_WHOLE, file_sha256=part.sha256):
@@ -78,14 +98,21 @@ def seen_before(
                 f"all {waiting:,} records are in quarantine since load {load_id} (`crm-analytics quarantine "
                 f"list --load {load_id}`). Say how the file is written and load it by name, or correct them."
             )
-            return Seen("unchanged", waiting, (Issue("still_set_aside", "", told, waiting),))
+            return Seen("unchanged", 0, (Issue("still_set_aside", "", told, waiting),))
     for load_id, count, is_withdrawn, reason in wh.rows(
         _LAST, file_sha256=part.sha256, profile_sha256=used.sha256
     ):
         if is_withdrawn:
             why = f" ({reason})" if reason else ""
-            told = f"withdrawn as load {load_id}{why}; load the file by its name to bring it back"
-            return Seen("withdrawn", count, (Issue("withdrawn", "", told, count),))
+            [(standing, known)] = wh.rows(_READ_OTHERWISE, file_sha256=part.sha256)
+            if standing is not None:
+                told = f"withdrawn as load {load_id}{why}; what it says is in the store as load {standing}"
+                return Seen("unchanged", known, (Issue("read_otherwise", "", told, known),))
+            told = (
+                f"all {count:,} records were withdrawn as load {load_id}{why}; load the file by its name to "
+                "bring it back, or take it out of the folder"
+            )
+            return Seen("withdrawn", 0, (Issue("still_withdrawn", "", told, count),))
     return None
 
 
@@ -102,16 +129,16 @@ def supersede(wh: Warehouse, part: Part, load_id: int) -> tuple[Issue, ...]:
 
 def _loaded_before(
     wh: Warehouse, part: Part, used: Profile, *, received_at: datetime, is_dated: bool
-) -> int | None:
-    """Return the number of records of an earlier load of the same bytes in the same way, if there was one.
+) -> Seen | None:
+    """Tell of an earlier load of the same bytes in the same way, if there was one.
 
-    A file that still lies where it was says nothing new. One that is delivered anew (under another name,
-    over a file of other bytes, or with a later received_at) may take back a value that was changed since:
-    then it is read again. A file of which every record was set aside was not loaded. So is one that was
-    withdrawn, or compared with a load that was withdrawn since.
+    A file that still lies where it was says nothing new, whenever that is looked at. One that is delivered
+    anew (under another name, over a file of other bytes, or received before it was known) may take back a
+    value that was changed since: then it is read again. A file of which every record was set aside was not
+    loaded. One that was withdrawn, or compared with a load that was withdrawn since, is read again.
     """
     rows = wh.rows(
-        "select load_id, rows_in, received_at < $received_at from ops.loads "
+        "select load_id, rows_in, received_at > $received_at from ops.loads "
         "anti join ops.withdrawals using (load_id) "
         "where status = 'loaded' and file_sha256 = $file_sha256 and profile_sha256 = $profile_sha256 "
         "and rows_quarantined < greatest(rows_in, 1) order by load_id desc limit 1",
@@ -121,18 +148,18 @@ def _loaded_before(
     )
     if not rows:
         return None
-    load_id, rows_in, is_later = rows[0]
+    load_id, rows_in, is_earlier = rows[0]
     if compared_with_withdrawn(wh, load_id):
         return None
     last_bytes = wh.value(
-        "select file_sha256 from ops.loads where status in ('loaded', 'unchanged') and file = $file "
-        "order by load_id desc limit 1",
+        "select file_sha256 from ops.loads where status in ('loaded', 'unchanged', 'withdrawn') "
+        "and file = $file order by load_id desc limit 1",
         file=part.name,
     )
-    is_delivered_anew = last_bytes != part.sha256 or (is_dated and is_later)
+    is_delivered_anew = last_bytes != part.sha256 or (is_dated and is_earlier)
     if is_delivered_anew and _has_revisions_since(wh, used, load_id):
         return None
-    return int(rows_in)
+    return Seen("unchanged", int(rows_in), may_confirm=is_delivered_anew)
 
 
 def _has_revisions_since(wh: Warehouse, used: Profile, load_id: int) -> bool:

@@ -111,15 +111,14 @@ def test_the_same_file_received_twice_stands_against_one_that_came_late_and_lay_
     tmp_path: Path,
 ) -> None:
     plain = "source_id,name,unit_price,currency\nP1,Mug,{},EUR\n"
-    files = {price: tmp_path / f"{price}.csv" for price in ("10", "8")}
-    for price, file in files.items():
-        file.write_text(plain.format(price))
     told = (("10", "2024-01-01"), ("8", "2024-02-01"), ("10", "2024-03-01"))
     prices = []
     for order in itertools.permutations(told):
         with Warehouse.open() as wh:
             for price, day in order:
-                load(wh, files[price], received_at=day)
+                file = tmp_path / f"{day}.csv"
+                file.write_text(plain.format(price))
+                load(wh, file, received_at=day)
             days = ("2024-01-15", "2024-02-15", "2024-03-15")
             at = "select cast(unit_price as integer) from entities.products_at($day) where is_held"
             prices.append([wh.value(at, day=day) for day in days])
@@ -142,14 +141,13 @@ def test_lines_without_a_product_id_are_told_apart_by_their_product(tmp_path: Pa
 
 def test_a_value_that_changes_back_is_not_lost(tmp_path: Path) -> None:
     plain = "source_id,name,unit_price,currency\nP1,Mug,{},EUR\n"
-    files = {price: tmp_path / f"{price}.csv" for price in ("10", "8")}
-    for price, file in files.items():
-        file.write_text(plain.format(price))
     with Warehouse.open() as wh:
         for number, price in enumerate(("10", "8", "10"), start=1):
-            load(wh, files[price], received_at=f"2024-0{number}-01")
+            file = tmp_path / f"{number}.csv"
+            file.write_text(plain.format(price))
+            load(wh, file, received_at=f"2024-0{number}-01")
         assert wh.value("select cast(unit_price as integer) from entities.products") == 10
-        again = load(wh, files["10"], received_at="2024-04-01")[0]
+        again = load(wh, file, received_at="2024-04-01")[0]
         assert (again.status, again.rows_loaded) == ("unchanged", 0)
 
 

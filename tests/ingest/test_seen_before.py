@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def test_a_file_set_aside_whole_is_not_set_aside_again_every_night(inbox: Path) 
         [first] = load(wh, inbox, received_at="2024-02-01")
         assert (first.rows_quarantined, len(quarantined(wh))) == (2, 2)
         [second] = load(wh, inbox, received_at="2024-02-02")
-        assert (second.status, second.rows_in) == ("unchanged", 2)
+        assert (second.status, second.rows_in, second.rows_merged) == ("unchanged", 0, 0)
         assert second.trouble is not None
         assert "all 2 records are in quarantine since load 1" in second.trouble
         assert "load it by name" in second.trouble
@@ -44,8 +45,8 @@ def test_read_anew_the_right_way_the_first_try_is_withdrawn(inbox: Path) -> None
         assert quarantined(wh).empty
         assert wh.rows("select load_id, reason from ops.withdrawals") == [(1, "read anew as load 2")]
         [lying] = load(wh, inbox, received_at="2024-02-02")
-        assert lying.status == "withdrawn"
-        assert "withdrawn as load 1 (read anew as load 2)" in lying.issues[0].detail
+        assert (lying.status, lying.rows_merged) == ("unchanged", 2), "all of it is in the store"
+        assert "withdrawn as load 1 (read anew as load 2); what it says is in" in lying.issues[0].detail
         assert lying.trouble is None
 
 
@@ -66,6 +67,46 @@ def test_what_was_corrected_stays_when_the_file_is_tried_again(inbox: Path) -> N
         load(wh, inbox / "sales.csv", received_at="2024-02-01")
         assert wh.value("select count(*) from ops.withdrawals") == 0
         assert wh.value("select count(*) from entities.order_lines") == 1
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_a_file_that_still_lies_there_confirms_nothing(tmp_path: Path, dated: bool) -> None:
+    header = "customer_id,order_id,order_date,product_id,product,quantity,unit_price,currency\n"
+    plain = "source_id,name,unit_price,currency\nP1,Mug,{},EUR\n"
+    (tmp_path / "a.csv").write_text(f"{header}C1,O1,2024-01-05,P1,Mug,2,10.00,EUR\n")
+    (tmp_path / "p2.csv").write_text(plain.format(10))
+    days = iter(["2024-02-01", "2024-02-02", "2024-02-03"])
+    with Warehouse.open() as wh:
+        load(wh, tmp_path, received_at=next(days) if dated else None)
+        (tmp_path / "b.csv").write_text(f"{header}C1,O1,2024-01-05,P1,Mug,3,10.00,EUR\n")
+        (tmp_path / "p1.csv").write_text(plain.format(12))
+        second = load(wh, tmp_path, received_at=next(days) if dated else None)
+        assert [one.status for one in second] == ["unchanged", "loaded", "loaded", "unchanged"]
+        assert [(one.issue, one.row_count) for one in second[1].issues] == [("lines_edited", 1)]
+        third = load(wh, tmp_path, received_at=next(days) if dated else None)
+        assert {one.status for one in third} == {"unchanged"}
+        assert wh.rows("select cast(quantity as bigint) from entities.order_lines") == [(3,)]
+        assert wh.value("select cast(unit_price as bigint) from entities.products") == 12
+
+
+def test_the_same_bytes_received_earlier_are_known_since_then(tmp_path: Path) -> None:
+    file = tmp_path / "p.csv"
+    file.write_text("source_id,name,unit_price,currency\nP1,Mug,10,EUR\n")
+    known = "select count(*) from entities.products_at(date '2024-01-15', _known_at := $at)"
+    with Warehouse.open() as wh:
+        load(wh, file, received_at="2024-02-01")
+        assert wh.value(known, at=datetime(2024, 1, 20, tzinfo=UTC)) == 0
+        load(wh, file, received_at="2024-01-10")
+        assert wh.value(known, at=datetime(2024, 1, 20, tzinfo=UTC)) == 1
+
+
+def test_a_time_of_receipt_in_the_future_is_refused(inbox: Path) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(hours=20)
+    with Warehouse.open() as wh:
+        with pytest.raises(UsageError, match=r"received_at=2999-01-01.* lies in the future"):
+            load(wh, inbox, received_at="2999-01-01")
+        assert wh.value("select count(*) from ops.loads") == 0
+        assert load(wh, inbox, decimal=",", received_at=tomorrow)[0].rows_loaded == 2
 
 
 def test_control_totals_are_compared_with_a_file_that_was_loaded_before(inbox: Path) -> None:

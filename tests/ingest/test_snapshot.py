@@ -213,7 +213,8 @@ def test_a_snapshot_that_is_delivered_again_after_other_loads_is_read_again(tmp_
     with Warehouse.open() as wh:
         deliver(wh, tmp_path, "a.csv", TEN, "2024-01-01")
         deliver(wh, tmp_path, "more.csv", [customer(20)], "2024-02-01", snapshot=False)
-        again = deliver(wh, tmp_path, "a.csv", TEN, "2024-03-01")
+        assert deliver(wh, tmp_path, "a.csv", TEN, "2024-03-01").status == "unchanged", "it still lies there"
+        again = deliver(wh, tmp_path, "b.csv", TEN, "2024-03-01")
         assert (again.status, again.rows_removed) == ("loaded", 1)
         assert wh.value("select count(*) from entities.customers") == 10
 

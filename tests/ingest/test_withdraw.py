@@ -62,10 +62,14 @@ def test_a_folder_does_not_bring_back_what_was_withdrawn_but_says_so(tmp_path: P
         wrong = deliver(wh, tmp_path, "a.csv", "P1,Mug,10")
         unload(wh, number(wrong))
         [lying] = load(wh, tmp_path, received_at="2024-01-02")
-        assert (lying.status, lying.rows_in, lying.rows_merged) == ("withdrawn", 1, 1)
+        assert (lying.status, lying.rows_in, lying.rows_merged) == ("withdrawn", 0, 0)
         [told] = lying.issues
-        assert told.issue == "withdrawn"
-        assert told.detail == "withdrawn as load 1; load the file by its name to bring it back"
+        assert (told.issue, told.row_count) == ("still_withdrawn", 1)
+        assert lying.trouble == (
+            "a.csv: all 1 records were withdrawn as load 1; load the file by its name to bring it back, or "
+            "take it out of the folder"
+        )
+        assert wh.value("select status from ops.loads where load_id = 2") == "withdrawn"
         assert wh.rows(PRICE) == []
         [named] = load(wh, tmp_path / "a.csv", received_at="2024-01-02")
         assert named.rows_loaded == 1

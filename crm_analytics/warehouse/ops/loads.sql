@@ -10,7 +10,8 @@
 --   profile_sha256      digest of the profile and options, so that the same file is known again
 --   source_system       system the ids are scoped by
 --   entity              entity that the records are counted in
---   status              loaded, refused or unchanged (the same bytes were loaded before)
+--   status              loaded, refused, unchanged (the same bytes were loaded before) or withdrawn (they were
+--                       taken back, and are not read)
 --   rows_in             data records in the file
 --   rows_loaded         records that are the current version of their row after the load
 --   rows_quarantined    records set aside, each with a reason (ops.quarantine)
