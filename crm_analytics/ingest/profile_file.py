@@ -139,7 +139,7 @@ def parse_profile(text: str, where: str) -> Profile:
         )
     read = Profile(
         name=given["profile"],
-        targets=_targets(where, given["entity"]),
+        targets=_targets(where, given["entity"], text),
         purpose=given.get("purpose", ""),
         source_system=given["source_system"],
         repeats=given.get("repeats", "merge"),
@@ -197,7 +197,7 @@ def _check_pattern(where: str, pattern: str) -> None:
         raise ProfileError(f"{where}: the pattern {pattern!r} must end in '/'.")
 
 
-def _targets(where: str, given: Any) -> tuple[Target, ...]:
+def _targets(where: str, given: Any, text: str) -> tuple[Target, ...]:
     if not isinstance(given, list) or not given:
         raise ProfileError(f"{where}: entity must be written as [[entity]] with name and columns.")
     found: list[Target] = []
@@ -213,21 +213,33 @@ def _targets(where: str, given: Any) -> tuple[Target, ...]:
         counts[declared.name] += 1
         count = counts[declared.name]
         name = declared.name if count == 1 else f"{declared.name}_{count}"
-        columns = _columns(f"{where} {name}", declared, one["columns"])
+        columns = _columns(f"{where} {name}", declared, one["columns"], text)
         when = _when(f"{where} {name} when", one.get("when", []))
         found.append(Target(name, declared.name, columns, when))
     return tuple(found)
 
 
-def _columns(where: str, declared: Entity, given: Any) -> dict[str, ColumnRule]:
+def _columns(where: str, declared: Entity, given: Any, text: str) -> dict[str, ColumnRule]:
     told = _table(f"{where}.columns", given)
     _only(where, told, (*declared.column_names, IS_DELETED.name))
     unfilled = [one.name for one in declared.columns if one.required and one.name not in told]
     if unfilled:
-        raise ProfileError(f"{where}: {', '.join(unfilled)} must be filled.")
+        raise ProfileError(f"{where}: {', '.join(unfilled)} must be filled. {_how_to_fill(unfilled, text)}")
     return {
         name: _rule(f"{where}.{name}", declared_column(declared, name), rule) for name, rule in told.items()
     }
+
+
+def _how_to_fill(names: Sequence[str], text: str) -> str:
+    """Return which lines of a draft to complete, or what to write where it has none."""
+    begins = re.compile(rf"#\s*({'|'.join(map(re.escape, names))})\s*=")
+    lines = [str(number) for number, line in enumerate(text.splitlines(), 1) if begins.match(line)]
+    if not lines:
+        return f'Write {names[0]} = {{ from = "name of the column in the file" }} below [entity.columns].'
+    return (
+        f"Complete line {' and line '.join(lines)} of the draft: take the first # away, and write the name "
+        "of the column in the file in place of the question mark."
+    )
 
 
 def declared_column(declared: Entity, name: str) -> Column:

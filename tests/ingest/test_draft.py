@@ -224,3 +224,21 @@ def test_decimal_commas_in_quotes_are_drafted_checked_and_loaded_from_a_file_spl
         prices = wh.rows("select unit_price from entities.order_lines_versions order by unit_price")
     assert account.reasons == {"too_many_fields": 1}, "a comma without quotes parts two fields"
     assert [str(price) for (price,) in prices] == ["9.5000", "1012.5000"]
+
+
+def test_an_untouched_draft_of_a_file_without_header_says_which_line_to_complete(tmp_path: Path) -> None:
+    file, text = drafted(tmp_path, "K1;Ada Example;ada@example.com\nK2;Bob Example;bob@example.com\n")
+    profile = tmp_path / "export.toml"
+    profile.write_text(text)
+    with pytest.raises(
+        UsageError, match=r"source_id must be filled\. Complete line \d+ of the draft"
+    ) as error:
+        check_profile(file, str(profile), received_at=RECEIVED)
+    [number] = re.findall(r"line (\d+)", str(error.value))
+    lines = text.splitlines()
+    line = lines[int(number) - 1]
+    assert line.startswith('# source_id = { from = "?" }')
+    lines[int(number) - 1] = line.removeprefix("# ").replace("?", "column_1")
+    profile.write_text("\n".join(lines))
+    [found] = check_profile(file, str(profile), received_at=RECEIVED)
+    assert (found.refusal, found.rows) == (None, {"customers": 2})
