@@ -383,7 +383,7 @@ def _show_loads(loads: list[Load], skipped: list[Path], *, as_json: bool) -> Non
     columns = ["file", "profile", "status", "rows_in", "rows_loaded", "rows_quarantined", "rows_merged"]
     if any(load.rows_removed for load in loads):
         columns.append("rows_removed")
-    rows = [[getattr(load, name) for name in columns] for load in loads]
+    rows = [[_shown(load, name) for name in columns] for load in loads]
     if as_json:
         passed_over = [{"file": str(file), "status": "skipped"} for file in skipped]
         out.print_json([asdict(load) for load in loads] + passed_over)
@@ -399,9 +399,17 @@ def _show_loads(loads: list[Load], skipped: list[Path], *, as_json: bool) -> Non
             for issue in load.issues:
                 if issue.detail in (load.trouble or ""):
                     continue  # told below, in a block of its own
+                if issue.issue == "not_loaded":
+                    out.print_lines(issue.detail)
+                    continue
                 told = (issue.issue, issue.column_name, issue.detail)
                 out.print_lines(f"{load.file}: {' '.join(filter(None, told))}")
         out.print_lines(*(f"skipped: {file}" for file in skipped))
+
+
+def _shown(load: Load, name: str) -> object:
+    """Return what the list shows of a load; a known table that is not loaded looks like no refusal."""
+    return "not loaded" if name == "status" and "not_loaded" in load.reasons else getattr(load, name)
 
 
 def _compared(control: Control) -> str:

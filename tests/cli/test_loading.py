@@ -197,3 +197,12 @@ def test_the_package_runs_as_a_module() -> None:
         [sys.executable, "-m", "crm_analytics", "--help"], capture_output=True, text=True, check=True
     )
     assert "crm-analytics" in done.stdout
+
+
+def test_a_folder_with_known_tables_that_are_not_loaded_has_loaded_well(here: Path, say: Said) -> None:
+    (here / "deal_company.csv").write_text("company_id,deal_id,type_id,category\n1,2,3,x\n")
+    told = say("load", "deal_company.csv", "sales.csv")
+    assert "not loaded" in told
+    assert "deal_company.csv: it has the columns of table 'deal_company' of hubspot" in told
+    assert "Refused" not in told
+    assert [one["reason"] for one in say("loads", "--json")] == [None, "not_loaded"]
