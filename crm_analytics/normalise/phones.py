@@ -34,6 +34,7 @@ def fold_phone(text: str, country: str | None = None) -> str | None:
     ('+441614960040', '+989121234567', None)
     >>> fold_phone("030 23125037"), fold_phone("030 23125037", "DE")
     (None, '+493023125037')
+    >>> fold_phone("032 2123456", "Germany")  # a name is no code: GE would be Georgia
     """
     digits = fold_digits(text)
     if _SPOILT.search(digits):
@@ -41,7 +42,7 @@ def fold_phone(text: str, country: str | None = None) -> str | None:
     plain = _MARKS.sub("", digits.replace("(0)", ""))
     if plain.startswith("00"):
         plain = "+" + plain[2:]
-    return _read(plain if _PLAIN.fullmatch(plain) else digits, (country or "").strip().upper()[:2])
+    return _read(plain if _PLAIN.fullmatch(plain) else digits, (country or "").strip().upper())
 
 
 @cache
