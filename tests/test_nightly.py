@@ -308,7 +308,7 @@ def test_the_night_names_every_file_of_the_inbox_that_did_not_come_in(
         path.write_text(text, encoding="utf-8")
     with Warehouse.open() as empty:
         step = Step("load")
-        nightly._load(nightly._Night(empty, settings, AS_OF), step)
+        nightly._load(nightly._Night(empty, settings, AS_OF, ()), step)
     assert (step.status, step.note) == (status, note)
 
 
