@@ -13,6 +13,8 @@ from crm_analytics.records import RecordStore
 from crm_analytics.records.changes import changes, erasures
 from crm_analytics.warehouse import Warehouse
 
+# These tests search all databases of the server for one canary: they run one after the other in one process.
+pytestmark = pytest.mark.xdist_group("erasure")
 CANARY = "Kanarienvogelova"
 WHEN = "2024-05-01T00:00:00+00:00"
 
