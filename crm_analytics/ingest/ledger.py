@@ -189,7 +189,8 @@ class Quarantine:
         return one
 
     def _unread(self, one: BrokenRecord) -> SetAside:
-        column = "" if one.field is None else self._header[one.field]
+        # a field beyond the header has no name
+        column = "" if one.field is None else next(iter(self._header[one.field : one.field + 1]), "")
         return _kept(self._file, one.number, one.line, column, one.reason, None, one.raw, one.offset)
 
     def _unconverted(self, block: Block, fault: Fault) -> SetAside:

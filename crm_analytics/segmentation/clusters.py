@@ -391,9 +391,10 @@ def _scale(raw: Numbers) -> tuple[Numbers, Numbers]:
         known = column[~np.isnan(column)]
         if len(known):
             low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
-            spread = (high - low) / 1.349 or float(known.std())
-            middles[place], units[place] = middle, spread if spread > 0 else 1.0
-    return middles.round(9), units.round(9)
+            spread = round((high - low) / 1.349, 9) or round(float(known.std()), 9)
+            # equal values may differ in the last bits: after rounding they have no spread
+            middles[place], units[place] = middle, spread or 1.0
+    return middles.round(9), units
 
 
 def _scaled(raw: Numbers, middles: Numbers, units: Numbers) -> Numbers:

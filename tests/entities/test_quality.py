@@ -247,7 +247,7 @@ def test_a_stopping_check_blocks_the_night_and_is_named(tmp_path: Path) -> None:
     with build.warehouse(order_lines=unpriced(15, 20)) as wh:
         with pytest.raises(AuditBlocked, match=r"stopped before its models.*priced_lines: 15 rows"):
             nightly.run(wh, settings, as_of=AS_OF, on_step=steps.append)
-        assert steps == ["load", "checks"], "no model was asked"
+        assert steps == ["load", "link identities", "checks"], "no model was asked"
         assert wh.rows("select status from ops.runs") == [("blocked",)]
         assert not (tmp_path / "published" / "current.json").exists()
 

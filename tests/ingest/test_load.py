@@ -473,3 +473,11 @@ def test_account_of_a_load_is_in_the_ledger(wh: Warehouse, tmp_path: Path) -> No
         "select profile, source_system, entity, rows_in, rows_loaded, rows_quarantined, rows_merged "
         "from ops.loads"
     ) == [("transactions", "default", "order_lines", 3, 1, 1, 1)]
+
+
+def test_a_broken_field_beyond_the_header_is_set_aside_without_a_name(wh: Warehouse, tmp_path: Path) -> None:
+    file = write(tmp_path, "a.csv", line(1), line(2) + ",and,more")
+    file.write_bytes(file.read_bytes().replace(b",more", b",mo\xffre"))
+    [account] = load(wh, file, received_at=RECEIVED)
+    assert (account.rows_in, account.rows_loaded, account.rows_quarantined) == (2, 1, 1)
+    assert wh.rows("select record_number, column_name from ops.quarantine") == [(2, "")]
