@@ -206,7 +206,7 @@ def _load_one(
     except InputError as refusal:
         reason = refusal.reason if isinstance(refusal, FileRefused) else type(refusal).__name__
         report.outcomes[f"refused: {reason}"] += 1
-        problems = _problems_of_refusal(wh)
+        problems = list(_problems_of_refusal(wh))
     except Exception:
         problems = [traceback.format_exc(limit=-6)]
     seconds = time.monotonic() - begun
