@@ -9,7 +9,7 @@ demo: .venv/installed  ## the main job on the sample company; ends with a table 
 	$(BIN)/crm-analytics demo --folder out/demo
 
 test: .venv/installed-dev  ## all tests, documentation examples and notebooks
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: .venv/installed-dev  ## style, types, floors
 	$(BIN)/ruff check .

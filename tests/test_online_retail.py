@@ -17,8 +17,6 @@ from crm_analytics.settings import Settings
 from tests.churn.plain_baselines import train_and_compare
 
 AS_OF = date(2011, 12, 10)
-# One process loads the million lines once (pytest -n auto --dist loadgroup).
-pytestmark = pytest.mark.xdist_group("online_retail")
 
 
 @pytest.fixture(scope="module")

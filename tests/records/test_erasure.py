@@ -13,8 +13,8 @@ from crm_analytics.records import RecordStore
 from crm_analytics.records.changes import changes, erasures
 from crm_analytics.warehouse import Warehouse
 
-# These tests search all databases of the server for one canary: they run one after the other in one process.
-pytestmark = pytest.mark.xdist_group("erasure")
+# These tests search all databases of the server for one canary: no other file of tests may use it, and the
+# tests of one file run in one process (pytest --dist loadfile).
 CANARY = "Kanarienvogelova"
 WHEN = "2024-05-01T00:00:00+00:00"
 
