@@ -10,8 +10,9 @@ P(alive), since lifetime_value has the risk of leaving in it already and would c
 margin of a customer is unknown, the mean margin rate of the others is taken; where none is known, revenue.
 
 Alerts come before calls: customers whose risk rose by `min_rise` more than that of the median customer
-since the earliest night of the last four weeks. Nobody is called twice within the cool-down, nobody who
-opted out at all, and nobody whose call would cost more than it is expected to save.
+since the earliest night of the last four weeks. Nobody is called twice within the cool-down, nobody whose
+last word on calls (or on every channel) is no, and nobody whose call would cost more than it is expected to
+save. Who said nothing about calls may be called: whether that is enough is a question of the country's law.
 """
 
 from __future__ import annotations
@@ -140,7 +141,8 @@ def decisions(
     -------
     DataFrame
         Ordered by customer_id: the columns of `call_list` (``rank`` 0 where not listed), ``risk_rise`` and
-        ``decision``: listed, opted out, cooling down, value unknown, not worth the call, over capacity.
+        ``decision``: listed, opted out (of every channel), refuses calls, cooling down, value unknown, not
+        worth the call, over capacity.
 
     Examples
     --------
@@ -168,11 +170,12 @@ def decisions(
     decision = np.select(
         [
             found["has_opted_out"].to_numpy(dtype=bool),
+            found["has_refused_phone"].to_numpy(dtype=bool),
             found["last_listed_on"].notna().to_numpy(),
             np.isnan(saved),
             ~(saved > 0.0),
         ],
-        ["opted out", "cooling down", "value unknown", "not worth the call"],
+        ["opted out", "refuses calls", "cooling down", "value unknown", "not worth the call"],
         default="",
     )
     rank = np.zeros(len(found), dtype=np.int64)

@@ -1,13 +1,14 @@
 -- kind:    score
 -- purpose: Who may leave, what is at stake, has the risk risen, and who was called lately?
 -- grain:   customer_id
--- reads:   scores.churn, scores.clv, scores.actions, facts.customers_before
+-- reads:   scores.churn, scores.clv, scores.actions, facts.customers_before, facts.last_consents_before
 -- columns:
 --   customer_id            canonical customer with a churn probability at as_of
 --   source_system          system of the leading source record
 --   source_id              its id there
 --   owner_source_id        user who looks after the customer; NULL = nobody
 --   has_opted_out          wants no marketing on any channel
+--   has_refused_phone      wants no calls: the last word on this channel is no
 --   churn_probability      probability of leaving in the horizon
 --   earlier_probability    the same at the earliest night of the rise_days before; NULL = not scored then
 --   risk_rise              how much more it rose than that of the median customer; NULL = not scored then
@@ -55,6 +56,12 @@ listed as (
     from scores.actions
     where as_of < cast($as_of as date) and as_of >= cast($as_of as date) - cast($cool_down_days as integer)
     group by customer_id
+),
+
+refused as (
+    select customer_id
+    from facts.last_consents_before($as_of)
+    where channel = 'phone' and not is_granted
 )
 
 select
@@ -63,6 +70,7 @@ select
     customers.source_id as source_id,
     customers.owner_source_id as owner_source_id,
     customers.has_opted_out as has_opted_out,
+    refused.customer_id is not null as has_refused_phone,
     tonight.churn_probability as churn_probability,
     changes.earlier_probability as earlier_probability,
     changes.change - usual.change as risk_rise,
@@ -78,6 +86,7 @@ join facts.customers_before($as_of) as customers on customers.customer_id = toni
 left join scores.clv as clv on clv.customer_id = tonight.customer_id and clv.as_of = tonight.as_of
 left join changes on changes.customer_id = tonight.customer_id
 left join listed on listed.customer_id = tonight.customer_id
+left join refused on refused.customer_id = tonight.customer_id
 cross join usual
 where not customers.is_excluded
 order by customer_id

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from crm_analytics.churn.retention import leaving_rates
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
+from crm_analytics.vocabulary import WORDS
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 Floats = NDArray[np.float64]
@@ -30,6 +31,7 @@ def win_back(
     horizon_days: int = 90,
     contact_cost: float = 5.0,
     capacity: int = 50,
+    channel: str = "email",
 ) -> pd.DataFrame:
     """Return the lost customers whose return would bring most, best first.
 
@@ -47,11 +49,14 @@ def win_back(
         Cost of a contact, reporting currency.
     capacity : int, default 50
         At most so many rows.
+    channel : str, default "email"
+        How they are to be contacted, a word of the channels (``email``, ``phone``, ``post`` ...): whose last
+        word on it, or on every channel, is no, is left out.
 
     Returns
     -------
     DataFrame
-        Columns of win_back.sql without ``has_opted_out`` (whoever did is left out), ``return_rate``,
+        Columns of win_back.sql without ``is_refused``, ``return_rate``,
         ``value_at_stake`` (margin of the last year; where unknown, spend at the others' mean margin rate;
         spend where no margin is known) and ``expected_value``, which is above 0.
 
@@ -62,9 +67,12 @@ def win_back(
     """
     if capacity < 0 or contact_cost < 0.0:
         raise UsageError(f"capacity={capacity} and contact_cost={contact_cost} must not be negative.")
+    if channel not in WORDS["channels"]:
+        raise UsageError(f"channel={channel!r} is not known. Channels: {', '.join(WORDS['channels'])}.")
     settle_currency(wh)
-    lost = wh.frame(SqlFile.beside(__file__, "win_back.sql"), as_of=as_of, active_days=active_days)
-    lost = lost[~lost.pop("has_opted_out").astype(bool)].reset_index(drop=True)
+    file = SqlFile.beside(__file__, "win_back.sql")
+    lost = wh.frame(file, as_of=as_of, active_days=active_days, channel=channel)
+    lost = lost[~lost.pop("is_refused").astype(bool)].reset_index(drop=True)
     rates = leaving_rates(wh, as_of=as_of, horizon_days=horizon_days)
     value = _value(lost)
     chance = _return_rate(lost["silent_days"], rates)

@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: Which customers were known or active before as_of?
 -- grain:   customer_id
--- reads:   entities.customers_at, entities.customer_ids, entities.consents_known, facts.orders_before,
+-- reads:   entities.customers_at, entities.customer_ids, facts.last_consents_before, facts.orders_before,
 --          facts.contracts_before, facts.tickets_before
 -- columns:
 --   customer_id            canonical customer
@@ -97,22 +97,10 @@ seen as (
     select customer_id, min(seen_on) as first_seen_on from appearances group by customer_id
 ),
 
-last_words as (
-    select
-        coalesce(ids.customer_id, e.source_system || ':' || e.customer_source_id) as customer_id,
-        e.is_granted as is_granted
-    from entities.consents_known(_known_at := $known_at) as e
-    left join entities.customer_ids(_known_at := $known_at) as ids
-        on ids.source_system = e.source_system and ids.source_id = e.customer_source_id
-    where e.occurred_on < cast($as_of as date)
-    qualify row_number() over (
-        partition by coalesce(ids.customer_id, e.source_system || ':' || e.customer_source_id), e.channel
-        order by e.occurred_at desc, e.recorded_at desc, e.row_id desc
-    ) = 1
-),
-
 opt_outs as (
-    select customer_id, not bool_or(is_granted) as has_opted_out from last_words group by customer_id
+    select customer_id, not bool_or(is_granted) as has_opted_out
+    from facts.last_consents_before($as_of, _known_at := $known_at)
+    group by customer_id
 )
 
 select

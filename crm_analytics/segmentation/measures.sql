@@ -1,17 +1,20 @@
 -- kind:    features
 -- purpose: What can a rule ask about a customer as of as_of?
 -- grain:   customer_id
--- reads:   facts.customers_before, facts.order_days_before, facts.order_lines_before, facts.products_before,
---          facts.tickets_before, facts.feedback_before, facts.interactions_before,
---          facts.campaign_contacts_before, facts.contracts_before, facts.payments_before,
---          facts.opportunities_before, scores.rfm, scores.lifecycle, scores.clusters, scores.clv, scores.churn
+-- reads:   facts.customers_before, facts.last_consents_before, facts.order_days_before,
+--          facts.order_lines_before, facts.products_before, facts.tickets_before, facts.feedback_before,
+--          facts.interactions_before, facts.campaign_contacts_before, facts.contracts_before,
+--          facts.payments_before, facts.opportunities_before, scores.rfm, scores.lifecycle, scores.clusters,
+--          scores.clv, scores.churn
 -- columns:
 --   customer_id                       canonical customer, test and internal ones left out
 --   type                              person or organisation
 --   country                           country of the main address
 --   acquisition_channel               how the customer was won
 --   owner_source_id                   user who looks after the customer
---   has_opted_out                     no marketing channel is allowed
+--   has_opted_out                     wants no marketing on any channel
+--   has_refused_email                 wants no e-mails: the last word on this channel is no
+--   has_refused_phone                 wants no calls
 --   tenure_days                       days since the customer was first known of
 --   first_ordered_on                  day of the first purchase; missing = has never bought
 --   last_ordered_on                   day of the last purchase
@@ -155,32 +158,31 @@ baskets as (
     group by b.customer_id
 ),
 
-by_category as (
-    select b.customer_id, p.category as name, sum(b.amount) as amount
-    from bought as b
-    join facts.products_before($as_of) as p on p.product_id = b.product_id
-    where p.category is not null
-    group by b.customer_id, p.category
+-- of all categories, and of all brands, the one with most money
+favourites as (
+    select customer_id, kind, name, sum(amount) as amount
+    from (
+        select
+            b.customer_id as customer_id,
+            unnest(['category', 'brand']) as kind,
+            unnest([p.category, p.brand]) as name,
+            b.amount as amount
+        from bought as b
+        join facts.products_before($as_of) as p on p.product_id = b.product_id
+    )
+    where name is not null
+    group by customer_id, kind, name
+    qualify row_number() over (partition by customer_id, kind order by sum(amount) desc, name) = 1
 ),
 
-favourite_categories as (
-    select customer_id, name, amount
-    from by_category
-    qualify row_number() over (partition by customer_id order by amount desc, name) = 1
-),
-
-by_brand as (
-    select b.customer_id, p.brand as name, sum(b.amount) as amount
-    from bought as b
-    join facts.products_before($as_of) as p on p.product_id = b.product_id
-    where p.brand is not null
-    group by b.customer_id, p.brand
-),
-
-favourite_brands as (
-    select customer_id, name, amount
-    from by_brand
-    qualify row_number() over (partition by customer_id order by amount desc, name) = 1
+refusals as (
+    select
+        customer_id,
+        bool_or(channel = 'email') as has_refused_email,
+        bool_or(channel = 'phone') as has_refused_phone
+    from facts.last_consents_before($as_of)
+    where not is_granted
+    group by customer_id
 ),
 
 service as (
@@ -299,6 +301,8 @@ select
     c.acquisition_channel as acquisition_channel,
     c.owner_source_id as owner_source_id,
     c.has_opted_out as has_opted_out,
+    coalesce(r.has_refused_email, false) as has_refused_email,
+    coalesce(r.has_refused_phone, false) as has_refused_phone,
     date_diff('day', c.first_seen_on, cast($as_of as date)) - 1 as tenure_days,
     p.first_ordered_on as first_ordered_on,
     p.last_ordered_on as last_ordered_on,
@@ -366,10 +370,11 @@ select
     churn.churn_probability as churn_probability,
     churn.risk_band as risk_band
 from customers as c
+left join refusals as r on r.customer_id = c.customer_id
 left join purchases as p on p.customer_id = c.customer_id
 left join baskets as b on b.customer_id = c.customer_id
-left join favourite_categories as fc on fc.customer_id = c.customer_id
-left join favourite_brands as fb on fb.customer_id = c.customer_id
+left join favourites as fc on fc.customer_id = c.customer_id and fc.kind = 'category'
+left join favourites as fb on fb.customer_id = c.customer_id and fb.kind = 'brand'
 left join service as s on s.customer_id = c.customer_id
 left join answers as a on a.customer_id = c.customer_id
 left join contacts as t on t.customer_id = c.customer_id

@@ -34,9 +34,14 @@ def company(customers: dict[str, dict[str, Any]], *, earlier: dict[str, float] |
             for name, given in customers.items()
         ],
         consents=[
-            {"customer_source_id": name, "channel": "email", "is_granted": False, "occurred_at": "2024-05-01"}
+            {
+                "customer_source_id": name,
+                "channel": channel,
+                "is_granted": granted,
+                "occurred_at": f"2024-05-{number:02d}",
+            }
             for name, given in customers.items()
-            if given.get("opted_out")
+            for number, (channel, granted) in enumerate(given.get("words", []), start=1)
         ],
     )
     night(wh, AS_OF, customers)
@@ -89,7 +94,13 @@ def test_a_call_is_worth_probability_times_value_times_save_rate_less_its_cost()
 
 def test_who_must_not_be_called_is_not_and_the_reason_is_told() -> None:
     people = {
-        "no": {"p": 0.9, "value": 900.0, "opted_out": True},
+        "no": {"p": 0.9, "value": 900.0, "words": [("email", False)]},
+        "no calls": {"p": 0.9, "value": 900.0, "words": [("email", True), ("phone", True), ("phone", False)]},
+        "no mails": {
+            "p": 0.9,
+            "value": 250.0,
+            "words": [("phone", False), ("phone", True), ("email", False)],
+        },
         "own": {"p": 0.9, "value": 900.0, "is_test": True},
         "yes": {"p": 0.9, "value": 300.0, "owner": "U7"},
         "next": {"p": 0.9, "value": 200.0},
@@ -99,13 +110,15 @@ def test_who_must_not_be_called_is_not_and_the_reason_is_told() -> None:
         found = actions.call_list(wh, as_of=AS_OF, capacity=1, **HOW)
     assert decided["decision"].to_dict() == {
         "default:no": "opted out",
+        "default:no calls": "refuses calls",
+        "default:no mails": "over capacity",
         "default:yes": "listed",
         "default:next": "over capacity",
     }
     assert found[["customer_id", "owner_source_id", "source_id"]].to_numpy().tolist() == [
         ["default:yes", "U7", "yes"]
     ]
-    assert actions.left_out(decided) == "1 opted out, 1 over capacity"
+    assert actions.left_out(decided) == "2 over capacity, 1 opted out, 1 refuses calls"
 
 
 def test_where_no_margin_is_known_the_list_is_by_revenue_and_says_so() -> None:

@@ -138,9 +138,18 @@ def measured() -> dict[str, dict[str, Any]]:
         {"customer_source_id": "A", "occurred_at": "2024-12-28", "kind": "email", "outcome": "sent"},
         {"customer_source_id": "A", "occurred_at": "2025-01-01", "kind": "call"},
     ]
+    consents = [
+        {"customer_source_id": who, "channel": channel, "is_granted": granted, "occurred_at": day}
+        for who, channel, granted, day in (
+            ("A", "email", True, "2024-05-01"),
+            ("A", "phone", False, "2024-05-01"),
+            ("A", "email", False, "2025-01-01"),
+            ("B", "email", False, "2024-05-01"),
+        )
+    ]
     with build.warehouse(
         order_lines=lines, products=products, customers=customers, returns=returns, tickets=tickets,
-        feedback=feedback, interactions=interactions,
+        feedback=feedback, interactions=interactions, consents=consents,
     ) as wh:  # fmt: skip
         rows = measure_table(wh, as_of=AS_OF).to_pylist()
         by_rate = measure_table(wh, as_of=AS_OF, high_margin_rate=0.5).to_pylist()
@@ -185,6 +194,15 @@ def test_favourites_service_and_mail(measured: Any) -> None:
     assert a["longest_resolution_days"] == 12
     assert a["satisfaction_rate"] == 0.25
     assert (a["email_open_count_90_days"], a["days_since_last_contact"]) == (1, 21)
+
+
+def test_a_refusal_is_of_its_channel_and_all_refused_is_opted_out(measured: Any) -> None:
+    names = ("has_opted_out", "has_refused_email", "has_refused_phone")
+    assert {who: tuple(measured[who][name] for name in names) for who in "ABC"} == {
+        "A": (False, False, True),  # no mails only from 2025-01-01 on
+        "B": (True, True, False),
+        "C": (False, False, False),
+    }
 
 
 def test_order_of_rows_and_number_of_threads_change_no_bit() -> None:

@@ -128,6 +128,7 @@ def _arguments(file: SqlFile) -> dict[str, Any]:
         "money": "net_spend",
         "a_share": 0.8,
         "b_share": 0.95,
+        "channel": "email",
     }
     return {name: known[name] for name in file.parameters}
 
