@@ -53,7 +53,10 @@ def retention(
     Returns
     -------
     DataFrame
-        One row per period; columns as in retention_purchases.sql or retention_contracts.sql.
+        One row per period: the counts and amounts of retention_purchases.sql or retention_contracts.sql,
+        then, as defined above, ``logo_churn_rate`` (NaN = nobody at the start), ``gross_retention_rate``,
+        ``revenue_churn_rate`` and ``net_retention_rate`` (NaN = no amount at the start; above 1 = those who
+        stayed grew by more than was lost).
 
     Examples
     --------
@@ -71,7 +74,16 @@ def retention(
     file = SqlFile.beside(__file__, RETENTION_OF[of])
     ends = [as_of - timedelta(days=period_days * number) for number in range(period_count + 1)][::-1]
     rows = [wh.frame(file, from_on=start, until_on=end) for start, end in pairwise(ends)]
-    return pd.concat(rows, ignore_index=True)
+    found = pd.concat(rows, ignore_index=True)
+    customers = found["starting_count"].where(found["starting_count"] > 0)
+    amount = found["starting_amount"].where(found["starting_amount"] > 0)
+    kept = found["kept_amount"] / amount
+    return found.assign(
+        logo_churn_rate=found["lost_count"] / customers,
+        gross_retention_rate=kept,
+        revenue_churn_rate=1.0 - kept,
+        net_retention_rate=found["later_amount"] / amount,
+    )
 
 
 def cohorts(wh: Warehouse, *, as_of: date) -> pd.DataFrame:

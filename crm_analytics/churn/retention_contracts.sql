@@ -10,13 +10,9 @@
 --   lost_count                of these, with none
 --   involuntary_lost_count    of the lost, those whose last contract was ended by us (unpaid ...)
 --   won_count                 customers with a running contract at the end only
---   logo_churn_rate           lost_count / starting_count; NULL = no contract ran at the start
 --   starting_amount           their recurring amount per 30 days at the start, reporting currency
 --   kept_amount               per starting customer the smaller of both ends: growth is not counted
 --   later_amount              recurring amount of the starting customers at the end
---   gross_retention_rate      kept_amount / starting_amount, 0..1
---   revenue_churn_rate        1 - gross_retention_rate
---   net_retention_rate        later_amount / starting_amount; above 1 = growth exceeded the losses
 with excluded as (
     select customer_id from facts.customers_before($until_on) where is_excluded
 ),
@@ -55,44 +51,20 @@ last_ends as (
     from facts.contracts_before($until_on)
     where cancelled_on is not null
     qualify row_number() over (partition by customer_id order by cancelled_on desc, contract_id) = 1
-),
-
-totals as (
-    select
-        count(*) filter (where was_there) as starting_count,
-        count(*) filter (where was_there and is_there) as kept_count,
-        count(*) filter (where was_there and not is_there) as lost_count,
-        count(*) filter (
-            where was_there and not is_there and last_ends.cancel_kind = 'involuntary'
-        ) as involuntary_lost_count,
-        count(*) filter (where is_there and not was_there) as won_count,
-        coalesce(sum(earlier_amount) filter (where was_there), 0) as starting_amount,
-        coalesce(sum(least(earlier_amount, later_amount)) filter (where was_there), 0) as kept_amount,
-        coalesce(sum(later_amount) filter (where was_there), 0) as later_amount
-    from by_customer
-    left join last_ends on last_ends.customer_id = by_customer.customer_id
 )
 
 select
     cast($from_on as date) as from_on,
     cast($until_on as date) as until_on,
-    starting_count as starting_count,
-    kept_count as kept_count,
-    lost_count as lost_count,
-    involuntary_lost_count as involuntary_lost_count,
-    won_count as won_count,
-    case when starting_count > 0 then cast(lost_count as double) / cast(starting_count as double) end as logo_churn_rate,
-    starting_amount as starting_amount,
-    kept_amount as kept_amount,
-    later_amount as later_amount,
-    case
-        when starting_amount > 0 then cast(kept_amount as double) / cast(starting_amount as double)
-    end as gross_retention_rate,
-    case
-        when starting_amount > 0
-            then cast(1 as double) - cast(kept_amount as double) / cast(starting_amount as double)
-    end as revenue_churn_rate,
-    case
-        when starting_amount > 0 then cast(later_amount as double) / cast(starting_amount as double)
-    end as net_retention_rate
-from totals
+    count(*) filter (where was_there) as starting_count,
+    count(*) filter (where was_there and is_there) as kept_count,
+    count(*) filter (where was_there and not is_there) as lost_count,
+    count(*) filter (
+        where was_there and not is_there and last_ends.cancel_kind = 'involuntary'
+    ) as involuntary_lost_count,
+    count(*) filter (where is_there and not was_there) as won_count,
+    coalesce(sum(earlier_amount) filter (where was_there), 0) as starting_amount,
+    coalesce(sum(least(earlier_amount, later_amount)) filter (where was_there), 0) as kept_amount,
+    coalesce(sum(later_amount) filter (where was_there), 0) as later_amount
+from by_customer
+left join last_ends on last_ends.customer_id = by_customer.customer_id

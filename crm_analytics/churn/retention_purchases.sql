@@ -9,13 +9,9 @@
 --   kept_count              of these, bought in the later one too
 --   lost_count              of these, did not
 --   won_count               customers who bought in the later window only
---   logo_churn_rate         lost_count / starting_count; NULL = nobody bought in the earlier window
 --   starting_amount         net spend of the earlier window, reporting currency, negative spend as 0
 --   kept_amount             per starting customer the smaller of both windows' spend: growth is not counted
 --   later_amount            what the starting customers spent in the later window
---   gross_retention_rate    kept_amount / starting_amount, 0..1
---   revenue_churn_rate      1 - gross_retention_rate
---   net_retention_rate      later_amount / starting_amount; above 1 = those who stayed grew by more than was lost
 with days as (
     select
         customer_id,
@@ -42,39 +38,16 @@ by_customer as (
     from days
     anti join excluded on excluded.customer_id = days.customer_id
     group by days.customer_id
-),
-
-totals as (
-    select
-        count(*) filter (where was_there) as starting_count,
-        count(*) filter (where was_there and is_there) as kept_count,
-        count(*) filter (where was_there and not is_there) as lost_count,
-        count(*) filter (where is_there and not was_there) as won_count,
-        coalesce(sum(earlier_amount) filter (where was_there), 0) as starting_amount,
-        coalesce(sum(least(earlier_amount, later_amount)) filter (where was_there), 0) as kept_amount,
-        coalesce(sum(later_amount) filter (where was_there), 0) as later_amount
-    from by_customer
 )
 
 select
     cast($from_on as date) as from_on,
     cast($until_on as date) as until_on,
-    starting_count as starting_count,
-    kept_count as kept_count,
-    lost_count as lost_count,
-    won_count as won_count,
-    case when starting_count > 0 then cast(lost_count as double) / cast(starting_count as double) end as logo_churn_rate,
-    starting_amount as starting_amount,
-    kept_amount as kept_amount,
-    later_amount as later_amount,
-    case
-        when starting_amount > 0 then cast(kept_amount as double) / cast(starting_amount as double)
-    end as gross_retention_rate,
-    case
-        when starting_amount > 0
-            then cast(1 as double) - cast(kept_amount as double) / cast(starting_amount as double)
-    end as revenue_churn_rate,
-    case
-        when starting_amount > 0 then cast(later_amount as double) / cast(starting_amount as double)
-    end as net_retention_rate
-from totals
+    count(*) filter (where was_there) as starting_count,
+    count(*) filter (where was_there and is_there) as kept_count,
+    count(*) filter (where was_there and not is_there) as lost_count,
+    count(*) filter (where is_there and not was_there) as won_count,
+    coalesce(sum(earlier_amount) filter (where was_there), 0) as starting_amount,
+    coalesce(sum(least(earlier_amount, later_amount)) filter (where was_there), 0) as kept_amount,
+    coalesce(sum(later_amount) filter (where was_there), 0) as later_amount
+from by_customer

@@ -7,7 +7,7 @@ Source: Bult and Wansbeek (1995), "Optimal selection for direct mail", Marketing
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 
 import pandas as pd
 
@@ -27,6 +27,7 @@ def rfm(
     window_days: int | None = None,
     money: Money = "net_spend",
     thresholds: RfmThresholds | None = None,
+    known_at: datetime | None = None,
 ) -> pd.DataFrame:
     """Score every customer who bought before `as_of`, and name the segment.
 
@@ -42,6 +43,9 @@ def rfm(
     thresholds : RfmThresholds, optional
         Limits of the scores, as from `learn_thresholds`; default those of the customers at hand, so that
         scores compare customers with each other. Learned limits bring their own window and money.
+    known_at : datetime, optional
+        Score with what was recorded by then: late arrivals and edits are left out. Default: all that is
+        known.
 
     Returns
     -------
@@ -69,7 +73,7 @@ def rfm(
     """
     if thresholds is not None:
         window_days, money = thresholds.window_days, thresholds.money
-    scored = _measured(wh, as_of=as_of, window_days=window_days, money=money)
+    scored = _measured(wh, as_of=as_of, window_days=window_days, money=money, known_at=known_at)
     limits = thresholds or _learned(scored, as_of=as_of, window_days=window_days, money=money)
     scored["r_score"] = score(scored["days_since_last_order"], limits.r, more_is_better=False)
     scored["f_score"] = score(scored["order_count"], limits.f, more_is_better=True)
@@ -83,13 +87,18 @@ def rfm(
 
 
 def learn_thresholds(
-    wh: Warehouse, *, as_of: date, window_days: int | None = None, money: Money = "net_spend"
+    wh: Warehouse,
+    *,
+    as_of: date,
+    window_days: int | None = None,
+    money: Money = "net_spend",
+    known_at: datetime | None = None,
 ) -> RfmThresholds:
     """Learn the limits of the RFM scores from the customers of a day, to be used on later days.
 
     Parameters
     ----------
-    wh, as_of, window_days, money
+    wh, as_of, window_days, money, known_at
         As of `rfm`.
 
     Returns
@@ -105,18 +114,21 @@ def learn_thresholds(
     >>> learn_thresholds(Warehouse.open(), as_of=date(2025, 7, 1)).f
     (None, None, None, None)
     """
-    measured = _measured(wh, as_of=as_of, window_days=window_days, money=money)
+    measured = _measured(wh, as_of=as_of, window_days=window_days, money=money, known_at=known_at)
     return _learned(measured, as_of=as_of, window_days=window_days, money=money)
 
 
-def _measured(wh: Warehouse, *, as_of: date, window_days: int | None, money: Money) -> pd.DataFrame:
+def _measured(
+    wh: Warehouse, *, as_of: date, window_days: int | None, money: Money, known_at: datetime | None
+) -> pd.DataFrame:
     if window_days is not None and window_days < 1:
         raise UsageError(f"window_days={window_days} must be at least 1; leave it out for the whole history.")
     if money not in ("net_spend", "net_margin"):
         raise UsageError(f"money={money!r} is no measure of money here. Use 'net_spend' or 'net_margin'.")
     settle_currency(wh)
-    with wh.holding("orders_before", "order_days_before", "customers_before", as_of=as_of):
-        return wh.frame(SqlFile.beside(__file__, "rfm.sql"), as_of=as_of, window_days=window_days or ALL_DAYS)
+    given = {"as_of": as_of, "known_at": known_at, "window_days": window_days or ALL_DAYS}
+    with wh.holding("orders_before", "order_days_before", "customers_before", as_of=as_of, known_at=known_at):
+        return wh.frame(SqlFile.beside(__file__, "rfm.sql"), **given)
 
 
 def _learned(measured: pd.DataFrame, *, as_of: date, window_days: int | None, money: Money) -> RfmThresholds:

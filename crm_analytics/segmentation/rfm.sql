@@ -17,7 +17,7 @@ with bought as (
         case when count(*) = count(net_spend) then sum(net_spend) end as net_spend,
         case when count(*) = count(net_margin) then sum(net_margin) end as net_margin,
         max(case when is_purchase_day then ordered_on end) as last_ordered_on
-    from facts.order_days_before($as_of)
+    from facts.order_days_before($as_of, _known_at := $known_at)
     where ordered_on >= cast($as_of as date) - cast($window_days as integer)
     group by customer_id
     having sum(order_count) > 0
@@ -32,6 +32,6 @@ select
     b.net_spend as net_spend,
     b.net_margin as net_margin
 from bought as b
-join facts.customers_before($as_of) as c on c.customer_id = b.customer_id
+join facts.customers_before($as_of, _known_at := $known_at) as c on c.customer_id = b.customer_id
 where not c.is_excluded
 order by customer_id

@@ -166,16 +166,26 @@ def test_the_lost_are_ranked_by_chance_of_return_times_last_years_margin() -> No
         line("here", "2023-11-20", "800"),
     ]
     lines += [line("costly", "2022-11-20", "300", product_source_id="P2")]
+    lines += [line("no mails", "2022-11-20", "700")]
     consents = [
-        {"customer_source_id": "out", "channel": "email", "is_granted": False, "occurred_at": "2023-01-01"}
+        {"customer_source_id": who, "channel": channel, "is_granted": granted, "occurred_at": "2023-01-01"}
+        for who, channel, granted in (
+            ("out", "phone", False),
+            ("no mails", "email", False),
+            ("no mails", "phone", True),
+            ("rich", "phone", False),
+            ("rich", "email", True),
+        )
     ]
     products = [{"source_id": "P2", "unit_cost": "150", "currency": "EUR", "created_at": "2020-01-01"}]
     with build.warehouse(order_lines=lines, consents=consents, products=products) as wh:
         rates = churn.leaving_rates(wh, as_of=AS_OF).set_index("silent_days")["leaving_rate"]
         found = churn.win_back(wh, as_of=AS_OF, contact_cost=5.0).set_index("source_id")
+        by_phone = churn.win_back(wh, as_of=AS_OF, channel="phone")
     chance = 1 - rates[390]  # the last step below 406 days of silence
     assert 0 < chance < 1
     assert list(found.index) == ["rich", "costly"]  # poor would bring less than the letter costs
+    assert by_phone["source_id"].tolist() == ["no mails", "costly"]  # each list asks its own consent
     assert found["silent_days"].tolist() == [406, 406]
     assert found["return_rate"].tolist() == pytest.approx([chance, chance])
     # rich: only the year up to the last purchase counts; its margin is unknown, so the known half is taken
@@ -222,6 +232,7 @@ def test_the_interval_of_the_effect_holds_the_truth_nineteen_times_in_twenty() -
         (lambda wh: churn.leaving_rates(wh, as_of=AS_OF, by="mood"), "by='mood' is not known"),
         (lambda wh: churn.leaving_rates(wh, as_of=AS_OF, horizon_days=0), "horizon_days=0"),
         (lambda wh: churn.win_back(wh, as_of=AS_OF, contact_cost=-1.0), r"contact_cost=-1\.0"),
+        (lambda wh: churn.win_back(wh, as_of=AS_OF, channel="pigeon"), "channel='pigeon' is not known"),
     ],
 )
 def test_questions_without_sense_are_refused(call: object, message: str, shop: Warehouse) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from itertools import product
 
 import pytest
 
 from crm_analytics.errors import CurrencyError, UsageError
-from crm_analytics.segmentation import rfm, segment_names, segment_table
+from crm_analytics.segmentation import learn_thresholds, rfm, segment_names, segment_table
 from crm_analytics.segmentation.names import SCORES, segment_of
 from tests import build
 
@@ -119,3 +119,19 @@ def test_segment_shares_add_up_to_one() -> None:
     assert table["customer_share"].sum() == pytest.approx(1)
     assert table["revenue_share"].sum() == pytest.approx(1)
     assert table["customer_count"].sum() == 50
+
+
+def test_late_arrivals_and_edits_change_nothing_of_what_was_known_then() -> None:
+    buyers = {f"C{n}": build.daily("2024-01-01", 10 * n, n) for n in range(1, 6)}
+    then = build.RECORDED_AT
+    with build.warehouse(order_lines=build.order_lines_of(buyers)) as wh:
+        first, limits = rfm(wh, as_of=AS_OF), learn_thresholds(wh, as_of=AS_OF)
+        later = then + timedelta(days=1)
+        build.add(wh, "order_lines", build.order_lines_of({"late": ["2024-12-30"]}), recorded_at=later)
+        own = [{"source_id": "C5", "is_internal": True, "created_at": "2023-01-01"}]
+        build.add(wh, "customers", own, recorded_at=later)
+        assert rfm(wh, as_of=AS_OF, known_at=then).equals(first)
+        assert learn_thresholds(wh, as_of=AS_OF, known_at=then) == limits
+        assert rfm(wh, as_of=AS_OF)["source_id"].to_list() == ["C1", "C2", "C3", "C4", "late"]
+        # before anything was recorded nothing was known
+        assert rfm(wh, as_of=AS_OF, known_at=datetime(2029, 1, 1, tzinfo=UTC)).empty
