@@ -70,7 +70,7 @@ class Choice:
     evidence: Evidence = Evidence()  # noqa: RUF009 (does not change)
 
 
-def choose(table: pd.DataFrame, *, horizon_days: int, seed: int) -> Choice:
+def choose(table: pd.DataFrame, *, horizon_days: int, segment: pd.Series | None = None, seed: int) -> Choice:
     """Fit every candidate on what had ended before each hold-out, compare them there, and choose.
 
     Parameters
@@ -79,6 +79,8 @@ def choose(table: pd.DataFrame, *, horizon_days: int, seed: int) -> Choice:
         Rows of `crm_analytics.modelling.training_table` of several cutoffs.
     horizon_days : int
         Length of the label windows.
+    segment : Series of categories, optional
+        Segment of each row of the table, for which the chosen one is judged too.
     seed : int
         Seed of the fits and the intervals.
     """
@@ -97,7 +99,7 @@ def choose(table: pd.DataFrame, *, horizon_days: int, seed: int) -> Choice:
         )
     windows = f"{len(origins)} later windows" if len(origins) > 1 else "a later window"
     days = tuple(origin.date() for origin in origins)
-    return judge(judged, odds_of, table=table, where=windows, hold_outs=days, seed=seed)
+    return judge(judged, odds_of, table=table, where=windows, hold_outs=days, segment=segment, seed=seed)
 
 
 def judge(
@@ -107,6 +109,7 @@ def judge(
     table: pd.DataFrame,
     where: str,
     hold_outs: tuple[date, ...] = (),
+    segment: pd.Series | None = None,
     seed: int,
 ) -> Choice:
     """Choose by the mean log-loss over parts of the data that no candidate had seen.
@@ -123,6 +126,8 @@ def judge(
         What the parts are, in words.
     hold_outs : tuple of date
         Days on which they begin, if they have one.
+    segment : Series of categories, optional
+        As of `choose`.
     seed : int
         Seed of the intervals.
     """
@@ -177,7 +182,8 @@ def judge(
         )
     if not hold_outs:
         return Choice(chosen, verdict, hold_outs, metrics)
-    found = evidence(rows, y, {name: sigmoid(z) for name, z in odds.items()}, chosen=chosen, seed=seed)
+    chances = {name: sigmoid(z) for name, z in odds.items()}
+    found = evidence(rows, y, chances, chosen=chosen, segment=segment, seed=seed)
     for name, earned in found.earned.items():
         metrics[name][EARNED] = earned
     return Choice(chosen, verdict, hold_outs, metrics, found)

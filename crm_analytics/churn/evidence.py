@@ -1,7 +1,7 @@
 """How good is the chosen model window by window, for whom, and what would its calls have earned?
 
-What a card shows besides the comparison of all candidates. Segments are those that every customer base has
-and that a model may fail in: who has bought once, and who has bought for long (for contracts: their age).
+What a card shows besides the comparison of all candidates. A model may fail in a segment that it is needed
+for: the new, the best, those about to be lost (`crm_analytics.churn.kinds` says which segments there are).
 The money is counted with what is known at the cutoff, last year's margin (where no margin is known, net
 spend), in the reporting currency.
 """
@@ -23,13 +23,6 @@ Metrics = dict[str, dict[str, Metric]]
 # Assumed where money is shown: a call keeps one leaver in ten, and is free, since the card knows no costs.
 SAVE_RATE = 0.1
 EARNED = "earned_by_calling_a_tenth"
-_SEGMENTS = {
-    "order_day_count": (
-        (1.5, 3.5, 9.5),
-        ("bought on 1 day", "2 to 3 days", "4 to 9 days", "10 days or more"),
-    ),
-    "contract_age_days": ((364.5, 1094.5), ("first year", "second and third year", "later")),
-}
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,13 @@ class Evidence:
 
 
 def evidence(
-    rows: pd.DataFrame, outcome: Floats, probability: Mapping[str, Floats], *, chosen: str, seed: int
+    rows: pd.DataFrame,
+    outcome: Floats,
+    probability: Mapping[str, Floats],
+    *,
+    chosen: str,
+    segment: pd.Series | None,
+    seed: int,
 ) -> Evidence:
     """Judge the chosen candidate per hold-out and segment, and all of them by what calls would have earned.
 
@@ -70,36 +69,25 @@ def evidence(
         Candidate -> its probabilities, as fitted without these rows.
     chosen : str
         Key of `probability`.
+    segment : Series of categories, optional
+        Segment of each row, by its label in the index of `rows`, which may then occur only once.
     seed : int
         Seed of the intervals.
     """
     customers, best = rows["customer_id"].reset_index(drop=True), probability[chosen]
     days = pd.to_datetime(rows["as_of"]).dt.strftime("%Y-%m-%d").reset_index(drop=True)
-    segment = _segments(rows)
     earned, notes = _earned(rows, outcome, probability, seed)
-    by_segment = (
-        {} if segment is None else evaluate_by(outcome, best, segment, customers=customers, seed=seed)
-    )
+    by_segment: Metrics = {}
+    if segment is not None:
+        found = evaluate_by(outcome, best, segment.loc[rows.index], customers=customers, seed=seed)
+        by_segment = {name: found[name] for name in segment.cat.categories if name in found}
     return Evidence(
         by_cutoff=evaluate_by(outcome, best, days, customers=customers, seed=seed),
-        by_segment={} if segment is None else {n: by_segment[n] for n in _names(rows) if n in by_segment},
+        by_segment=by_segment,
         reliability=tuple(_reliability(days, outcome, best)),
         earned=earned,
         notes=notes,
     )
-
-
-def _segments(rows: pd.DataFrame) -> pd.Series | None:
-    for column, (limits, names) in _SEGMENTS.items():
-        if column in rows:
-            values = rows[column].to_numpy(dtype=np.float64)
-            labels = np.array(names, dtype=object)[np.searchsorted(limits, values)]
-            return pd.Series(labels).where(~np.isnan(values))
-    return None
-
-
-def _names(rows: pd.DataFrame) -> tuple[str, ...]:
-    return next(names for column, (_, names) in _SEGMENTS.items() if column in rows)
 
 
 def _reliability(days: pd.Series, outcome: Floats, probability: Floats) -> list[ReliabilityGroup]:

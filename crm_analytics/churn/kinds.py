@@ -7,7 +7,8 @@
 
 Theory is, in this order, the MBG/NBD's probability of no purchase and the discrete-time hazard by age.
 All else is shared: features, candidates, choice, scores. Theory is one feature among others, the starting
-point of the boosted trees, and a baseline of its own. Sources: Batislam, Denizel and Filiztekin (2007) for
+point of the boosted trees, and a baseline of its own. A model is judged for each segment as well: the RFM
+segments of the day; for contracts, by their age. Sources: Batislam, Denizel and Filiztekin (2007) for
 the closed form; `crm_analytics.churn.hazards` for the curve.
 """
 
@@ -16,21 +17,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crm_analytics import clv
+from crm_analytics import clv, segmentation
 from crm_analytics.churn.features import feature_themes
 from crm_analytics.churn.hazards import DiscreteHazard, contract_durations, fit_hazard
 from crm_analytics.churn.known import CURVE, THEORY
 from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
 from crm_analytics.errors import AnalysisError, UsageError
-from crm_analytics.warehouse import SqlFile
+from crm_analytics.warehouse import SqlFile, Warehouse
 
 LEAVING = ("any", "voluntary", "involuntary")
 _FLOOR = 1e-4
+_AGES = ("first year", "second and third year", "later")
+_AGE_LIMITS = (364.5, 1094.5)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Kind:
         What theory says per customer_id.
     to_dict, from_dict : function
         Theory as plain JSON types and back.
+    segments : function of Warehouse, features, as_of and known_at to Categorical
+        Segment of each row of the features, in words; its categories stand in the order of showing.
     held_facts : tuple of str
         What most of its SQL reads, computed once per day; what others rest on comes first.
     """
@@ -64,6 +70,7 @@ class Kind:
     probability: Callable[[Any, pd.DataFrame, int], pd.Series]
     to_dict: Callable[[Any], Any]
     from_dict: Callable[[Any], Any]
+    segments: Callable[[Warehouse, pd.DataFrame, date, datetime | None], pd.Categorical]
     held_facts: tuple[str, ...]
 
     @property
@@ -115,6 +122,21 @@ def _all_end(theory: DiscreteHazard, history: pd.DataFrame, horizon_days: int) -
     return np.exp(logs.groupby(level=0, sort=True).sum())
 
 
+def _rfm_segments(
+    wh: Warehouse, frame: pd.DataFrame, as_of: date, known_at: datetime | None
+) -> pd.Categorical:
+    scored = segmentation.rfm(wh, as_of=as_of, known_at=known_at)
+    labels = {rule.name: rule.label for rule in segmentation.segment_names()}
+    found = frame["customer_id"].map(scored.set_index("customer_id")["segment"].map(labels))
+    return pd.Categorical(found, categories=list(labels.values()))
+
+
+def _ages(wh: Warehouse, frame: pd.DataFrame, as_of: date, known_at: datetime | None) -> pd.Categorical:
+    age = frame["contract_age_days"].to_numpy(dtype=np.float64)
+    band = np.where(np.isnan(age), -1, np.searchsorted(_AGE_LIMITS, age))
+    return pd.Categorical.from_codes(band, categories=list(_AGES))
+
+
 KINDS: dict[str, Kind] = {
     "purchase": Kind(
         label="label.sql",
@@ -126,6 +148,7 @@ KINDS: dict[str, Kind] = {
         probability=_no_purchase,
         to_dict=lambda theory: json.loads(theory.to_json()),
         from_dict=lambda stored: ModifiedBetaGeoModel.from_json(json.dumps(stored)),
+        segments=_rfm_segments,
         held_facts=("orders_before", "order_days_before", "customers_before"),
     ),
     "contract": Kind(
@@ -138,6 +161,7 @@ KINDS: dict[str, Kind] = {
         probability=_all_end,
         to_dict=lambda theory: theory.to_dict(),
         from_dict=DiscreteHazard.from_dict,
+        segments=_ages,
         held_facts=("orders_before", "order_days_before", "contracts_before", "customers_before"),
     ),
 }

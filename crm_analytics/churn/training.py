@@ -107,6 +107,7 @@ def train(
         active = active_days or max(horizon_days, usual_gap or _ACTIVE_DAYS_UNKNOWN)
     cutoffs = _cutoffs(first_on, as_of, horizon_days)
     table = _table(wh, asked, cutoffs, active_days=active, leaving=leaving, known_at=known_at)
+    segment = table.pop("segment")
     events, rows = int(table["churned"].sum()), len(table)
     if events in (0, rows):
         raise NotEnoughData(
@@ -114,7 +115,7 @@ def train(
             "model needs some who left and some who stayed. Use another horizon_days or active_days, or more "
             "history."
         )
-    choice = choose(table, horizon_days=horizon_days, seed=seed)
+    choice = choose(table, horizon_days=horizon_days, segment=segment, seed=seed)
     fitted = CANDIDATES[choice.chosen].fit(table, outcome_of(table), seed=seed)
     return ChurnModel(
         kind=kind,
@@ -247,7 +248,7 @@ def _table(
 
     def features_at(cutoff: Cutoff) -> pd.DataFrame:
         history = kind.history(wh, as_of=cutoff.as_of, known_at=known_at)
-        return known(
+        frame = known(
             wh,
             kind,
             as_of=cutoff.as_of,
@@ -256,6 +257,8 @@ def _table(
             theory=kind.fit_theory(history),
             known_at=known_at,
         )
+        # no feature: what the model is judged by
+        return frame.assign(segment=kind.segments(wh, frame, cutoff.as_of, known_at))
 
     return training_table(
         cutoffs,
