@@ -75,15 +75,16 @@ class Database:
         A block inside another joins it; when the inner one fails, only its own changes are undone. Ctrl-C
         at any moment undoes it too: a transaction that was left open is ended before the next one begins.
         """
-        with self._translated(), self._turn:
-            opened = self._mine()
-            depth = getattr(self._local, "depth", 0)
-            with self._block(opened) if depth else self._transaction(opened):
-                try:
-                    self._local.depth = depth + 1
+        with self._translated():
+            if self.is_writing:
+                opened = self._mine()
+                with self._block(opened):
                     yield opened.driver
-                finally:
-                    self._local.depth = depth
+            else:
+                with self._turn:
+                    opened = self._mine()
+                    with self._transaction(opened):
+                        yield opened.driver
 
     @contextmanager
     def snapshot(self) -> Iterator[Any]:
@@ -101,7 +102,7 @@ class Database:
     @property
     def is_writing(self) -> bool:
         """Say whether this thread is inside a `writing` block."""
-        return bool(getattr(self._local, "depth", 0))
+        return bool(getattr(self._local, "blocks", ()))
 
     def committing(self, change_number: int) -> None:
         """Say which change the running transaction will have committed when it ends."""
@@ -122,6 +123,9 @@ class Database:
             driver = opened.driver
         self._check_files(opened, "nothing was written")
         self._local.change_number = 0
+        # The blocks of this thread that have not ended. Ctrl-C can come just as a block begins to end: Python
+        # then ends it when the traceback goes, maybe long after the blocks around it; it must not undo then.
+        self._local.blocks = blocks = [object()]
         try:
             driver.execute(self.engine.begin)
             yield
@@ -129,20 +133,27 @@ class Database:
         except BaseException:
             self._undo(opened, "rollback")
             raise
+        finally:
+            blocks.clear()
         self._check_files(opened, "the last change may be lost")
         if self._local.change_number:
             self.engine.acknowledge(self._local.change_number)
 
     @contextmanager
     def _block(self, opened: _Opened) -> Iterator[None]:
-        driver = opened.driver
+        driver, blocks, this = opened.driver, self._local.blocks, object()
         driver.execute("savepoint block")
+        blocks.append(this)
         try:
             yield
             driver.execute("release block")
         except BaseException:
-            self._undo(opened, "rollback to block", "release block")
+            if this in blocks:
+                self._undo(opened, "rollback to block", "release block")
             raise
+        finally:
+            if this in blocks:
+                del blocks[blocks.index(this) :]
 
     def _undo(self, opened: _Opened, *statements: str) -> None:
         """Undo what is under way; where that fails (Ctrl-C within an answer), end the connection."""
