@@ -1,10 +1,10 @@
 -- kind:    facts
 -- purpose: Which orders count before as_of, and what are they worth net of returns?
--- grain:   order_id, customer_id
+-- grain:   order_id, customer_id, ordered_on
 -- reads:   entities.customer_ids, facts.order_lines_before, facts.order_heads_before, facts.returns_before,
 --          facts.daily_rates_before, ops.settings
 -- columns:
---   order_id           order, as system:number
+--   order_id           order, as system:number; a number used again (more than 31 days later) is another order
 --   customer_id        canonical customer; NULL for a guest
 --   ordered_on         business day of the order (its first line): returns lower the order, whenever they come
 --   line_count         lines
@@ -41,48 +41,119 @@ heads as (
     where h.counts
 ),
 
-lines_by_order as (
+lines_by_day as (
     select
         order_id,
         customer_id,
-        min(ordered_on) as ordered_on,
+        ordered_on,
         count(*) as line_count,
         sum(quantity) as quantity,
         sum(case when amount > 0 then amount else cast(0 as decimal(38, 4)) end) as gross_amount,
         sum(case when amount < 0 then -amount else cast(0 as decimal(38, 4)) end) as returned_amount,
         case when count(*) = count(cost_amount) then sum(cost_amount) end as cost_amount,
-        count(*) = count(amount) as is_priced
+        count(*) = count(amount) as is_priced,
+        bool_or(quantity > 0) as has_goods
     from facts.order_lines_before($as_of, _known_at := $known_at)
-    group by order_id, customer_id
+    group by order_id, customer_id, ordered_on
+),
+
+-- numbers begin anew: goods without a head, ordered more than 31 days after the last goods of the number
+-- and customer, are another order; what came back belongs to the order before it
+beginnings as (
+    select
+        l.*,
+        case
+            when l.has_goods
+                and h.order_id is null
+                and l.ordered_on - max(case when l.has_goods then l.ordered_on end) over earlier > 31 then 1
+            else 0
+        end as begins_order
+    from lines_by_day as l
+    left join heads as h on h.order_id = l.order_id
+    window earlier as (
+        partition by l.order_id, l.customer_id order by l.ordered_on rows between unbounded preceding and 1 preceding
+    )
+),
+
+numbered as (
+    select
+        *,
+        sum(begins_order) over (partition by order_id, customer_id order by ordered_on) as use_of_number
+    from beginnings
+),
+
+lines_by_order as (
+    select
+        order_id,
+        customer_id,
+        use_of_number,
+        min(ordered_on) as ordered_on,
+        cast(sum(line_count) as bigint) as line_count,
+        sum(quantity) as quantity,
+        sum(gross_amount) as gross_amount,
+        sum(returned_amount) as returned_amount,
+        case when count(*) = count(cost_amount) then sum(cost_amount) end as cost_amount,
+        bool_and(is_priced) as is_priced
+    from numbered
+    group by order_id, customer_id, use_of_number
+),
+
+returns as (
+    select * from facts.returns_before($as_of, _known_at := $known_at) where order_id is not null
+),
+
+-- a return falls to one order: of the customer it names, else of the head's; the last one begun by then;
+-- else the one of the largest quantity
+returns_by_row as (
+    select
+        order_id,
+        row_customer_id,
+        use_of_number,
+        sum(returned_quantity) as quantity,
+        case when count(*) = count(amount) then sum(amount) end as amount,
+        case when count(*) = count(cost_amount) then sum(cost_amount) end as cost_amount
+    from (
+        select
+            l.order_id as order_id,
+            l.customer_id as row_customer_id,
+            l.use_of_number as use_of_number,
+            r.quantity as returned_quantity,
+            r.amount as amount,
+            r.cost_amount as cost_amount
+        from returns as r
+        join lines_by_order as l on l.order_id = r.order_id
+        left join heads as h on h.order_id = r.order_id
+        qualify row_number() over (
+            partition by r.return_id
+            order by
+                coalesce(l.customer_id = r.customer_id, false) desc,
+                coalesce(l.customer_id = h.customer_id, false) desc,
+                l.ordered_on <= r.returned_on desc,
+                l.use_of_number desc,
+                l.quantity desc,
+                l.customer_id
+        ) = 1
+    )
+    group by order_id, row_customer_id, use_of_number
 ),
 
 returns_by_order as (
     select
         order_id,
-        sum(quantity) as quantity,
-        case when count(*) = count(amount) then sum(amount) end as amount,
-        case when count(*) = count(cost_amount) then sum(cost_amount) end as cost_amount
-    from facts.returns_before($as_of, _known_at := $known_at)
-    where order_id is not null
+        case when count(*) = count(amount) then sum(amount) end as amount
+    from returns
     group by order_id
 ),
 
--- returns and the discount on the whole order fall to one row, should lines name several customers:
--- that of the head's customer, else that of the largest quantity
-reduced_orders as (
-    select order_id from returns_by_order
-    union
-    select order_id from heads where has_discount
-),
-
-leaders as (
+-- so does the discount on the whole order: that of the head's customer, else of the largest quantity
+discounts as (
     select
         l.order_id as order_id,
-        l.customer_id as customer_id,
-        case when h.has_discount then h.discount_amount else 0 end as reduction
-    from lines_by_order as l
-    semi join reduced_orders on reduced_orders.order_id = l.order_id
-    left join heads as h on h.order_id = l.order_id
+        l.customer_id as row_customer_id,
+        h.discount_amount as amount
+    from heads as h
+    join lines_by_order as l on l.order_id = h.order_id
+    where h.has_discount
     qualify row_number() over (
         partition by l.order_id
         order by coalesce(l.customer_id = h.customer_id, false) desc, l.quantity desc, l.customer_id
@@ -92,13 +163,16 @@ leaders as (
 reduced as (
     select
         l.*,
-        case when leaders.order_id is null then 0 else leaders.reduction end as reduction,
+        case when d.order_id is null then 0 else d.amount end as reduction,
         coalesce(r.quantity, 0) as returned_quantity,
         case when r.order_id is null then 0 else r.amount end as returned,
         case when r.order_id is null then 0 else r.cost_amount end as returned_cost
     from lines_by_order as l
-    left join leaders on leaders.order_id = l.order_id and leaders.customer_id is not distinct from l.customer_id
-    left join returns_by_order as r on r.order_id = leaders.order_id
+    left join discounts as d on d.order_id = l.order_id and d.row_customer_id is not distinct from l.customer_id
+    left join returns_by_row as r
+        on r.order_id = l.order_id
+        and r.row_customer_id is not distinct from l.customer_id
+        and r.use_of_number = l.use_of_number
 ),
 
 with_lines as (

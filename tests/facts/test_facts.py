@@ -563,3 +563,51 @@ def test_a_contract_renewed_later_was_not_renewed_then() -> None:
         True,
     )
     assert (later["ends_on"], later["renews"]) == (date(2026, 12, 31), True)
+
+
+class TestNumberUsedAgain:
+    """Order numbers that begin anew: more than 31 days after the last goods of the number is another order."""
+
+    def orders(self, *days_and_quantities: tuple[str, int], **entities: list[dict[str, object]]) -> list[tuple]:
+        lines = [
+            line("1", occurred_at=day, quantity=quantity, unit_price="10") for day, quantity in days_and_quantities
+        ]
+        with build.warehouse(order_lines=lines, **entities) as wh:
+            return sorted(
+                (str(row["ordered_on"]), row["line_count"], int(row["net_amount"]), row["is_purchase"])
+                for row in fact(wh, "orders_before")
+            )
+
+    def test_is_two_orders_of_their_own_days(self) -> None:
+        assert self.orders(("2023-01-01", 1), ("2023-02-02", 2)) == [
+            ("2023-01-01", 1, 10, True),
+            ("2023-02-02", 1, 20, True),
+        ]
+
+    def test_within_31_days_is_one_order_delivered_in_parts(self) -> None:
+        assert self.orders(("2023-01-01", 1), ("2023-02-01", 2), ("2023-03-01", 3)) == [("2023-01-01", 3, 60, True)]
+
+    def test_what_came_back_later_lowers_the_order_before_it(self) -> None:
+        assert self.orders(("2023-01-01", 5), ("2023-03-01", -2), ("2023-06-01", 4), ("2023-09-01", -1)) == [
+            ("2023-01-01", 2, 30, True),
+            ("2023-06-01", 2, 30, True),
+        ]
+
+    def test_an_order_with_a_head_stays_one_however_late_its_parts(self) -> None:
+        head = {"source_id": "1", "customer_source_id": "C1", "occurred_at": "2023-01-01", "currency": "EUR"}
+        assert self.orders(("2023-01-01", 1), ("2023-05-01", 2), orders=[head]) == [("2023-01-01", 2, 30, True)]
+
+    def test_a_linked_return_falls_to_the_order_begun_before_it(self) -> None:
+        def back(day: str) -> dict[str, object]:
+            return {
+                "source_id": "R",
+                "order_source_id": "1",
+                "occurred_at": day,
+                "quantity": 1,
+                "amount": 10,
+                "currency": "EUR",
+            }
+
+        goods = (("2023-01-01", 3), ("2023-06-01", 4))
+        assert [row[2] for row in self.orders(*goods, returns=[back("2023-02-01")])] == [20, 40]
+        assert [row[2] for row in self.orders(*goods, returns=[back("2023-06-01")])] == [30, 30]

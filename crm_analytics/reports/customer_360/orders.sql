@@ -1,9 +1,9 @@
 -- kind:    kpi
 -- purpose: What did the customer order, and what was each order worth?
--- grain:   order_id
+-- grain:   order_id, ordered_on
 -- reads:   facts.orders_before
 -- columns:
---   order_id           order, as system:number
+--   order_id           order, as system:number; a number used again (more than 31 days later) is another order
 --   customer_id        canonical customer; NULL for a guest
 --   ordered_on         business day of the order (its first line): returns lower the order, whenever they come
 --   line_count         lines
