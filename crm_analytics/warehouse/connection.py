@@ -393,16 +393,11 @@ class Warehouse:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block as one transaction: all of it is kept, or nothing. A nested one joins the outer."""
-        depth = getattr(self._local, "depth", 0)
-        if depth:
-            self._local.depth = depth + 1
-            try:
-                yield
-            finally:
-                self._local.depth = depth
+        if self._is_in_transaction:
+            yield
             return
         self.execute("begin transaction")
-        self._local.depth, self._local.after = 1, []
+        self._local.is_in_transaction, self._local.after = True, []
         try:
             yield
             number: int = 0 if self._mark is None else self.value(TAKE_NUMBER)
@@ -411,15 +406,19 @@ class Warehouse:
             self._roll_back()
             raise
         finally:
-            self._local.depth = 0
+            self._local.is_in_transaction = False
         if self._mark is not None:
             self._acknowledge(self._mark, number)
         for act in self._local.after:
             act()
 
+    @property
+    def _is_in_transaction(self) -> bool:
+        return getattr(self._local, "is_in_transaction", False)
+
     def after_commit(self, act: Callable[[], None]) -> None:
         """Have something done once the transaction under way is committed; at once where there is none."""
-        if getattr(self._local, "depth", 0):
+        if self._is_in_transaction:
             self._local.after.append(act)
         else:
             act()

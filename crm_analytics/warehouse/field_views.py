@@ -15,14 +15,9 @@ from crm_analytics.warehouse.identifiers import quote_ident
 CONTACT_POINTS = ("email", "phone")
 
 _FILLED = """
-    select {entity} as entity, field, _system as source_system, _owner as owner_source_id, _rows as row_count,
-        filled_count
-    from (
-        unpivot (
-            select source_system as _system, {owner} as _owner, count(*) as _rows, {counts}
-            from entities.{table} group by all
-        ) on {columns} into name field value filled_count
-    )"""
+    select {entity} as entity, unnest([{fields}]) as field, source_system, {owner} as owner_source_id,
+        count(*) as row_count, unnest([{counts}]) as filled_count
+    from entities.{table} group by source_system, {owner}"""
 
 _VALUES = """
     select {entity} as entity, {field} as field, {target} as target, source_system,
@@ -49,12 +44,11 @@ def field_views() -> Iterator[str]:
 
 
 def _filled(one: Entity) -> str:
-    names = [quote_ident(name) for name in one.column_names]
     return _FILLED.format(
         entity=f"'{one.name}'",
         owner=_owner(one),
-        counts=", ".join(f"count({name}) as {name}" for name in names),
-        columns=", ".join(names),
+        fields=", ".join(f"'{name}'" for name in one.column_names),
+        counts=", ".join(f"count({quote_ident(name)})" for name in one.column_names),
         table=quote_ident(one.name),
     )
 

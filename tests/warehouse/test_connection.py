@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from crm_analytics import errors
 from crm_analytics.warehouse import SqlFile, Warehouse
 from crm_analytics.warehouse.sql_file import PACKAGE
+from crm_analytics.warehouse.tables import definitions
 
 
 def test_a_failed_transaction_leaves_nothing() -> None:
@@ -29,6 +31,24 @@ def test_a_failed_transaction_leaves_nothing() -> None:
         assert wh.value("select count(*) from t") == 0
         wh.execute("insert into t values (2)")
         assert wh.value("select count(*) from t") == 1
+
+
+def test_the_copies_that_tests_begin_with_hold_all_definitions() -> None:
+    """See `new_warehouses_are_copies`: tables, views and macros are those that `definitions` makes."""
+    catalog = """
+        select schema_name, table_name as name, sql from duckdb_tables()
+        union all
+        select schema_name, view_name, sql from duckdb_views() where not internal
+        union all
+        select schema_name, sequence_name, '' from duckdb_sequences()
+        union all
+        select schema_name, function_name, macro_definition from duckdb_functions()
+        where not internal and macro_definition is not null
+        order by all"""
+    with duckdb.connect() as made, Warehouse.open() as copied:
+        for statement in definitions():
+            made.execute(statement)
+        assert copied.rows(catalog) == made.execute(catalog).fetchall()
 
 
 def test_a_nested_transaction_joins_the_outer_one() -> None:
