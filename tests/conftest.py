@@ -44,7 +44,7 @@ def empty_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def new_warehouses_are_copies(empty_warehouse: Path) -> Iterator[None]:
-    """Let each new warehouse of a test begin as a copy of an empty one: a tenth of the work of making it anew.
+    """Let each new warehouse of a test begin as a copy of an empty one: a tenth of the work of making it.
 
     `tests/warehouse/test_connection.py` checks that the copy holds what `tables.definitions` makes.
     """
