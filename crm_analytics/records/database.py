@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,8 +65,15 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Any]:
         """Give the driver's connection of this thread, for one SELECT."""
-        with self._translated(), self._turn if self.engine.has_one_connection else nullcontext():
-            yield self._mine().driver
+        try:
+            if self.engine.has_one_connection:
+                with self._turn:
+                    yield self._mine().driver
+            else:
+                yield self._mine().driver
+        except Exception as error:  # as `_translated`, without the cost of a second block: a read takes 60 us
+            self._raise_ours(error)
+            raise
 
     @contextmanager
     def writing(self) -> Iterator[Any]:
@@ -216,7 +223,10 @@ class Database:
         try:
             yield
         except Exception as error:
-            ours = self.engine.translate(error)
-            if ours is None:
-                raise
+            self._raise_ours(error)
+            raise
+
+    def _raise_ours(self, error: Exception) -> None:
+        ours = self.engine.translate(error)
+        if ours is not None:
             raise ours from error

@@ -70,7 +70,7 @@ class EntityTable:
 
     def record(self, row: Sequence[Any]) -> Record:
         """Make a record of a row; StoreCorrupt when it is not what was written."""
-        values = dict(zip(self.names, row, strict=False))
+        values = dict(zip(self.names, row, strict=False))  # the digest comes last and has no name
         if row[-1] is not None and row[-1] != digest(values):
             raise StoreCorrupt(
                 f"{self.session.database.path}: a version of {self.entity.name} is not what was written; "
