@@ -14,11 +14,12 @@ nodes end where it has fallen by exp(-45).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from crm_analytics.clv.models.quadrature import legendre
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +74,7 @@ def leaving_nodes(
     first_alpha, first_beta = alpha + start, beta + start
     steep = c / first_alpha + d / first_beta
     span = _living_span(c, first_alpha, d, first_beta, steep, np.log1p(steep * (end - start)))
-    points, log_weights = _points(nodes)
+    points, weights = legendre(nodes)
     q = span[:, None] * points
     at = np.empty((4, *q.shape))
     day = np.exp(q)
@@ -84,7 +85,7 @@ def leaving_nodes(
         np.log(at[place], out=at[place - 1])
     log_term = np.multiply(np.asarray(c)[..., None], at[0], out=day)
     log_term += np.asarray(d)[..., None] * at[2]
-    log_term -= log_weights
+    log_term -= np.log(weights)
     weight = np.subtract(q, log_term, out=q)
     top = weight.max(axis=1)
     weight -= top[:, None]
@@ -118,9 +119,3 @@ def _living_span(c: Any, alpha: Floats, d: Any, beta: Floats, steep: Floats, spa
     result = span.copy()
     result[long] = high
     return result
-
-
-@cache
-def _points(nodes: int) -> tuple[Floats, Floats]:
-    points, weights = np.polynomial.legendre.leggauss(nodes)
-    return (points + 1.0) / 2.0, np.log(weights / 2.0)
