@@ -15,6 +15,9 @@ from crm_analytics.entities.digests import line_digest, repeat_digest
 from crm_analytics.schema import Entity
 from crm_analytics.warehouse import Warehouse, quote_ident
 
+# Rows of one customer are stored side by side, so that one customer is read without reading everybody's: the
+# database knows the smallest and the largest value of every 122,880 rows, and passes over those in vain.
+_WHOSE = ("customer_source_id", "source_id")
 _TEMPORARY = ("repeated", "lines", "stored", "told_now", "named", "known", "contested", "kept", "counting")
 
 
@@ -160,6 +163,9 @@ def _insert(
         time=time,
         columns=", ".join(f"staged.{quote_ident(name)}" for name in declared.column_names),
         chosen=chosen,
+        side_by_side=next(
+            (f"order by staged.{name}" for name in _WHOSE if name in declared.column_names), ""
+        ),
     )
     return int(run(wh, delivery, text)[0][0])
 

@@ -390,7 +390,8 @@ INSERT = """
         {time},
         {columns}
     from {staged} as staged
-    {chosen}"""
+    {chosen}
+    {side_by_side}"""
 
 UNCONTESTED = "anti join versions_contested using (row_id) where staged.row_id is not null"
 

@@ -226,7 +226,7 @@ CUSTOMERS = st.lists(
     min_size=1,
     max_size=4,
 )
-BOUNDED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BOUNDED = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 SYSTEMS = (f"system {number}" for number in itertools.count())
