@@ -60,6 +60,10 @@ class HeaderIndex:
             for key in _keys(name):
                 self._places[key].append(place)
 
+    def has(self, name: str) -> bool:
+        """Say whether a name stands there in any way of comparing; the loosest way holds all others."""
+        return _keys(name)[-1] in self._places
+
     def places(self, key: tuple[str, str], claimed: set[int]) -> list[int]:
         """Return the places of a name that no better match has claimed."""
         return [place for place in self._places.get(key, ()) if place not in claimed]
@@ -84,7 +88,12 @@ def find_columns(
     >>> find_columns(HeaderIndex(["ID", "Stage"]), ["Id", "StageName"], {"StageName": ["Stage"]}).places
     {'Id': 0, 'StageName': 1}
     """
-    left = list(dict.fromkeys(sources))
+    others = spellings or {}
+    left = [
+        source
+        for source in dict.fromkeys(sources)
+        if header.has(source) or any(map(header.has, others.get(source, ())))
+    ]
     claimed: set[int] = set()
     places: dict[str, int] = {}
     repeated: dict[str, int] = {}
@@ -93,7 +102,7 @@ def find_columns(
         for level in range(_LEVELS):
             found: dict[str, list[int]] = {}
             for source in left:
-                names = (source,) if is_own else (spellings or {}).get(source, ())
+                names = (source,) if is_own else others.get(source, ())
                 at = [header.places(_keys(name)[level], claimed) for name in names]
                 if any(at):
                     found[source] = next(filter(None, at))

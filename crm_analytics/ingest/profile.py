@@ -15,6 +15,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
@@ -75,7 +76,7 @@ class Test:
     source: str
     texts: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def sources(self) -> tuple[str, ...]:
         """Columns of the file that it reads."""
         return (self.source, *self.texts) if self.kind == "if_differs" else (self.source,)
@@ -149,7 +150,7 @@ class ColumnRule:
     plus_days: int = 0
     plus_minutes: str | None = None
 
-    @property
+    @cached_property
     def sources(self) -> tuple[str, ...]:
         """Columns of the file that it reads, in order."""
         found = [source for choice in self.choices for source in choice]
@@ -275,7 +276,7 @@ class Profile:
         """The first target."""
         return self.targets[0]
 
-    @property
+    @cached_property
     def sources(self) -> tuple[str, ...]:
         """Columns of the file that the profile knows, in order."""
         named = [source for one in self.targets for rule in one.columns.values() for source in rule.sources]
