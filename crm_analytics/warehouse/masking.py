@@ -35,12 +35,8 @@ def masked_select(wh: Warehouse, table: str, *, where: str = "true") -> tuple[st
     where : str
         Condition on the rows, fixed text of the caller; its parameters are added by the caller.
     """
-    schema, _, name = table.partition(".")
     columns = wh.rows(
-        "select column_name, data_type, is_nullable from duckdb_columns() where schema_name = $schema "
-        "and table_name = $name and database_name = current_database() order by column_index",
-        schema=schema,
-        name=name,
+        f"select column_name, column_type, \"null\" = 'YES' from (describe {quote_table(table)})"
     )
     outputs = [
         f"{_masked(table, column, type_, nullable)} as {quote_ident(column)}"

@@ -45,6 +45,10 @@ DATABASE = "warehouse.duckdb"
 _STAGING = ".staging-"
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _READ_ATTEMPTS = 5
+_TABLES = (
+    "select schema_name || '.' || table_name from duckdb_tables() "
+    "where database_name = $database and not internal and not temporary order by all"
+)
 
 
 @dataclass(frozen=True)
@@ -237,16 +241,14 @@ def _copy_database(
     """Fill a new warehouse of the same definitions, table by table: no deleted bytes are carried over."""
     Warehouse.open(target).close()
     _leave_alone(target)
-    names = wh.rows(
-        "select schema_name || '.' || table_name from duckdb_tables() "
-        "where database_name = current_database() and not internal and not temporary order by all"
-    )
+    names = wh.rows(_TABLES, database=wh.value("select current_database()"))
     prepare_key(wh)
     wh.execute("attach $path as published_copy", path=str(target))
     try:
         wh.execute("delete from published_copy.ops.settings")
+        declared = {row[0] for row in wh.rows(_TABLES, database="published_copy")}
         for (name,) in names:
-            _copy_table(wh, name)
+            _copy_table(wh, name, is_there=name in declared)
         wh.execute("checkpoint published_copy")
     finally:
         wh.execute("detach published_copy")
@@ -265,19 +267,16 @@ def _leave_alone(target: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _copy_table(wh: Warehouse, table: str) -> None:
+def _copy_table(wh: Warehouse, table: str, *, is_there: bool) -> None:
+    """Fill a table of the copy; one of the user's own is made. What is empty costs nothing."""
+    if is_there and not wh.rows(f"select 1 from {quote_table(table)} limit 1"):
+        return
     select, parameters = masked_select(wh, table)
-    schema, _, name = table.partition(".")
-    exists = wh.value(
-        "select count(*) from duckdb_tables() where database_name = 'published_copy' "
-        "and schema_name = $schema and table_name = $name",
-        schema=schema,
-        name=name,
-    )
-    if exists:
+    if is_there:
         wh.execute(f"insert into published_copy.{quote_table(table)} by name {select}", **parameters)
     else:
-        wh.execute(f"create schema if not exists published_copy.{quote_ident(schema)}")
+        schema = quote_ident(table.partition(".")[0])
+        wh.execute(f"create schema if not exists published_copy.{schema}")
         wh.execute(f"create table published_copy.{quote_table(table)} as {select}", **parameters)
 
 
