@@ -2,7 +2,7 @@
 -- purpose: Which e-mail addresses and phone numbers lead to which customer record, their own or a contact person's?
 --          All of them, or those that may be the one asked for: the caller compares them exactly.
 -- grain:   source_system, source_id, email, phone, country
--- reads:   entities.customers_versions, entities.contacts_versions, ops.withdrawals
+-- reads:   entities.customers_versions, entities.contacts_versions, entities.customers_of, ops.withdrawals
 -- columns:
 --   source_system    system of the customer record
 --   source_id        its id there
@@ -16,6 +16,17 @@ with told as (
     select source_system, customer_source_id, email, phone, cast(null as varchar), load_id
     from entities.contacts_versions
     where customer_source_id is not null
+    union all
+    -- whose contact a person is may be told by a relation alone
+    select
+        contact.source_system, related.customer_source_id, contact.email, contact.phone, cast(null as varchar),
+        contact.load_id
+    from entities.contacts_versions as contact
+    join entities.customers_of(date '9999-12-31') as related
+        on related.entity = 'contacts'
+        and related.source_system = contact.source_system
+        and related.source_id = contact.source_id
+    where contact.customer_source_id is null
 ),
 
 -- a pattern of the mailbox, with or without label and dots, or of the last six digits, in whatever digits;

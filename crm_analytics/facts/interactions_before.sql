@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: Which contacts with customers were there before as_of?
 -- grain:   interaction_id
--- reads:   entities.customer_ids, entities.interactions_known
+-- reads:   entities.customer_ids, entities.customers_of, entities.interactions_known
 -- columns:
 --   interaction_id      identity of the contact
 --   customer_id         canonical customer; NULL = a lead or unknown
@@ -15,7 +15,9 @@
 --   page                page or asset of a web event
 select
     hex(e.row_id) as interaction_id,
-    coalesce(ids.customer_id, e.source_system || ':' || e.customer_source_id) as customer_id,
+    coalesce(
+        ids.customer_id, e.source_system || ':' || coalesce(e.customer_source_id, related.customer_source_id)
+    ) as customer_id,
     e.occurred_on as occurred_on,
     e.kind as kind,
     e.direction as direction,
@@ -25,6 +27,11 @@ select
     e.source_system || ':' || e.campaign_source_id as campaign_id,
     e.page as page
 from entities.interactions_known(_known_at := $known_at) as e
+left join entities.customers_of($as_of, _known_at := $known_at) as related
+    on related.entity = 'interactions'
+    and related.source_system = e.source_system
+    and related.source_id = e.source_id
 left join entities.customer_ids(_known_at := $known_at) as ids
-    on ids.source_system = e.source_system and ids.source_id = e.customer_source_id
+    on ids.source_system = e.source_system
+    and ids.source_id = coalesce(e.customer_source_id, related.customer_source_id)
 where e.occurred_on < cast($as_of as date)

@@ -50,10 +50,28 @@ _BY_CUSTOMER = {
     "customer_source_id",
 )
 
+# Those whose customer a relation may tell, where the row itself names none.
+_BY_RELATION = frozenset({"opportunities", "tickets", "tasks", "interactions"})
+
+# Temporary tables that are those of no entity.
+_OWN = frozenset({"keys", "related", "currencies", "profiles"})
+
 _KEYS = """
     create or replace temp table one_customer_keys as
     select unnest($systems::varchar[]) as source_system, unnest($ids::varchar[]) as source_id,
         $customer_id as customer_id"""
+
+# What belongs to the customer by a relation alone; nothing is asked where there are no relations.
+_HAS_RELATIONS = "select exists (select 1 from entities.relations_versions)"
+_RELATED = """
+    create or replace temp table one_customer_related as
+    select related.* from entities.customers_of($as_of) as related
+    semi join one_customer_keys as key
+        on key.source_system = related.source_system and key.source_id = related.customer_source_id"""
+_NOTHING_RELATED = """
+    create or replace temp table one_customer_related as
+    select '' as entity, source_system, source_id, source_id as customer_source_id
+    from one_customer_keys limit 0"""
 
 _HAS_ROWS = """
     select '{name}' where exists (
@@ -79,6 +97,13 @@ _NAMED = """
     select version.* from {versions} as version
     semi join one_customer_keys as key
         on key.source_system = version.source_system and key.source_id = version.{column}"""
+
+_OF_RELATION = """
+    union all
+    select version.* from {versions} as version
+    semi join one_customer_related as related
+        on related.entity = '{name}' and related.source_system = version.source_system
+        and related.source_id = version.source_id"""
 
 _OF_ORDERS = """
     select version.* from {versions} as version
@@ -152,7 +177,7 @@ def one_customer(
     ...     told
     frozenset()
     """
-    made = {"keys", "currencies", "profiles"}
+    made = set(_OWN)
     wh.execute(
         _KEYS,
         systems=[system for system, _ in records],
@@ -160,11 +185,14 @@ def one_customer(
         customer_id=customer_id,
     )
     try:
-        present = {name for (name,) in wh.rows(_union(_HAS_ROWS, _BY_CUSTOMER))}
+        present = {name for (name,) in wh.rows(_union(_HAS_ROWS, _BY_CUSTOMER))} | _relate(wh, as_of)
         made |= _take_all(wh, present, as_of)
         told = [name for name, needed in FACTS.items() if present & set(needed)]
-        instead = {"entities.customer_ids": "temp.one_customer_keys"}
-        for name in made - {"keys", "currencies", "profiles"}:
+        instead = {
+            "entities.customer_ids": "temp.one_customer_keys",
+            "entities.customers_of": "temp.one_customer_related",
+        }
+        for name in made - _OWN:
             suffix = "known" if entity(name).kind == "event" else "at"
             instead[f"entities.{name}_{suffix}"] = f"temp.one_customer_{name}"
         with wh.reading(instead):
@@ -179,6 +207,16 @@ def one_customer(
     finally:
         for name in sorted(made):
             wh.execute(f"drop table if exists {_table(name)}")
+
+
+def _relate(wh: Warehouse, as_of: date) -> set[str]:
+    """Find what belongs to the customer by relations, and return the entities it is of."""
+    if not wh.value(_HAS_RELATIONS):
+        wh.execute(_NOTHING_RELATED)
+        return set()
+    wh.execute(_RELATED, as_of=as_of)
+    found = {name for (name,) in wh.rows("select distinct entity from one_customer_related")}
+    return found & _BY_RELATION
 
 
 def _below(present: set[str]) -> list[str]:
@@ -257,7 +295,9 @@ def _take(wh: Warehouse, name: str, told: str | None, as_of: date) -> None:
 
 
 def _named(name: str) -> str:
-    return _NAMED.format(versions=_versions(name), column=quote_ident(_BY_CUSTOMER[name]))
+    named = _NAMED.format(versions=_versions(name), column=quote_ident(_BY_CUSTOMER[name]))
+    related = _OF_RELATION.format(versions=_versions(name), name=name) if name in _BY_RELATION else ""
+    return named + related
 
 
 def _of_orders(name: str, orders: str, *, only: str = "true") -> str:

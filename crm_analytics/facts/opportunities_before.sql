@@ -1,8 +1,8 @@
 -- kind:    facts
 -- purpose: Which deals were there before as_of, in which stage were they then, and what were they worth?
 -- grain:   opportunity_id
--- reads:   entities.customer_ids, entities.opportunities_at, entities.opportunity_stages_known,
---          facts.last_rates_before
+-- reads:   entities.customer_ids, entities.customers_of, entities.opportunities_at,
+--          entities.opportunity_stages_known, facts.last_rates_before
 -- columns:
 --   opportunity_id     deal, as system:id
 --   customer_id        canonical customer
@@ -32,7 +32,10 @@ with last_stages as (
 cut as (
     select
         o.source_system || ':' || o.source_id as opportunity_id,
-        coalesce(ids.customer_id, o.source_system || ':' || o.customer_source_id) as customer_id,
+        coalesce(
+            ids.customer_id,
+            o.source_system || ':' || coalesce(o.customer_source_id, related.customer_source_id)
+        ) as customer_id,
         cast(o.created_at as date) as created_on,
         s.stage as stage,
         case when o.closed_on < cast($as_of as date) then o.closed_on end as closed_on,
@@ -44,8 +47,13 @@ cut as (
     from entities.opportunities_at($as_of, _known_at := $known_at) as o
     left join last_stages as s
         on s.source_system = o.source_system and s.opportunity_source_id = o.source_id
+    left join entities.customers_of($as_of, _known_at := $known_at) as related
+        on related.entity = 'opportunities'
+        and related.source_system = o.source_system
+        and related.source_id = o.source_id
     left join entities.customer_ids(_known_at := $known_at) as ids
-        on ids.source_system = o.source_system and ids.source_id = o.customer_source_id
+        on ids.source_system = o.source_system
+        and ids.source_id = coalesce(o.customer_source_id, related.customer_source_id)
     -- a deal of which no beginning is known is there from the version on that told of it
     where o.created_at < cast(cast($as_of as date) as timestamptz) or (o.created_at is null and o.is_held)
 )

@@ -3,7 +3,7 @@
 -- grain:   source_system
 -- reads:   entities.order_lines_versions, entities.orders_versions, entities.tickets_versions,
 --          entities.opportunities_versions, entities.contracts_versions, entities.payments_versions,
---          entities.interactions_versions, entities.campaign_members_versions
+--          entities.interactions_versions, entities.campaign_members_versions, entities.relations_versions
 -- columns:
 --   source_system    system that names the id
 select source_system as source_system
@@ -23,4 +23,6 @@ union
 select source_system from entities.interactions_versions where customer_source_id = $source_id
 union
 select source_system from entities.campaign_members_versions where customer_source_id = $source_id
+union
+select source_system from entities.relations_versions where customer_source_id = $source_id
 order by source_system

@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: Which requests and complaints were opened before as_of, and how far had they come?
 -- grain:   ticket_id
--- reads:   entities.customer_ids, entities.tickets_at
+-- reads:   entities.customer_ids, entities.customers_of, entities.tickets_at
 -- columns:
 --   ticket_id               ticket, as system:id
 --   customer_id             canonical customer
@@ -14,10 +14,14 @@
 --   first_response_hours    hours to the first answer, when given before as_of
 with cut as (
     select
-        *,
+        t.* replace (coalesce(t.customer_source_id, related.customer_source_id) as customer_source_id),
         cast(cast($as_of as date) as timestamptz) as cut_at,
-        cast(created_at as date) as created_on
-    from entities.tickets_at($as_of, _known_at := $known_at)
+        cast(t.created_at as date) as created_on
+    from entities.tickets_at($as_of, _known_at := $known_at) as t
+    left join entities.customers_of($as_of, _known_at := $known_at) as related
+        on related.entity = 'tickets'
+        and related.source_system = t.source_system
+        and related.source_id = t.source_id
 )
 
 select

@@ -16,7 +16,10 @@ from crm_analytics.schema import Entity, entity
 from crm_analytics.warehouse.erased_keys import ErasedKeys
 
 # Entities whose erased records others may refer to.
-KEYED = ("customers", "contacts", "leads", "opportunities", "tickets", "orders")
+KEYED = (
+    *("customers", "contacts", "leads", "opportunities", "tickets", "orders"),
+    *("interactions", "tasks"),
+)
 
 
 def columns_that_tell(declared: Entity) -> list[tuple[str, str]]:

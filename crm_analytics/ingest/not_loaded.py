@@ -1,6 +1,6 @@
 """Is a file a table of a known system that tells of none of our entities?  Then that is said, and why.
 
-``not_loaded.toml`` lists such tables by their columns: pairs of ids, tags, names of stages ... A folder of a
+``not_loaded.toml`` lists such tables by their columns: tags, names of stages, settings ... A folder of a
 connector is full of them, and they are no mistakes.
 """
 
@@ -35,9 +35,9 @@ def table_not_loaded(names: Iterable[str]) -> TableNotLoaded | None:
 
     Examples
     --------
-    >>> found = table_not_loaded(["company_id", "deal_id", "type_id", "category", "_fivetran_synced"])
+    >>> found = table_not_loaded(["deal_id", "merged_deal_id", "_fivetran_synced"])
     >>> found.system, found.table
-    ('hubspot', 'deal_company')
+    ('hubspot', 'merged_deal')
     >>> table_not_loaded(["id", "name"]) is None
     True
     """

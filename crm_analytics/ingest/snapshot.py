@@ -94,10 +94,21 @@ class Snapshot:
         Name for messages.
     is_forced : bool
         Remove however much is missing, and whatever was set aside?
+
+    Raises
+    ------
+    FileRefused
+        ``no_snapshot``: a table of relations is never all of them.
     """
 
     def __init__(self, wh: Warehouse, used: Profile, *, file: str, is_forced: bool) -> None:
         self._wh, self._used, self._file, self._is_forced = wh, used, file, is_forced
+        if used.main.entity == "relations":
+            text = (
+                "a table of relations tells those of two kinds of records alone, so that it is never a "
+                f"snapshot of all. Load it without {option('snapshot')}"
+            )
+            raise _refused(file, "no_snapshot", text)
         told = {target.entity for target in used.targets}
         names = told & _TOGETHER if used.main.entity in _TOGETHER else {used.main.entity}
         self._before = {name: count_standing(wh, name, used.source_system) for name in sorted(names)}

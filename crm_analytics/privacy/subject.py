@@ -25,6 +25,18 @@ Key = tuple[str, str]
 PEOPLE = ("customers", "leads", "contacts")
 _POINTS = ("email", "phone", "national_id")
 
+# What belongs to a customer as all that is known says; to a contact person or deal, by a relation of its own.
+# A deal is not its contact.
+_OF_CUSTOMERS = """
+    select entity, source_system, source_id
+    from entities.customers_of(date '9999-12-31')
+    where (source_system, customer_source_id) in (select (system, id) from subject_keys)"""
+_OF_OTHERS = """
+    select distinct entity, source_system, source_id
+    from entities.belongings(date '9999-12-31')
+    where of_entity = $name and entity <> 'opportunities'
+        and (source_system, of_source_id) in (select (system, id) from subject_keys)"""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -232,12 +244,23 @@ def _with_what_refers(wh: Warehouse, start: dict[str, set[Key]]) -> dict[str, se
     todo = {name: set(of) for name, of in start.items() if of}
     while todo:
         name, new = todo.popitem()
-        for referring, column in _references_to(name):
-            for key in _referring(wh, referring, column, new):
-                if key not in keys.setdefault(referring, set()):
-                    keys[referring].add(key)
-                    todo.setdefault(referring, set()).add(key)
+        found = [
+            (referring, key)
+            for referring, column in _references_to(name)
+            for key in _referring(wh, referring, column, new)
+        ]
+        for referring, key in found + _related(wh, name, new):
+            if key not in keys.setdefault(referring, set()):
+                keys[referring].add(key)
+                todo.setdefault(referring, set()).add(key)
     return keys
+
+
+def _related(wh: Warehouse, name: str, keys: set[Key]) -> list[tuple[str, Key]]:
+    """Return entity and key of the records that relations say to belong to one of the keys."""
+    with wh.registered(subject_keys=_table(keys)):
+        rows = wh.rows(_OF_CUSTOMERS) if name == "customers" else wh.rows(_OF_OTHERS, name=name)
+    return [(entity, (system, source_id)) for entity, system, source_id in rows]
 
 
 def _references_to(name: str) -> Iterator[tuple[str, str]]:

@@ -80,8 +80,8 @@ def definitions() -> Iterator[str]:
     for entity in entities().values():
         yield from _entity_definitions(entity)
     yield from field_views()
-    yield from (_macro(file) for file in all_sql_files() if file.kind == "entities")
-    yield from (_macro(file) for file in _in_reading_order(_facts()))
+    for kind in ("entities", "facts"):
+        yield from (_macro(file) for file in _in_reading_order(_macros(kind)))
 
 
 def fingerprint() -> str:
@@ -125,8 +125,8 @@ def _entity_definitions(entity: Entity) -> Iterator[str]:
     yield f"create or replace macro entities.{quote_ident(macro)}({arguments}) as table {as_known}"
 
 
-def _facts() -> dict[str, SqlFile]:
-    return {f"facts.{file.path.stem}": file for file in all_sql_files() if file.kind == "facts"}
+def _macros(kind: str) -> dict[str, SqlFile]:
+    return {f"{kind}.{file.path.stem}": file for file in all_sql_files() if file.kind == kind}
 
 
 def _in_reading_order(files: dict[str, SqlFile]) -> list[SqlFile]:

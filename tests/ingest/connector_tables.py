@@ -69,6 +69,46 @@ _CONTACTS = (("sf_contact_data.csv", "id"), ("sf_contact_history_data.csv", "id"
 _DEALS = (("sf_opportunity_data.csv", "id"), ("sf_opportunity_history_data.csv", "id"))
 _SALES_USERS = (("sf_user_data.csv", "id"),)
 
+
+def _hubspot_pairs() -> dict[str, Relation]:
+    """Both ends of every table of pairs; nearly all of the records named were cut from these files."""
+    ends = {
+        "deal_company": ("opportunity", "company", 2, 0, 0),
+        "deal_contact": ("opportunity", "contact", 11, 0, 0),
+        "ticket_company": ("ticket", "company", 9, 0, 0),
+        "ticket_contact": ("ticket", "contact", 9, 0, 0),
+        "ticket_deal": ("ticket", "deal", 9, 0, 0),
+        "engagement_company": ("task", "company", 1, 0, 0),
+        "engagement_contact": ("interaction", "contact", 1, 1, 0),
+        "engagement_deal": ("task", "deal", 1, 0, 0),
+    }
+    interactions = ("call", "communication", "email", "note")
+    known = {
+        "company": (("company_data.csv", "id"),),
+        "contact": (("contact_data.csv", "id"),),
+        "deal": (("deal_data.csv", "deal_id"),),
+        "opportunity": (("deal_data.csv", "deal_id"),),
+        "ticket": (("ticket_data.csv", "id"),),
+        "task": (("engagement_task_data.csv", "engagement_id"),),
+        "interaction": tuple((f"engagement_{kind}_data.csv", "engagement_id") for kind in interactions),
+    }
+    ours = {"company": "customer", "deal": "opportunity"}
+    found: dict[str, Relation] = {}
+    for table, (record, other, count, records_known, others_known) in ends.items():
+        record_id, other_id = table.partition("_")[0] + "_id", f"{other}_id"
+        pair = f"{record}_source_id is not null and {ours.get(other, other)}_source_id is not null"
+        for end, column, resolving in ((record, record_id, records_known), (other, other_id, others_known)):
+            found[f"relations.{ours.get(end, end)}_source_id of {table}"] = Relation(
+                count,
+                resolving,
+                ((f"{table}_data.csv", column),),
+                known[end],
+                key=(record_id, other_id),
+                ours=pair,
+            )
+    return found
+
+
 SYSTEMS = {
     "salesforce": System(
         profiles={
@@ -197,15 +237,23 @@ SYSTEMS = {
         profiles={
             "company_data.csv": "hubspot_company",
             "contact_data.csv": "hubspot_contact",
+            "deal_company_data.csv": "hubspot_deal_relation",
+            "deal_contact_data.csv": "hubspot_deal_relation",
             "deal_data.csv": "hubspot_deal",
             "email_campaign_data.csv": "hubspot_email_campaign",
             "engagement_call_data.csv": "hubspot_engagement",
             "engagement_communication_data.csv": "hubspot_engagement",
+            "engagement_company_data.csv": "hubspot_engagement_relation",
+            "engagement_contact_data.csv": "hubspot_engagement_relation",
+            "engagement_deal_data.csv": "hubspot_engagement_relation",
             "engagement_email_data.csv": "hubspot_engagement",
             "engagement_note_data.csv": "hubspot_engagement",
             "engagement_task_data.csv": "hubspot_engagement",
             "owner_data.csv": "hubspot_owner",
+            "ticket_company_data.csv": "hubspot_ticket_relation",
+            "ticket_contact_data.csv": "hubspot_ticket_relation",
             "ticket_data.csv": "hubspot_ticket",
+            "ticket_deal_data.csv": "hubspot_ticket_relation",
             "users_data.csv": "hubspot_user",
         },
         passed_over=_because(
@@ -213,9 +261,8 @@ SYSTEMS = {
             {
                 "changes of single properties, in HubSpot's own names": "company_property_history "
                 "contact_property_history deal_property_history ticket_property_history",
-                "pairs of ids; a relation is a column of the thing itself": "deal_company deal_contact "
-                "engagement_company engagement_contact engagement_deal ticket_company ticket_contact "
-                "ticket_deal ticket_engagement merged_deal contact_merge_audit",
+                "which records were merged into which": "merged_deal contact_merge_audit",
+                "which engagement is about which ticket": "ticket_engagement",
                 "which list names a contact; lists are no entity": "contact_list contact_list_member",
                 "names of stages and pipelines": "deal_pipeline deal_pipeline_stage ticket_pipeline "
                 "ticket_pipeline_stage",
@@ -246,6 +293,7 @@ SYSTEMS = {
             "tickets.owner_source_id": Relation(
                 6, 5, (("ticket_data.csv", "property_hubspot_owner_id"),), (("owner_data.csv", "owner_id"),)
             ),
+            **_hubspot_pairs(),
         },
         nothing_new={"engagement_task_data.csv": 1},
     ),

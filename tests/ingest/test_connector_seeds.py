@@ -71,7 +71,7 @@ def test_relations_resolve_as_far_as_these_files_allow(loaded: Loaded) -> None:
 
 def _resolving(wh: Warehouse, name: str, relation: Relation) -> tuple[int, int]:
     """Return how many things name an id, and how many of those ids are known (deleted ones count as well)."""
-    entity, _, column = name.partition(".")
+    entity, _, column = name.partition(" of ")[0].partition(".")
     target = relation.refers or entities()[entity].column(column).refers
     [(filled, resolving)] = wh.rows(
         "select count(*), count(known.source_id) from ("

@@ -27,6 +27,17 @@ _BELOW = ("daily_rates_before", "last_rates_before", "order_heads_before", "prod
 _SCORES = ("customer_scores", "next_best_offers", "lifecycle")
 _SHARED = """
     select source_system || ':' || source_id, customer_id from entities.customer_ids(_known_at := null)"""
+# Names are not in the copy: what they tell is looked up before.
+_NAMED = """
+    select cast(told.row_id as varchar), told.source_system || ':' || related.customer_source_id
+    from entities.belongings($as_of) as told
+    join entities.customers_of($as_of) as related
+        on related.entity = told.entity and related.source_system = told.source_system
+        and related.source_id = told.source_id
+    where told.of_name is not null"""
+_RELATE = """
+    update entities.relations_versions as relation set customer_source_id = named.customer_source_id
+    from named where relation.row_id = cast(named.row_id as uhugeint)"""
 _KNOWN = "select customer_id from facts.customers_before($as_of)"
 
 
@@ -44,6 +55,7 @@ def lay_out(wh: Warehouse, copy: Warehouse, *, as_of: date) -> int:
     """
     copy.execute("create schema by_customer")
     copy.execute("create table by_customer.made_for as select cast($as_of as date) as as_of", as_of=as_of)
+    _relate_by_name(wh, copy, as_of)
     with copy.holding(*_BELOW, *FACTS, as_of=as_of):
         for fact in FACTS:
             file = SqlFile.load(PACKAGE / "facts" / f"{fact}.sql")
@@ -69,6 +81,22 @@ def lay_out(wh: Warehouse, copy: Warehouse, *, as_of: date) -> int:
     copy.execute(f"create table {LOOK_UP} (key varchar not null, customer_id varchar not null)")
     copy.append(LOOK_UP, rows)
     return len(pairs)
+
+
+def _relate_by_name(wh: Warehouse, copy: Warehouse, as_of: date) -> None:
+    """Say by their ids to which customers the names in relations lead on that day."""
+    rows = wh.rows(_NAMED, as_of=as_of)
+    if not rows:
+        return
+    id_key = bytes.fromhex(prepare_key(wh))
+    named = pa.table(
+        {
+            "row_id": [row_id for row_id, _ in rows],
+            "customer_source_id": [masked_id(id_key, key).partition(":")[2] for _, key in rows],
+        }
+    )
+    with copy.registered(named=named):
+        copy.execute(_RELATE)
 
 
 def _plain_keys(copy: Warehouse, known: list[str]) -> Iterator[tuple[str, str]]:
