@@ -54,6 +54,7 @@ TRUTHS: dict[str, dict[str, float]] = {
 }
 SPEND = {"p": 6.25, "q": 3.74, "v": 15.44}
 SHARD = 1_000_000
+PARTS = ("fit", "growth", "choose", "score", "database", "coverage")
 
 
 def customers(count: int, seed: int = 1, days: int = 730) -> pd.DataFrame:
@@ -276,12 +277,13 @@ def peak_mb() -> int:
 def main() -> None:
     """Measure the parts that the command line names, and keep the figures."""
     parser = argparse.ArgumentParser(description="Measure lifetime value.")
-    parser.add_argument(
-        "parts", nargs="*", default=[], help="fit, growth, choose, score, database, coverage; default: all"
-    )
+    parser.add_argument("parts", nargs="*", default=[], help=f"{', '.join(PARTS)}; default: all")
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--cohorts", type=int, default=400)
     given = parser.parse_args()
+    unknown = [name for name in given.parts if name not in PARTS]
+    if unknown:
+        parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join(PARTS)}, or name none for all")
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "fit": lambda: fit(given.customers),
         "growth": lambda: growth(customers(given.customers)),
@@ -291,7 +293,7 @@ def main() -> None:
         "coverage": lambda: coverage(given.cohorts),
     }
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for name in given.parts or parts:
+    for name in given.parts or PARTS:
         kept[name] = parts[name]() | {"load_average": round(os.getloadavg()[0], 1)}
         RESULTS.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
         sys.stdout.write(json.dumps({name: kept[name]}, indent=2) + "\n")

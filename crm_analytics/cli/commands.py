@@ -63,6 +63,19 @@ VALUE_COLUMNS = (
     "status",
 )
 
+# What tells the models of lifetime value apart; a history too short for a window has no scores.
+COMPARED_COLUMNS = (
+    "model",
+    "verdict",
+    "bic",
+    "log_score",
+    "total_error",
+    "band_error",
+    "rank_correlation",
+    "rmse",
+    "coverage",
+)
+
 CALL_COLUMNS = (
     "rank",
     "kind",
@@ -150,7 +163,8 @@ def clv(
             return found.models.rename_axis("model").reset_index()
 
         table = _analyse(settings_file, as_of, judge)
-        out.print_frame("Models of lifetime value", table, as_json=as_json, limit=limit)
+        shown = [name for name in COMPARED_COLUMNS if name in table]
+        out.print_frame("Models of lifetime value", table, as_json=as_json, limit=limit, columns=shown)
         if not as_json:
             out.print_lines(*judged)
         return

@@ -152,14 +152,14 @@ def _bounded(
         if np.array_equal(trusted, inside):
             break
         inside = trusted
-        judge = type(model)().fit(summary[inside])
+        judge = model.fit_near(summary[inside])
         if judge.verdict_.status != "ok":
             return model, counted
         share, far = _judged(judge, known, row, inside)
     share = np.where(too_old | (suspicious & (share < 1.0)) | (share < _LEAST_SHARE), 0.0, share)
     if np.array_equal(share, counted):
         return model, counted
-    fitted = type(model)().fit(summary, weights=share)
+    fitted = model.fit_near(summary, share)
     return (fitted, share) if fitted.verdict_.status == "ok" else (model, counted)
 
 

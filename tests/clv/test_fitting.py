@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analytics.clv.models import purchase_model
+from crm_analytics.clv.models import history_fit
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
 from crm_analytics.clv.models.nbd import NBDModel
@@ -34,7 +34,7 @@ def test_part_of_the_patterns_leads_to_the_optimum_of_all(
     model_class: type[PurchaseModel], shop: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything = model_class().fit(shop)
-    monkeypatch.setattr(purchase_model, "_FEW_PATTERNS", 500)
+    monkeypatch.setattr(history_fit, "_FEW_PATTERNS", 500)
     assert len(find_patterns(shop)) > 5000
     by_part = model_class().fit(shop)
     assert by_part.params_ == pytest.approx(everything.params_, rel=1e-9)
@@ -60,8 +60,10 @@ def test_given_curvature_is_that_of_the_gradient(
 ) -> None:
     model, patterns = model_class(), find_patterns(cdnow).scaled(200.0)
     theta = np.log([0.4, 0.6, 0.8, 1.7])[: len(model.start)]
-    likelihood = Likelihood(lambda place: model._total(place, patterns))
-    by_differences = Likelihood.without_curvature(lambda place: model._total(place, patterns)[:2])
+    likelihood = Likelihood(lambda place: history_fit.penalised_total(model, place, patterns))
+    by_differences = Likelihood.without_curvature(
+        lambda place: history_fit.penalised_total(model, place, patterns)[:2]
+    )
     np.testing.assert_allclose(
         likelihood.curvature(theta), by_differences.curvature(theta), rtol=1e-5, atol=1e-3
     )

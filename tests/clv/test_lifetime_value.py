@@ -205,8 +205,7 @@ def test_one_odd_customer_moves_the_others_by_less_than_one_percent(
     odd = after.iloc[-1]
     for name in ("expected_purchases", "lifetime_revenue"):
         change = np.abs(after[name].to_numpy()[:-1] / before[name].to_numpy() - 1)
-        assert np.median(change) < 0.01, name
-        assert change.max() < 0.03, name
+        assert change.max() < 0.01, name
     assert odd["status"] == "low_information"
     assert_published(after)
 

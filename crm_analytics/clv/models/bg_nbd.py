@@ -8,6 +8,8 @@ clv/summary.sql (frequency, recency, T; in days).  alpha is in days, r, a and b 
 In this model a customer without a repeat purchase cannot have left: P(alive) = 1 at frequency 0.  The
 modified model (mbg_nbd.py) does not say so; prefer it where probability_alive itself matters.
 
+The likelihood is written for gaps between purchases of k phases (cnbd.py); here k = 1.
+
 Sources: likelihood, eq. (6), and expected purchases, eq. (10), of Fader, Hardie and Lee (2005), Marketing
 Science 24(2), 275-284; the latter as an average over p instead of by 2F1 (quadrature.py): given alive, lambda
 ~ Gamma(r + x, alpha + T) and p ~ Beta(a, b + x), and a customer with (lambda, p) is expected to buy (1 -
@@ -24,9 +26,10 @@ from numpy.typing import NDArray
 from scipy.special import betaln, expit, gammaincinv, gammaln, psi, zeta
 from scipy.stats import nbinom
 
+from crm_analytics.clv.models.erlang import running_gap
 from crm_analytics.clv.models.futures import Latent, Luck, geometric
 from crm_analytics.clv.models.patterns import Histories, Patterns, chunks, levels
-from crm_analytics.clv.models.purchase_model import PurchaseModel
+from crm_analytics.clv.models.purchase_model import BUYING_EDGES, PurchaseModel
 from crm_analytics.clv.models.quadrature import dropout_nodes
 
 Floats = NDArray[np.float64]
@@ -39,27 +42,19 @@ class BetaGeoModel(PurchaseModel):
 
     Parameters
     ----------
-    purchase_covariates, dropout_covariates : sequence of str
-        Columns of the summary that change how fast customers buy and how soon they leave (covariates.py);
-        default none. Their effects are in ``params_`` as purchase_<column> and dropout_<column>.
-    equal_covariates : sequence of str
-        Columns with one and the same effect on both, both_<column>; default none.
+    purchase_covariates, dropout_covariates, equal_covariates : sequence of str
+        Columns of the summary that change how fast customers buy and how soon they leave; default none.
     ridge : float
-        Penalty ridge / 2 * effect^2 on effects per standard deviation, as a Normal prior of variance
-        1 / ridge; default 0.
+        Penalty on their effects, default 0; all four as in `PurchaseModel`.
 
     Attributes
     ----------
     params_ : dict
         r, alpha (days), a, b.
-    log_likelihood_ : float
-        Total, with time in days; `describe` gives other units.
-    standard_errors_ : dict
-        From the curvature at the optimum; valid only if ``verdict_.status`` is ``ok``.
     log_covariance_ : array of shape (4, 4)
         Covariance of (log r, log alpha, log a, log b).
-    verdict_ : Verdict
-        ``ok``, ``boundary`` or ``failed``, with reasons in words.
+    log_likelihood_, standard_errors_, verdict_
+        As of every `PurchaseModel`.
 
     Examples
     --------
@@ -72,6 +67,7 @@ class BetaGeoModel(PurchaseModel):
     """
 
     name: ClassVar[str] = "bg_nbd"
+    leaves_at_first: ClassVar[bool] = False  # is there a chance to leave at the first purchase already?
     parameter_names: ClassVar[tuple[str, ...]] = ("r", "alpha", "a", "b")
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     start: ClassVar[Floats] = np.log([0.5, 0.3, 1.0, 3.0])
@@ -81,11 +77,7 @@ class BetaGeoModel(PurchaseModel):
         "dropout": ("a", 1.0),
     }
     edges: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "r": ("almost nobody buys again", "all customers buy at the same rate (Poisson)"),
-        "alpha": (
-            "purchases are too dense for the days observed",
-            "purchases are too rare, or all rates are equal",
-        ),
+        **BUYING_EDGES,
         "a": ("no customer was seen to leave (plain NBD)", "all customers leave with the same probability"),
         "b": (
             "customers leave at once or never",
@@ -93,18 +85,10 @@ class BetaGeoModel(PurchaseModel):
         ),
     }
 
-    def __init__(
-        self,
-        *,
-        purchase_covariates: Sequence[str] = (),
-        dropout_covariates: Sequence[str] = (),
-        equal_covariates: Sequence[str] = (),
-        ridge: float = 0.0,
-    ) -> None:
-        self.purchase_covariates = purchase_covariates
-        self.dropout_covariates = dropout_covariates
-        self.equal_covariates = equal_covariates
-        self.ridge = ridge
+    @property
+    def phases(self) -> int:
+        """Return of how many exponential phases a gap between purchases consists: 1, they come at random."""
+        return 1
 
     def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
         """Return per pattern the log-likelihood and its derivatives by log r, log alpha, log a, log b."""
@@ -114,7 +98,7 @@ class BetaGeoModel(PurchaseModel):
         self, core: Sequence[Any], patterns: Patterns, *, roughly: bool = False
     ) -> tuple[Floats, Floats, Callable[[], Floats] | None]:
         """Return what `rows` says, and second derivatives where the parameters are the same for all."""
-        is_common = not any(np.ndim(parameter) for parameter in core)
+        is_common, k = not any(np.ndim(parameter) for parameter in core), self.phases
         if is_common:
             slopes = self._by_frequency(patterns.frequency.values, *core)
             by_x = patterns.frequency.spread(slopes)
@@ -129,47 +113,57 @@ class BetaGeoModel(PurchaseModel):
             known, d_r, d_a, d_b, shape, leaving, away = by_x(rows)
             (log_T, near_T), (log_t, near_t) = by_T(rows), by_t(rows)
             stayed, left = -shape * log_T, leaving - shape * log_t
+            d_stayed = [-r * log_T, -shape * near_T]
+            if k > 1:
+                gap = running_gap(k, shape, -np.expm1(log_t - log_T))
+                stayed += gap.log_total
+                d_stayed[0] += r * gap.by_shape
+                d_stayed[1] -= near_T * gap.phase
             w_stayed = expit(stayed - left)
             w_left = 1.0 - w_stayed
             value[rows] = known + np.maximum(stayed, left) - np.log(np.maximum(w_stayed, w_left))
-            near = w_stayed * near_T + w_left * near_t
-            scores[0, rows] = d_r - r * (w_stayed * log_T + w_left * log_t)
-            scores[1, rows] = r - shape * near
+            scores[0, rows] = d_r + w_stayed * d_stayed[0] - w_left * r * log_t
+            scores[1, rows] = r + w_stayed * d_stayed[1] - w_left * shape * near_t
             scores[2, rows] = d_a + w_left
             scores[3, rows] = d_b - w_left * away
             if is_common:
                 weight = patterns.weight[rows]
                 apart = np.stack(
-                    [r * (log_t - log_T), shape * (near_t - near_T), np.full(len(near), -1.0), away]
+                    [d_stayed[0] + r * log_t, d_stayed[1] + shape * near_t, np.full(len(away), -1.0), away]
                 )
                 total += np.einsum("in,jn->ij", apart * (weight * w_stayed * w_left), apart)
+                both = w_stayed * near_T + w_left * near_t
+                curved = shape * (w_stayed * near_T * (near_T - 1.0) + w_left * near_t * (near_t - 1.0))
+                if k > 1:
+                    total[0, 0] += r**2 * (weight * w_stayed * gap.bend_shape).sum()
+                    both += w_stayed * near_T * gap.bend_both
+                    curved += w_stayed * near_T * (near_T * gap.bend_phase + (near_T - 1.0) * gap.phase)
                 total[0, 0] += (weight * scores[0, rows]).sum()
-                total[0, 1] += r * (weight * (1.0 - near)).sum()
+                total[0, 1] += r * (weight * (1.0 - both)).sum()
                 total[1, 0] = total[0, 1]
-                curved = w_stayed * near_T * (near_T - 1.0) + w_left * near_t * (near_t - 1.0)
-                total[1, 1] += (weight * shape * curved).sum()
+                total[1, 1] += (weight * curved).sum()
                 total[3, 3] += (weight * w_left * away * (away - 1.0)).sum()
         return value, scores.T, (lambda: -total) if is_common else None
 
     def _by_frequency(self, x: Floats, r: Any, alpha: Any, a: Any, b: Any) -> Floats:
         """Return what depends on the frequency only.
 
-        The rows: log-likelihood, its derivatives by log r, log a, log b; r + x; the log weight of having
+        The rows: log-likelihood, its derivatives by log r, log a, log b; r + k x; the log weight of having
         left; b / b_left.
         """
         b_end, b_left, may_leave = self.b_alive(b, x), self._b_left(b, x), self.may_have_left(x)
-        psi_ab, psi_end = psi(a + b), psi(a + b_end)
+        psi_ab, psi_end, shape = psi(a + b), psi(a + b_end), r + self.phases * x
         value = (
-            gammaln(r + x) - gammaln(r) + r * np.log(alpha)
+            gammaln(shape) - gammaln(r) + r * np.log(alpha) - x * gammaln(self.phases)
             + gammaln(a + b) - gammaln(b) + gammaln(b_end) - gammaln(a + b_end)
         )  # fmt: skip
         return np.stack(
             [
                 value,
-                r * (psi(r + x) - psi(r) + np.log(alpha)),
+                r * (psi(shape) - psi(r) + np.log(alpha)),
                 a * (psi_ab - psi_end),
                 b * (psi_ab - psi_end - psi(b) + psi(b_end)),
-                r + x,
+                shape,
                 np.where(may_leave, np.log(a / b_left), -np.inf),
                 b / b_left,
             ]
@@ -182,7 +176,7 @@ class BetaGeoModel(PurchaseModel):
         b_end = self.b_alive(b, x)
         joint = zeta(2, a + b) - zeta(2, a + b_end)
         total = np.zeros((4, 4))
-        total[0, 0] = (count * r**2 * (zeta(2, r + x) - zeta(2, r))).sum()
+        total[0, 0] = (count * r**2 * (zeta(2, r + self.phases * x) - zeta(2, r))).sum()
         total[2, 2] = (count * (a**2 * joint + slopes[2])).sum()
         total[2, 3] = total[3, 2] = (count * a * b * joint).sum()
         total[3, 3] = (count * (b**2 * (joint - zeta(2, b) + zeta(2, b_end)) + slopes[3])).sum()
@@ -193,10 +187,12 @@ class BetaGeoModel(PurchaseModel):
         return np.where(self.may_have_left(x), self.b_alive(b, x) - 1.0, 1.0)
 
     def alive(self, core: Sequence[Any], known: Histories) -> Floats:
-        """Return P(alive at the end of T): 1 at frequency 0 (a property of BG/NBD)."""
+        """Return P(alive at the end of T): 1 where one cannot have left."""
         r, alpha, a, b = core
-        x, t, T = known.frequency, known.recency, known.T
-        odds = (r + x) * np.log1p((T - t) / (alpha + t)) + np.log(a) - np.log(self._b_left(b, x))
+        x, t, T, k = known.frequency, known.recency, known.T, self.phases
+        odds = (r + k * x) * np.log1p((T - t) / (alpha + t)) + np.log(a) - np.log(self._b_left(b, x))
+        if k > 1:
+            odds = odds - running_gap(k, r + k * x, (T - t) / (alpha + T)).log_total
         return np.where(self.may_have_left(x), expit(-odds), 1.0)
 
     def purchases_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
@@ -252,11 +248,11 @@ class BetaGeoModel(PurchaseModel):
 
     def b_alive(self, b: Any, frequency: Floats) -> Any:
         """Return the second parameter of the beta distribution of p, of a customer alive after x repeats."""
-        return b + frequency
+        return b + frequency + float(self.leaves_at_first)
 
     def may_have_left(self, frequency: Floats) -> NDArray[np.bool_]:
         """Return whether a customer with x repeat purchases may have left."""
-        return frequency > 0
+        return (frequency > 0) | self.leaves_at_first
 
 
 def _by_day(day: Floats, alpha: Any) -> Floats:

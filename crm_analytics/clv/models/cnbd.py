@@ -16,13 +16,12 @@ future is derived in erlang.py and exact for one customer (no scaling to a total
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, gammaincinv, gammaln, psi
+from scipy.special import gammaincinv
 
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.erlang import (
@@ -33,17 +32,16 @@ from crm_analytics.clv.models.erlang import (
     silent_in_phase,
 )
 from crm_analytics.clv.models.futures import Latent, Luck, geometric
+from crm_analytics.clv.models.history_fit import fit_histories, refuse_degenerate
 from crm_analytics.clv.models.patterns import (
     Histories,
-    Patterns,
-    as_patterns,
     checked_weights,
     distinct_rows,
     find_patterns,
     levels,
     number_column,
 )
-from crm_analytics.clv.models.purchase_model import PurchaseModel, refuse_degenerate
+from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.errors import UsageError
 
 Floats = NDArray[np.float64]
@@ -52,19 +50,7 @@ LARGEST_K = 12
 _PAST_THE_BEST = 2
 
 
-@dataclass(frozen=True)
-class _Cases:
-    """Log weights of still being there and of having left, per pattern, and what their derivatives need."""
-
-    stayed: Floats
-    left: Floats
-    log_T: Floats
-    log_t: Floats
-    by_shape: Floats
-    phase: Floats
-
-
-class BetaGeoErlangModel(PurchaseModel):
+class BetaGeoErlangModel(BetaGeoModel):
     """BG/CNBD-k: as `BetaGeoModel`, with gaps between purchases that are Erlang-k.
 
     Parameters
@@ -90,19 +76,20 @@ class BetaGeoErlangModel(PurchaseModel):
     """
 
     name: ClassVar[str] = "bg_cnbd"
-    parameter_names: ClassVar[tuple[str, ...]] = ("r", "alpha", "a", "b")
-    time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     learned_settings: ClassVar[tuple[str, ...]] = ("k_",)
     living_columns: ClassVar[tuple[str, ...]] = ("frequency", "T", "recency")
     # purchases of regular buyers come in waves
     discount_nodes: ClassVar[tuple[int, int]] = (48, 96)
-    start: ClassVar[Floats] = BetaGeoModel.start
-    second_start: ClassVar[Floats] = BetaGeoModel.second_start
-    edges: ClassVar[Mapping[str, tuple[str, str]]] = BetaGeoModel.edges
+    covariate_effects: ClassVar[Mapping[str, tuple[str, float]]] = {}
     k_: int
 
     def __init__(self, k: int | None = None) -> None:
         self.k = k
+
+    @property
+    def phases(self) -> int:
+        """Return of how many exponential phases a gap between purchases consists: k."""
+        return self.k_
 
     def fit(self, summary: pd.DataFrame, weights: Sequence[float] | Floats | pd.Series | None = None) -> Self:
         """Learn the parameters, and k unless it was given, from purchase histories.
@@ -128,18 +115,23 @@ class BetaGeoErlangModel(PurchaseModel):
         products = np.sort(log_gap_sums(summary) * checked_weights(summary, weights))
         # the rest of the likelihood is measured in median ages, the gaps in days
         regularity = float(products.sum()) - patterns.purchases * float(np.log(self._time_scale(patterns)))
-        best, best_k = -np.inf, 0
+        best, best_k, start = -np.inf, 0, None
         for k in range(1, LARGEST_K + 1) if self.k is None else (_checked_k(self.k),):
             trial = type(self)(k)
             trial.k_ = k
-            trial._learn_from(patterns)
+            fit_histories(trial, patterns, start)
             trial.log_likelihood_ += (k - 1.0) * regularity
+            start = _next_start(trial) if trial.verdict_.status == "ok" else None
             if trial.log_likelihood_ > best or not best_k:
                 best, best_k = trial.log_likelihood_, k
                 self.__dict__.update(trial.__dict__ | {"k": self.k})
             elif k >= best_k + _PAST_THE_BEST:
                 break
         return self
+
+    def fit_near(self, summary: pd.DataFrame, weights: Floats | None = None) -> Self:
+        """Return a model fitted to nearly the same customers; their k may be another one."""
+        return type(self)(self.k).fit(summary, weights)
 
     def log_likelihood(self, summary: pd.DataFrame) -> pd.Series:
         """Return the log-likelihood of each customer's history (time in days)."""
@@ -148,60 +140,6 @@ class BetaGeoErlangModel(PurchaseModel):
     def bic(self) -> float:
         """Return the Bayesian information criterion; a k chosen by likelihood counts as a parameter."""
         return super().bic() + (float(np.log(self.customers_)) if self.k is None else 0.0)
-
-    def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
-        """Return per pattern the log-likelihood, but for the gaps, and its derivatives.
-
-        The part (k - 1) log_gap_sum does not depend on the parameters; `fit` and `log_likelihood` add it.
-        """
-        r, alpha, a, b = core
-        k, x = self.k_, patterns.frequency
-
-        def by_x(x: Floats) -> Floats:
-            b_end = self.b_alive(b, x)
-            return np.asarray(
-                gammaln(r + k * x) - gammaln(r) + r * np.log(alpha) - x * gammaln(k)
-                + gammaln(a + b) - gammaln(b) + gammaln(b_end) - gammaln(a + b_end)
-            )  # fmt: skip
-
-        case = self._two_cases(core, patterns)
-        value = x.map(by_x) + np.logaddexp(case.stayed, case.left)
-        w_stayed = expit(case.stayed - case.left)
-        w_left = 1.0 - w_stayed
-        shape = x.map(lambda x: r + k * x)
-        d_r = x.map(lambda x: psi(r + k * x) - psi(r) + np.log(alpha))
-        d_r = d_r + w_stayed * (case.by_shape - case.log_T) - w_left * case.log_t
-        pull = w_stayed * (shape + case.phase) * np.exp(-case.log_T) + w_left * shape * np.exp(-case.log_t)
-        both = x.map(lambda x: psi(a + b) - psi(a + self.b_alive(b, x)))
-        d_b = both + x.map(lambda x: psi(self.b_alive(b, x)) - psi(b))
-        d_b = d_b - w_left / x.map(lambda x: self._b_left(b, x))
-        return value, np.column_stack([d_r * r, r - alpha * pull, both * a + w_left, d_b * b])
-
-    def _two_cases(self, core: Sequence[Any], patterns: Patterns) -> _Cases:
-        """Weigh both cases; the phases of a customer still there are a polynomial in its share of silence."""
-        r, alpha, a, b = core
-        x, ages = patterns.frequency, patterns.T
-        shape = x.map(lambda x: r + self.k_ * x)
-        log_T = ages.map(lambda T: np.log(alpha + T))
-        log_t = patterns.recency.map(lambda t: np.log(alpha + t))
-        known = patterns.histories
-        share = (known.T - known.recency) / (alpha + known.T)
-        term, slope = np.ones(len(share)), np.zeros(len(share))
-        total, by_shape, phase = term.copy(), slope.copy(), slope.copy()
-        for j in range(1, self.k_):
-            term = term * share * (shape + (j - 1.0)) / j
-            slope = slope + 1.0 / (shape + (j - 1.0))
-            total, by_shape, phase = total + term, by_shape + term * slope, phase + term * j
-        leaving = x.map(
-            lambda x: np.where(self.may_have_left(x), np.log(a) - np.log(self._b_left(b, x)), -np.inf)
-        )
-        stayed, left = np.log(total) - shape * log_T, leaving - shape * log_t
-        return _Cases(stayed, left, log_T, log_t, by_shape / total, phase / total)
-
-    def alive(self, core: Sequence[Any], known: Histories) -> Floats:
-        """Return P(alive at the end of T)."""
-        case = self._two_cases(core, as_patterns(known))
-        return np.asarray(expit(case.stayed - case.left))
 
     def purchases_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
         """Return expected purchases in the next `days`; see erlang.py."""
@@ -222,6 +160,10 @@ class BetaGeoErlangModel(PurchaseModel):
         return self._over_phases(
             core, known, days, lambda j, shape, a, b, ratio: silent_in_phase(self.k_, j, shape, ratio)
         )
+
+    def waiting_if_alive(self, core: Sequence[Any], known: Histories, chance: Floats) -> Floats:
+        """Return the days after which a customer alive now has bought with this chance, by bisection."""
+        return PurchaseModel.waiting_if_alive(self, core, known, chance)
 
     def counts_if_alive(self, core: Sequence[Any], known: Histories, days: float, up_to: int) -> Floats:
         """Return P(0), ... P(up_to purchases in the next days)."""
@@ -261,17 +203,6 @@ class BetaGeoErlangModel(PurchaseModel):
     def draw_gaps(self, rate: Floats, rng: np.random.Generator) -> Floats:
         """Return times between purchases of customers whose phases come at these rates."""
         return rng.standard_gamma(self.k_, len(rate)) / rate
-
-    def b_alive(self, b: Any, frequency: Floats) -> Any:
-        """Return the second parameter of the beta distribution of p, of a customer alive after x repeats."""
-        return b + frequency
-
-    def may_have_left(self, frequency: Floats) -> NDArray[np.bool_]:
-        """Return whether a customer with x repeat purchases may have left."""
-        return frequency > 0
-
-    def _b_left(self, b: Any, x: Floats) -> Floats:
-        return np.where(self.may_have_left(x), self.b_alive(b, x) - 1.0, 1.0)
 
     def _phases(self, core: Sequence[Any], known: Histories, luck: Luck) -> Floats:
         """Return the phase of the running gap in each future, shape (n, draws)."""
@@ -328,14 +259,7 @@ class ModifiedBetaGeoErlangModel(BetaGeoErlangModel):
     """
 
     name: ClassVar[str] = "mbg_cnbd"
-
-    def b_alive(self, b: Any, frequency: Floats) -> Any:
-        """Return the second parameter of the beta distribution of p, of a customer alive after x repeats."""
-        return b + frequency + 1.0
-
-    def may_have_left(self, frequency: Floats) -> NDArray[np.bool_]:
-        """Return whether a customer with x repeat purchases may have left: always."""
-        return np.ones(frequency.shape, dtype=bool)
+    leaves_at_first: ClassVar[bool] = True
 
 
 def log_gap_sums(summary: pd.DataFrame) -> Floats:
@@ -365,3 +289,9 @@ def _checked_k(k: int) -> int:
     if k not in range(1, LARGEST_K + 1):
         raise UsageError(f"k={k!r} must be a whole number from 1 to {LARGEST_K}, or None.")
     return int(k)
+
+
+def _next_start(fitted: BetaGeoErlangModel) -> Floats:
+    """Return log-parameters to start from at the next k: phases come as much faster as gaps have more."""
+    faster = np.log(fitted.k_ / (fitted.k_ + 1.0))
+    return fitted.log_parameters() + np.where(np.array(fitted.parameter_names) == "alpha", faster, 0.0)

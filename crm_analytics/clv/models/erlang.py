@@ -18,6 +18,8 @@ Derived here; k = 1 gives the formulas of bg_nbd.py.  Model: Platzer and Reutter
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, gammaln
@@ -32,6 +34,49 @@ _LIKELY = 0.5
 _LIKELY_TERMS = 64
 _RATES = 160
 _AT_ONCE = 2_000_000
+
+
+@dataclass(frozen=True)
+class RunningGap:
+    """How likely the silence so far is for a customer still there, less that of k = 1, one value per row.
+
+    With S the sum over phases j < k of (shape)_j / j! share^j: ``log_total`` = log S; its derivatives by the
+    shape, ``by_shape``, and by log share, ``phase`` (the mean of j); ``bend_shape``, ``bend_both`` and
+    ``bend_phase`` are the second derivatives.
+    """
+
+    log_total: Floats
+    by_shape: Floats
+    phase: Floats
+    bend_shape: Floats
+    bend_both: Floats
+    bend_phase: Floats
+
+
+def running_gap(k: int, shape: Floats, share: Floats) -> RunningGap:
+    """Return log S and its derivatives; arguments as in `phase_weights`.
+
+    Examples
+    --------
+    >>> gap = running_gap(2, np.array([1.0]), np.array([0.5]))      # S = 1 + shape share
+    >>> bool(np.isclose(gap.log_total.item(), np.log(1.5)))
+    True
+    """
+    term, slope, bend = np.ones(len(shape)), np.zeros(len(shape)), np.zeros(len(shape))
+    total, sums = term.copy(), np.zeros((5, len(shape)))
+    for j in range(1, k):
+        step = shape + (j - 1.0)
+        term = term * share * step / j
+        slope = slope + 1.0 / step
+        bend = bend - 1.0 / step**2
+        total += term
+        count = np.full(len(shape), float(j))
+        sums += term * np.stack([slope, count, slope**2 + bend, slope * count, count**2])
+    by_shape, phase, squared, both, phase_squared = sums / total
+    return RunningGap(
+        np.log(total), by_shape, phase,
+        squared - by_shape**2, both - by_shape * phase, phase_squared - phase**2,
+    )  # fmt: skip
 
 
 def phase_weights(k: int, shape: Floats, share: Floats) -> Floats:

@@ -6,6 +6,7 @@ does not depend on who else is scored, nor on the order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,3 +65,51 @@ def geometric(uniform: Floats, probability: Floats) -> Floats:
     with np.errstate(divide="ignore", over="ignore"):
         trials = np.log(uniform) / np.log1p(-np.minimum(probability, 1.0 - 1e-16))
     return np.asarray(np.minimum(1.0 + np.floor(np.nan_to_num(trials, nan=_MOST, posinf=_MOST)), _MOST))
+
+
+def live_through(
+    rate: Floats,
+    until: Floats,
+    last: Floats,
+    *,
+    ages: Floats,
+    draw_gaps: Callable[[Floats, np.random.Generator], Floats],
+    rng: np.random.Generator,
+) -> dict[str, Floats]:
+    """Draw every customer's purchases in turn; purchases after its age are future ones.
+
+    Parameters
+    ----------
+    rate, until, last : array of shape (customers,)
+        Purchases per day while alive, the day that ends them, and the number of the purchase that does.
+    ages : array of shape (customers,)
+        The day up to which purchases are seen.
+    draw_gaps : callable
+        (rates, rng) -> days to the next purchase.
+
+    Returns
+    -------
+    dict
+        frequency, recency, T, log_gap_sum and future_purchases, one number per customer.
+    """
+    frequency, recency, future, now, log_gaps = (np.zeros(len(ages)) for _ in range(5))
+    buying = np.flatnonzero(last > 0)
+    while len(buying):
+        with np.errstate(divide="ignore"):
+            gaps = draw_gaps(rate[buying], rng)
+        now[buying] += gaps
+        come = now[buying] <= until[buying]
+        buying, gaps = buying[come], gaps[come]
+        seen = now[buying] <= ages[buying]
+        log_gaps[buying[seen]] += np.log(gaps[seen])
+        frequency[buying[seen]] += 1.0
+        recency[buying[seen]] = now[buying[seen]]
+        future[buying[~seen]] += 1.0
+        buying = buying[frequency[buying] + future[buying] < last[buying]]
+    return {
+        "frequency": frequency,
+        "recency": recency,
+        "T": ages,
+        "log_gap_sum": log_gaps,
+        "future_purchases": future,
+    }

@@ -10,14 +10,9 @@ Wagner (2007) for the same model as CBG/NBD.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import ClassVar
 
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
-
-Floats = NDArray[np.float64]
 
 
 class ModifiedBetaGeoModel(BetaGeoModel):
@@ -34,11 +29,4 @@ class ModifiedBetaGeoModel(BetaGeoModel):
     """
 
     name: ClassVar[str] = "mbg_nbd"
-
-    def b_alive(self, b: Any, frequency: Floats) -> Any:
-        """Return the second parameter of the beta distribution of p, of a customer alive after x repeats."""
-        return b + frequency + 1.0
-
-    def may_have_left(self, frequency: Floats) -> NDArray[np.bool_]:
-        """Return True: one may leave after the first purchase already."""
-        return np.ones(frequency.shape, dtype=bool)
+    leaves_at_first: ClassVar[bool] = True

@@ -20,7 +20,7 @@ from scipy.stats import nbinom
 
 from crm_analytics.clv.models.futures import Latent, Luck
 from crm_analytics.clv.models.patterns import Histories, Patterns, levels
-from crm_analytics.clv.models.purchase_model import PurchaseModel
+from crm_analytics.clv.models.purchase_model import BUYING_EDGES, PurchaseModel
 
 Floats = NDArray[np.float64]
 
@@ -49,13 +49,10 @@ class NBDModel(PurchaseModel):
     time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     start: ClassVar[Floats] = np.log([0.5, 0.5])
     second_start: ClassVar[Floats] = np.log([2.0, 3.0])
-    edges: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "r": ("almost nobody buys again", "all customers buy at the same rate (Poisson)"),
-        "alpha": (
-            "purchases are too dense for the days observed",
-            "purchases are too rare, or all rates are equal",
-        ),
-    }
+    edges: ClassVar[Mapping[str, tuple[str, str]]] = BUYING_EDGES
+
+    def __init__(self) -> None:
+        """Take no settings: covariates need a process of departure too."""
 
     def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
         """Return per pattern the log-likelihood and its derivatives by log r and log alpha."""

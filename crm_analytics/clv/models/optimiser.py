@@ -122,7 +122,7 @@ def maximise(
     objective: Likelihood | Objective,
     *,
     start: Floats,
-    second_start: Floats,
+    second_start: Floats | None,
     customers: float,
     edge_meaning: Callable[[int, bool], str],
     rough: Likelihood | None = None,
@@ -135,7 +135,8 @@ def maximise(
     objective : Likelihood or callable
         theta -> (total log-likelihood, its gradient).
     start, second_start : array of shape (parameters,)
-        Two starting points; a different optimum from the second makes the verdict ``failed``.
+        Two starting points; a different optimum from the second makes the verdict ``failed``. Without a
+        second nothing is compared.
     customers : float
         Sum of the weights; the gradient is judged per customer (and per unit of curvature where that is
         steeper).
@@ -147,12 +148,12 @@ def maximise(
     """
     if not isinstance(objective, Likelihood):
         objective = Likelihood.without_curvature(objective)
-    first, second = start, second_start
-    if rough is not None:
+    first, second = start, start if second_start is None else second_start
+    if rough is not None and second_start is not None:
         first = _climb(rough, start, rough_customers)
         second = _climb(rough, second_start, rough_customers, known=first)
     theta = _climb(objective, first, customers)
-    if rough is not None and np.abs(first - second).max() < _SAME_ROUGHLY:
+    if second_start is None or (rough is not None and np.abs(first - second).max() < _SAME_ROUGHLY):
         other = theta
     else:
         other = _climb(objective, second, customers, known=theta)

@@ -27,7 +27,7 @@ from scipy.special import gammaincinv, gammaln, psi, zeta
 from crm_analytics.clv.models.futures import Latent, Luck
 from crm_analytics.clv.models.lifetime_quadrature import LeavingNodes, leaving_nodes, nodes_by_row
 from crm_analytics.clv.models.patterns import Histories, Patterns, levels
-from crm_analytics.clv.models.purchase_model import PurchaseModel
+from crm_analytics.clv.models.purchase_model import BUYING_EDGES, PurchaseModel
 from crm_analytics.clv.models.quadrature import legendre
 
 Floats = NDArray[np.float64]
@@ -50,27 +50,19 @@ class ParetoNBDModel(PurchaseModel):
 
     Parameters
     ----------
-    purchase_covariates, dropout_covariates : sequence of str
-        Columns of the summary that change how fast customers buy and how soon they leave (covariates.py);
-        default none. Their effects are in ``params_`` as purchase_<column> and dropout_<column>.
-    equal_covariates : sequence of str
-        Columns with one and the same effect on both, both_<column>; default none.
+    purchase_covariates, dropout_covariates, equal_covariates : sequence of str
+        Columns of the summary that change how fast customers buy and how soon they leave; default none.
     ridge : float
-        Penalty ridge / 2 * effect^2 on effects per standard deviation, as a Normal prior of variance
-        1 / ridge; default 0.
+        Penalty on their effects, default 0; all four as in `PurchaseModel`.
 
     Attributes
     ----------
     params_ : dict
         r, alpha (days), s, beta (days).
-    log_likelihood_ : float
-        Total, with time in days; `describe` gives other units.
-    standard_errors_ : dict
-        From the curvature at the optimum; valid only if ``verdict_.status`` is ``ok``.
     log_covariance_ : array of shape (4, 4)
         Covariance of (log r, log alpha, log s, log beta).
-    verdict_ : Verdict
-        ``ok``, ``boundary`` or ``failed``, with reasons in words.
+    log_likelihood_, standard_errors_, verdict_
+        As of every `PurchaseModel`.
 
     Examples
     --------
@@ -93,30 +85,13 @@ class ParetoNBDModel(PurchaseModel):
         "dropout": ("beta", -1.0),
     }
     edges: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "r": ("almost nobody buys again", "all customers buy at the same rate (Poisson)"),
-        "alpha": (
-            "purchases are too dense for the days observed",
-            "purchases are too rare, or all rates are equal",
-        ),
+        **BUYING_EDGES,
         "s": ("no customer was seen to leave (plain NBD)", "all customers leave at the same rate"),
         "beta": (
             "customers leave at once or never",
             "no customer was seen to leave (plain NBD), or all leave at the same rate",
         ),
     }
-
-    def __init__(
-        self,
-        *,
-        purchase_covariates: Sequence[str] = (),
-        dropout_covariates: Sequence[str] = (),
-        equal_covariates: Sequence[str] = (),
-        ridge: float = 0.0,
-    ) -> None:
-        self.purchase_covariates = purchase_covariates
-        self.dropout_covariates = dropout_covariates
-        self.equal_covariates = equal_covariates
-        self.ridge = ridge
 
     def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
         """Return per pattern the log-likelihood and its derivatives by log r, log alpha, log s, log beta."""

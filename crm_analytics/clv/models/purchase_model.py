@@ -3,7 +3,7 @@
 A model gives a few primitives about histories (all arrays, one value per history): the log-likelihood and its
 scores, whether the customer is alive, and of a customer known to be alive how many purchases will come, which
 counts, when, and whether it stays.  This class checks the summary, answers every question from them, once per
-distinct history, and fits.  Input: frequency, recency, T as in clv/summary.sql, in days.
+distinct history (history_fit.py fits).  Input: frequency, recency, T as in clv/summary.sql, in days.
 
 A new customer is the history (0, 0, 0): everything conditional equals the unconditional formula with updated
 parameters, so no model writes a formula twice.
@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv.models.covariates import Effects, effects_of, standardise
-from crm_analytics.clv.models.futures import Latent, Luck
-from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel, fingerprint
-from crm_analytics.clv.models.optimiser import Evaluation, Likelihood, maximise
+from crm_analytics.clv.models.covariates import Effects, effects_of
+from crm_analytics.clv.models.futures import Latent, Luck, live_through
+from crm_analytics.clv.models.history_fit import fit_histories, refuse_degenerate
+from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.clv.models.patterns import (
     HISTORY,
     Histories,
@@ -36,20 +36,53 @@ from crm_analytics.clv.models.patterns import (
     possible_histories,
 )
 from crm_analytics.clv.models.quadrature import legendre
-from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
+from crm_analytics.errors import UsageError
 
 Floats = NDArray[np.float64]
 
 DAYS_PER_YEAR = 365.0
 _CHUNK = 4_096
 _LONGEST = 1e12
-_FEW_PATTERNS = 12_000
 NO_EFFECTS = Effects((), ())
+# What the ends of the purchase rates' Gamma(r, alpha) mean.
+BUYING_EDGES = {
+    "r": ("almost nobody buys again", "all customers buy at the same rate (Poisson)"),
+    "alpha": (
+        "purchases are too dense for the days observed",
+        "purchases are too rare, or all rates are equal",
+    ),
+}
 
 
 class PurchaseModel(MaximumLikelihoodModel):
     """Base of the models of purchasing: every question, from the primitives of a model.
 
+    Parameters
+    ----------
+    purchase_covariates, dropout_covariates : sequence of str
+        Columns of the summary that change how fast customers buy and how soon they leave (covariates.py);
+        default none. Their effects are in ``params_`` as purchase_<column> and dropout_<column>.
+    equal_covariates : sequence of str
+        Columns with one and the same effect on both, both_<column>; default none.
+    ridge : float
+        Penalty ridge / 2 * effect^2 on effects per standard deviation, as a Normal prior of variance
+        1 / ridge; default 0.
+
+    Attributes
+    ----------
+    params_ : dict
+        Parameters by name, then effects of covariates; time in days.
+    log_likelihood_ : float
+        Total, with time in days; `describe` gives other units.
+    standard_errors_ : dict
+        From the curvature at the optimum; valid only if ``verdict_.status`` is ``ok``.
+    log_covariance_ : array of shape (parameters, parameters)
+        Covariance of the logarithms of the parameters (effects as they are).
+    verdict_ : Verdict
+        ``ok``, ``boundary`` or ``failed``, with reasons in words.
+
+    Notes
+    -----
     Class attributes of a model, besides those of `MaximumLikelihoodModel`:
 
     ``start``, ``second_start``  logarithms of the parameters to start from, with time in median ages
@@ -67,11 +100,24 @@ class PurchaseModel(MaximumLikelihoodModel):
     discount_nodes: ClassVar[tuple[int, int]] = (8, 48)
     covariate_effects: ClassVar[Mapping[str, tuple[str, float]]] = {}
 
-    # settings of the models that take covariates; see covariates.py
+    # settings, also of models that take none
     purchase_covariates: Sequence[str] = ()
     dropout_covariates: Sequence[str] = ()
     equal_covariates: Sequence[str] = ()
     ridge: float = 0.0
+
+    def __init__(
+        self,
+        *,
+        purchase_covariates: Sequence[str] = (),
+        dropout_covariates: Sequence[str] = (),
+        equal_covariates: Sequence[str] = (),
+        ridge: float = 0.0,
+    ) -> None:
+        self.purchase_covariates = purchase_covariates
+        self.dropout_covariates = dropout_covariates
+        self.equal_covariates = equal_covariates
+        self.ridge = ridge
 
     # ------------------------------------------------------------------------------------------ primitives
 
@@ -178,37 +224,18 @@ class PurchaseModel(MaximumLikelihoodModel):
         """
         patterns = find_patterns(summary, weights, covariates=self._effects.covariates)
         refuse_degenerate(patterns, type(self).__name__)
-        return self._learn_from(patterns)
-
-    def _learn_from(self, patterns: Patterns) -> Self:
-        scale = self._time_scale(patterns)
-        effects, size = self._effects, len(self.parameter_names)
-        even = standardise(patterns.scaled(scale), effects.covariates)
-        scaled, none = even.patterns, np.zeros(len(effects.effects))
-        few = scaled.every(1 + len(scaled) // _FEW_PATTERNS)
-        is_dear = self.has_rough_rows or len(few) < len(scaled)
-        estimate = maximise(
-            Likelihood(lambda theta: self._total(theta, scaled)),
-            rough=Likelihood(lambda theta: self._total(theta, few, roughly=True)) if is_dear else None,
-            rough_customers=few.customers,
-            start=np.concatenate([self.start, none]),
-            second_start=np.concatenate([self.second_start, none]),
-            customers=patterns.customers,
-            edge_meaning=self._edge_meaning,
-        )
-        units = [np.log(scale) if name in self.time_parameters else 0.0 for name in self.all_names]
-        back = even.back(effects, size)
-        penalty = self._penalty(estimate.theta)
-        self._learn(
-            (back * estimate.theta).sum(axis=1) + np.array(units),
-            np.einsum("ij,jk,lk->il", back, estimate.covariance, back),
-            estimate.log_likelihood + penalty - patterns.purchases * float(np.log(scale)),
-            estimate.verdict,
-            customers=patterns.customers,
-            purchases=patterns.purchases,
-            fingerprint=_fingerprint(patterns),
-        )
+        fit_histories(self, patterns)
         return self
+
+    def fit_near(self, summary: pd.DataFrame, weights: Floats | None = None) -> Self:
+        """Return a model fitted to nearly the same customers as this one, from its parameters on."""
+        model, patterns = (
+            type(self)(**self.get_params()),
+            find_patterns(summary, weights, covariates=self._effects.covariates),
+        )
+        refuse_degenerate(patterns, type(self).__name__)
+        fit_histories(model, patterns, self.log_parameters(), is_near=True)
+        return model
 
     def log_likelihood(self, summary: pd.DataFrame) -> pd.Series:
         """Return the log-likelihood of each customer's history (time in days)."""
@@ -474,20 +501,6 @@ class PurchaseModel(MaximumLikelihoodModel):
         scores = self.rows(self.core(self._numbers(), known), patterns)[1]
         return self._effects.scores(scores, known.covariates)
 
-    def _total(self, theta: Floats, patterns: Patterns, *, roughly: bool = False) -> Evaluation:
-        effects = self._effects
-        core = self.core(self._natural(theta), patterns)
-        values, scores, bend = self.bent_rows(core, patterns, roughly=roughly)
-        total = float((patterns.weight * values).sum()) - self._penalty(theta)
-        if not effects.effects:
-            return total, np.einsum("i,ij->j", patterns.weight, scores), bend
-        slope = np.einsum("i,ij->j", patterns.weight, effects.scores(scores, patterns.covariates))
-        slope[len(self.parameter_names) :] -= self.ridge * theta[len(self.parameter_names) :]
-        return total, slope, None
-
-    def _penalty(self, theta: Floats) -> float:
-        return float(self.ridge * (theta[len(self.parameter_names) :] ** 2).sum() / 2.0)
-
     def _draw_histories(
         self, ages: Floats, horizon_days: float, rng: np.random.Generator, newcomers: Histories
     ) -> dict[str, Any]:
@@ -501,25 +514,18 @@ class PurchaseModel(MaximumLikelihoodModel):
         )
         stays = rng.random(size) < self._alive(newcomers)
         last = np.where(stays, last, 0.0)
-        until = np.minimum(ages + horizon_days, lifetime)
-        frequency, recency, future, now, log_gaps = (np.zeros(size) for _ in range(5))
-        buying = np.flatnonzero(stays)
-        while len(buying):
-            with np.errstate(divide="ignore"):
-                gaps = self.draw_gaps(rate[buying], rng)
-            now[buying] += gaps
-            come = now[buying] <= until[buying]
-            buying, gaps = buying[come], gaps[come]
-            seen = now[buying] <= ages[buying]
-            log_gaps[buying[seen]] += np.log(gaps[seen])
-            frequency[buying[seen]] += 1.0
-            recency[buying[seen]] = now[buying[seen]]
-            future[buying[~seen]] += 1.0
-            buying = buying[frequency[buying] + future[buying] < last[buying]]
-        result = {"frequency": frequency, "recency": recency, "T": ages, "log_gap_sum": log_gaps}
-        if horizon_days > 0:
-            result["future_purchases"] = future
-        return {**result, "is_alive": (frequency < last) & (lifetime > ages)}
+        drawn = live_through(
+            rate,
+            np.minimum(ages + horizon_days, lifetime),
+            last,
+            ages=ages,
+            draw_gaps=self.draw_gaps,
+            rng=rng,
+        )
+        is_alive = (drawn["frequency"] < last) & (lifetime > ages)
+        if horizon_days == 0:
+            del drawn["future_purchases"]
+        return {**drawn, "is_alive": is_alive}
 
     def draw_gaps(self, rate: Floats, rng: np.random.Generator) -> Floats:
         """Return times between purchases of customers with these rates. Override for regular timing."""
@@ -530,29 +536,6 @@ class PurchaseModel(MaximumLikelihoodModel):
         if name in self.coefficient_names:
             return f"{name} runs to infinity: the covariate separates buyers from others perfectly"
         return f"{name} runs to {'infinity' if upper else 'zero'}: {self.edges[name][upper]}"
-
-
-def refuse_degenerate(patterns: Patterns, model: str) -> None:
-    """Raise if the histories cannot identify a purchase model, saying why and what to do."""
-    if patterns.customers == 0:
-        raise NotEnoughData(f"{model} needs customers, but the summary has none (or all weights are 0).")
-    if patterns.T.values.max() <= 0:
-        raise DegenerateCohortError(
-            f"{model}: all {patterns.customers:.0f} customers were first seen on the last day of "
-            "observation (T = 0), so no time has passed in which they could buy again. "
-            "Use a later as_of, or load earlier orders."
-        )
-    if patterns.purchases == 0:
-        raise DegenerateCohortError(
-            f"{model}: none of the {patterns.customers:.0f} customers bought on a second day, so there is "
-            "nothing to learn about how often customers return. Use a later as_of, load more orders, or use "
-            "crm.clv.lifetime_value, which then falls back on one cautious rate and says so."
-        )
-
-
-def _fingerprint(patterns: Patterns) -> str:
-    known = patterns.histories
-    return fingerprint(known.frequency, known.recency, known.T, known.covariates, patterns.weight)
 
 
 def _days(days: float, name: str = "horizon_days") -> float:
