@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 
-from crm_analytics.schema import entity
+from crm_analytics.schema import Entity, entity
 from crm_analytics.warehouse import SqlFile, Warehouse, quote_ident
 from crm_analytics.warehouse.tables import known_rows
 
@@ -287,11 +287,18 @@ def _take(wh: Warehouse, name: str, told: str | None, as_of: date) -> None:
         target=_table(name),
         told=told,
         versions=versions,
-        # of an event only a revision can be about a row that was told otherwise before
-        beside="version.is_revision" if is_event else "true",
+        beside=_beside(declared),
         known=known_rows(declared, "one_customer_versions"),
     )
     wh.execute(statement, **({} if is_event else {"as_of": as_of}))
+
+
+def _beside(declared: Entity) -> str:
+    """Return which other versions of a row can name another customer."""
+    if _BY_CUSTOMER.get(declared.name) in declared.key:
+        return "false"  # of another customer it would be another row
+    # of an event only a revision can be about a row that was told otherwise before
+    return "version.is_revision" if declared.kind == "event" else "true"
 
 
 def _named(name: str) -> str:
