@@ -25,6 +25,7 @@ import duckdb
 
 from crm_analytics import errors
 from crm_analytics.warehouse.commit_mark import LAST_NUMBER, TAKE_NUMBER, CommitMark
+from crm_analytics.warehouse.duckdb_errors import translated
 from crm_analytics.warehouse.identifiers import quote_table
 from crm_analytics.warehouse.locking import FileLock
 from crm_analytics.warehouse.sql_file import PACKAGE, SqlFile
@@ -144,7 +145,7 @@ class Warehouse:
             _check_path(Path(name), read_only)
         lock = None if in_memory or read_only else FileLock(Path(name), wait_seconds=wait_seconds)
         try:
-            with _translated():
+            with translated():
                 config: dict[str, Any] = {
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
@@ -188,7 +189,7 @@ class Warehouse:
 
     def reconnect(self) -> None:
         """Open the file again after `close_connection`."""
-        with _translated():
+        with translated():
             self._connection = duckdb.connect(self.path, config=self._config)
         os.chmod(self.path, 0o600)
 
@@ -225,14 +226,14 @@ class Warehouse:
 
     def execute(self, sql: str, **parameters: Any) -> int:
         """Run one statement that returns no rows of interest; return the number of rows it changed."""
-        with _translated():
+        with translated():
             changed = self._run(sql, parameters).fetchall()
         first = changed[0][0] if changed and changed[0] else 0
         return first if isinstance(first, int) else 0
 
     def rows(self, sql: str | SqlFile, **parameters: Any) -> list[tuple[Any, ...]]:
         """Return all rows of a query as tuples (DECIMAL as Decimal, so sums are exact)."""
-        with _translated():
+        with translated():
             return self._run(sql, parameters).fetchall()
 
     def value(self, sql: str | SqlFile, **parameters: Any) -> Any:
@@ -245,7 +246,7 @@ class Warehouse:
 
         DECIMAL becomes float64: for exact money use `rows` or `arrow`.
         """
-        with _translated(), warnings.catch_warnings():
+        with translated(), warnings.catch_warnings():
             # DuckDB's own conversion of times uses what pandas 3.1 deprecates
             warnings.filterwarnings("ignore", message="The inplace keyword in DataFrame.drop")
             frame = self._run(sql, parameters).df()
@@ -256,7 +257,7 @@ class Warehouse:
     def arrow(self, sql: str | SqlFile, **parameters: Any) -> pa.Table:
         """Return a query's result as an Arrow table (DECIMAL stays exact)."""
         text, used = self._statement(sql, parameters)
-        with _translated():
+        with translated():
             return self._cursor().sql(text, params=dict(used) or None).to_arrow_table()
 
     def append(self, table: str, data: pd.DataFrame | pa.Table) -> int:
@@ -332,7 +333,7 @@ class Warehouse:
                 table = quote_table(f"temp.held_{fact}_{as_of:%Y%m%d}{since}")
                 self._local.held = held
                 text, used = self._statement(file, {name: given[name] for name in file.parameters})
-                with _translated():
+                with translated():
                     self._cursor().execute(f"create temp table {table} as {text}", dict(used)).fetchall()
                 made.append(table)
                 held = {**held, (fact, as_of, known_at): table}
@@ -348,7 +349,7 @@ class Warehouse:
     def create_temp(self, name: str, file: SqlFile, **parameters: Any) -> None:
         """Keep the rows of a file in the temporary table `name` (replaced), which the caller drops."""
         text, used = self._statement(file, parameters)
-        with _translated():
+        with translated():
             table = quote_table(f"temp.{name}")
             self._cursor().execute(f"create or replace temp table {table} as {text}", dict(used)).fetchall()
 
@@ -592,44 +593,3 @@ def _as_arrow(data: pd.DataFrame | pa.Table) -> pa.Table:
     if isinstance(data, pa.Table):
         return data
     return pa.Table.from_pandas(data, preserve_index=False)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn DuckDB's errors into ours, and its interrupt into the KeyboardInterrupt it was."""
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        raise KeyboardInterrupt from error
-    except RuntimeError as error:
-        if "Query interrupted" in str(error):
-            raise KeyboardInterrupt from error
-        raise
-    except duckdb.OutOfMemoryException as error:
-        raise errors.OutOfMemoryError(
-            f"The memory limit is too small for this query: {error}. "
-            "Open the warehouse with a larger memory_limit."
-        ) from error
-    except (duckdb.IOException, duckdb.FatalException) as error:
-        raise _io_error(str(error)) from error
-    except duckdb.TransactionException as error:
-        # a commit that the disk refused comes as an error of the transaction
-        refused = "Could not write" in str(error) or "Could not sync" in str(error)
-        raise (_io_error(str(error)) if refused else errors.StoreError(str(error))) from error
-    except duckdb.NotImplementedException as error:
-        raise errors.UsageError(
-            f"{error}. Identities (row_id, content_id) are 128-bit numbers that pandas cannot hold: "
-            "select hex(row_id) as row_id."
-        ) from error
-    except duckdb.Error as error:
-        raise errors.StoreError(str(error)) from error
-
-
-def _io_error(text: str) -> errors.StoreError:
-    if "No space left" in text:
-        return errors.DiskFullError(f"The disk is full: {text}. Free some space and run the same call again.")
-    if "orrupt" in text or "checksum" in text or "not a valid DuckDB" in text:
-        return errors.StoreCorrupt(f"The warehouse file is damaged: {text}. Restore a backup.")
-    if "Conflicting lock" in text or "already open" in text:
-        return errors.StoreBusy(f"Another process holds the file: {text}.")
-    return errors.StoreIOError(f"Reading or writing failed: {text}")

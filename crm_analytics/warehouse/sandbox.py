@@ -6,17 +6,17 @@ off, the configuration is locked, and results leave as Arrow tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from crm_analytics import errors
+from crm_analytics.warehouse.duckdb_errors import translated
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_TOO_LARGE = ("Not enough memory to read the file", "Split it, or free some memory.")
 
 
 class Sandbox:
@@ -66,29 +66,10 @@ class Sandbox:
 
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
-        with _translated():
+        with translated(*_TOO_LARGE):
             return self._connection.execute(sql, parameters or None).fetchall()
 
     def arrow(self, sql: str, **parameters: Any) -> pa.Table:
         """Run one query and return its result as an Arrow table (DECIMAL stays exact)."""
-        with _translated():
+        with translated(*_TOO_LARGE):
             return self._connection.sql(sql, params=parameters or None).to_arrow_table()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn DuckDB's errors into ours; the texts they quote are those of the file."""
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        raise KeyboardInterrupt from error
-    except RuntimeError as error:
-        if "Query interrupted" in str(error):
-            raise KeyboardInterrupt from error
-        raise
-    except duckdb.OutOfMemoryException as error:
-        raise errors.OutOfMemoryError(
-            f"Not enough memory to read the file: {error}. Split it, or free some memory."
-        ) from error
-    except duckdb.Error as error:
-        raise errors.StoreError(f"Reading failed: {error}") from error
