@@ -11,7 +11,7 @@
 with told as (
     select
         *,
-        nullif(lower(trim(regexp_replace(nfc_normalize(of_name), '\s+', ' ', 'g'))), '') as folded_name
+        nullif(lower(trim(regexp_replace(nfc_normalize(of_name), '\s\s+', ' ', 'g'))), '') as folded_name
     from entities.belongings($as_of, _known_at := $known_at)
 ),
 
@@ -47,7 +47,7 @@ versions as (
         from entities.customers_versions as customer
         semi join names
             on names.source_system = customer.source_system
-            and names.folded_name = lower(trim(regexp_replace(nfc_normalize(customer.name), '\s+', ' ', 'g')))
+            and names.folded_name = lower(trim(regexp_replace(nfc_normalize(customer.name), '\s\s+', ' ', 'g')))
     ) as asked using (row_id)
 ),
 
@@ -82,7 +82,7 @@ states as (
 customers_by_name as (
     select
         source_system,
-        lower(trim(regexp_replace(nfc_normalize(name), '\s+', ' ', 'g'))) as folded_name,
+        lower(trim(regexp_replace(nfc_normalize(name), '\s\s+', ' ', 'g'))) as folded_name,
         min(source_id) as customer_source_id
     from states
     where entity = 'customers'

@@ -28,7 +28,7 @@ def counted(wh: Warehouse, name: str, **parameters: Any) -> list[tuple[Any, ...]
 def test_every_quality_file_has_the_same_columns() -> None:
     same = ["entity", "field", "source_system", "owner_source_id", "row_count", "bad_count"]
     files = [SqlFile.load(path) for path in FOLDER.glob("*.sql")]
-    assert len(files) == 6
+    assert len(files) == 7
     assert [list(one.columns) for one in files] == [same] * len(files)
 
 
@@ -270,3 +270,15 @@ def test_a_gate_that_cannot_be_is_refused(tmp_path: Path, gate: str) -> None:
     file.write_text(header + "-- columns:\n--   a    one\nselect 1 as a\n")
     with pytest.raises(StoreError, match="gate must be 'warn above <limit>'"):
         SqlFile.load(file)
+
+
+def test_names_counts_records_whose_customer_is_not_known_by_its_name() -> None:
+    names = {"1": "Acme", "2": " acme ", "3": "Twin", "4": "Nobody", "5": None}
+    relations = [
+        {"kind": "account", "opportunity_source_id": number, "customer_name": name}
+        for number, name in names.items()
+    ]
+    customers = [{"source_id": "A", "name": "ACME"}] + [{"source_id": n, "name": "Twin"} for n in "TU"]
+    with build.warehouse(relations=relations, customers=customers) as wh:
+        build.add(wh, "relations", relations, source_system="bare")
+        assert counted(wh, "names") == [("opportunities", "customer_name", "default", "", 4, 2)]
