@@ -9,6 +9,7 @@ results from being published, and the last run stays live; so does a failed chec
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import partial
@@ -23,6 +24,8 @@ from crm_analytics.ingest import identity
 from crm_analytics.ingest.inbox import passed_over
 from crm_analytics.ingest.load import Load, load
 from crm_analytics.ingest.sync import sync
+from crm_analytics.privacy.erasure import finish_erasures
+from crm_analytics.privacy.erasures_due import noted
 from crm_analytics.records import RecordStore
 from crm_analytics.reports.company import company_report
 from crm_analytics.reports.customer_360 import lay_out
@@ -214,6 +217,9 @@ def _check_no_rollback(folder: Path, as_of: date, accept: str | None) -> None:
 def _load(night: _Night, step: Step) -> None:
     """Read the inbox and the record store's changes."""
     paths, how = night.settings.paths, night.settings.ingest
+    if noted(night.wh):  # an erasure was cut short
+        with RecordStore.open(paths.records) if paths.records is not None else nullcontext() as records:
+            finish_erasures(night.wh, records=records, published=paths.published)
     over: list[str] = []
     if paths.inbox.is_dir() and any(paths.inbox.iterdir()):
         night.loads += load(night.wh, paths.inbox, **asdict(how))

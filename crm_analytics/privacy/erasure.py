@@ -1,10 +1,11 @@
 """How is a person erased from the bytes?  `erase`: from records, published runs, tables, and the file itself.
 
-The order makes it safe to be killed: first the record store and the published runs (doing these twice does no
-harm), then all tables in one transaction, which also leaves the hashes by which an old export is known, and
-last the file is rewritten without the deleted bytes (a rewriting that was interrupted is finished when the
-warehouse is opened next). Until the transaction is committed the person can be named again, and the same call
-completes. Aggregates (sizes of segments, accounts of loads) stay. This file reads the clock.
+The order makes it safe to be killed: first it is noted who is to go (`erasures_due`), then the record store
+and the published runs are done (doing these twice does no harm), then all tables in one transaction, which
+also takes the note back and leaves the hashes by which an old export is known, and last the file is
+rewritten without the deleted bytes. What was cut short is finished by the next erasure or night
+(`finish_erasures`), a rewriting when the warehouse is opened next. Aggregates (sizes of segments, accounts
+of loads) stay. This file reads the clock.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import pyarrow as pa
 from crm_analytics.errors import UsageError
 from crm_analytics.ingest.erased_subjects import is_aside
 from crm_analytics.ingest.ledger import MESSAGES
+from crm_analytics.privacy import erasures_due
 from crm_analytics.privacy.subject import Mentions, Subject, about, find
 from crm_analytics.records import RecordStore
 from crm_analytics.records.tables import record_tables
@@ -118,6 +120,38 @@ def erase(
     ({'entities.customers_versions': 1}, [('Bob',)])
     """
     subject = find(wh, customer)
+    _check_records(wh, records)
+    due_id = erasures_due.note(wh, subject, asked_at=datetime.now(UTC))
+    return finish_erasures(wh, records=records, published=published)[due_id]
+
+
+def finish_erasures(
+    wh: Warehouse, *, records: RecordStore | None = None, published: str | os.PathLike[str] | None = None
+) -> dict[int, Receipt]:
+    """Carry out every erasure that is noted, as one that was cut short left it; parameters as of `erase`.
+
+    Returns
+    -------
+    dict of int to Receipt
+        Number of the note -> what was done now; what went before it was cut short is not counted again.
+    """
+    due = erasures_due.noted(wh)
+    if due:
+        _check_records(wh, records)
+    return {
+        due_id: _erase(wh, due_id, subject, records=records, published=published)
+        for due_id, subject in due.items()
+    }
+
+
+def _erase(
+    wh: Warehouse,
+    due_id: int,
+    subject: Subject,
+    *,
+    records: RecordStore | None,
+    published: str | os.PathLike[str] | None,
+) -> Receipt:
     records_removed = _from_records(wh, records, subject)
     runs = withdraw_runs(published) if published is not None else ()
     removed: Counter[str] = Counter()
@@ -156,6 +190,7 @@ def erase(
             rows_emptied=sum(told_emptied.values()),
             records_removed=sum(records_removed.values()),
         )
+        erasures_due.take_back(wh, due_id)
         ask_for_rewrite(wh)
     rewrite(wh)
     return Receipt(
@@ -169,15 +204,19 @@ def erase(
     )
 
 
+def _check_records(wh: Warehouse, records: RecordStore | None) -> None:
+    """Refuse to leave the person in a record store that was synced."""
+    if records is None and wh.rows("select store_id from ops.sync_state limit 1"):
+        raise UsageError(
+            "A record store was synced into this warehouse and may hold the person: give it as records=."
+        )
+
+
 def _from_records(wh: Warehouse, records: RecordStore | None, subject: Subject) -> dict[str, int]:
     """Erase the person's records in the record store; those of the system it was synced as."""
-    synced = dict(wh.rows("select store_id, source_system from ops.sync_state"))
     if records is None:
-        if synced:
-            raise UsageError(
-                "A record store was synced into this warehouse and may hold the person: give it as records=."
-            )
         return {}
+    synced = dict(wh.rows("select store_id, source_system from ops.sync_state"))
     system = synced.get(records.store_id, "default")
     ids = {
         name: sorted(source_id for of, source_id in subject.keys.get(name, ()) if of == system)

@@ -6,6 +6,9 @@ stays, and so does a ticket that was once the person's and is now somebody else'
 Of each erased record one row remains in ``erasures``: its change number and a hash of entity and key under
 the store's own secret key. Sync hands it to the warehouse, which removes the record there (`hash_of`).
 
+The transaction that deletes also notes that bytes are still to leave the files; a process that dies before
+they have leaves that note, and whoever opens the store next wipes them (`finish_wiping`).
+
 What cannot be reached from here: backups, copies, and what the file system or PostgreSQL's log keeps of
 overwritten blocks until they are used again.
 """
@@ -16,10 +19,11 @@ import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from crm_analytics.errors import UsageError
+from crm_analytics.errors import StoreBusy, UsageError
 from crm_analytics.records import statements
 from crm_analytics.records.entity_table import EntityTable, RecordId, digest
 from crm_analytics.records.tables import erasures_table
@@ -70,10 +74,31 @@ def erase(
                 "recorded_at": tables[name].session.now(),
             }
             tables[name].run("add_erasure", lambda _: erasures_table.insert(), row)
+        _note(tables, is_due=True)
+    _wipe(tables)
+    return Erased(records=dict(Counter(name for name, _ in present)), emptied=emptied)
+
+
+def finish_wiping(tables: Mapping[str, EntityTable]) -> None:
+    """Wipe what an erasure that was cut short left; while a reader is in the way, the next opening does."""
+    (due,) = tables["customers"].run("is_wipe_due", lambda _: statements.is_wipe_due(), {})[0]
+    if due:
+        with suppress(StoreBusy):
+            _wipe(tables)
+
+
+def _wipe(tables: Mapping[str, EntityTable]) -> None:
+    """Let the bytes of deleted rows leave the files, then take the note back."""
+    database = tables["customers"].session.database
     kept = [table for name in tables for table in (tables[name].tables.heads, tables[name].tables.versions)]
     with database.reading() as connection:
         database.engine.wipe(connection, [table.name for table in kept])
-    return Erased(records=dict(Counter(name for name, _ in present)), emptied=emptied)
+    with database.writing():
+        _note(tables, is_due=False)
+
+
+def _note(tables: Mapping[str, EntityTable], *, is_due: bool) -> None:
+    tables["customers"].run("set_wipe_due", lambda _: statements.set_wipe_due(), {"due": is_due})
 
 
 def hash_of(hash_key: bytes, entity: str, key: str) -> str:

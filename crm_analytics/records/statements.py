@@ -95,6 +95,16 @@ def last_number() -> sa.Select[Any]:
     return sa.select(store_table.c.last_change_number)
 
 
+def is_wipe_due() -> sa.Select[Any]:
+    """Return whether bytes of erased records are still to leave the files."""
+    return sa.select(store_table.c.wipe_due)
+
+
+def set_wipe_due() -> sa.Update:
+    """Note that they are (``due``), or are no longer."""
+    return store_table.update().values(wipe_due=sa.bindparam("due"))
+
+
 def changes_since(tables: EntityTables) -> sa.Select[Any]:
     """Return the versions with ``since < change_number <= until``, in change order."""
     number = tables.versions.c.change_number

@@ -28,7 +28,7 @@ from crm_analytics.records.database import Database
 from crm_analytics.records.engine import Engine
 from crm_analytics.records.entity_records import EntityRecords
 from crm_analytics.records.entity_table import EntityTable, RecordId, Session
-from crm_analytics.records.erasure import Erased, erase, hash_of
+from crm_analytics.records.erasure import Erased, erase, finish_wiping, hash_of
 from crm_analytics.records.migrations import upgrade
 from crm_analytics.records.postgres_engine import URL_BEGINS, PostgresEngine
 from crm_analytics.records.sqlite_engine import SqliteEngine
@@ -104,10 +104,12 @@ class RecordStore:
         database = Database(_engine(os.fspath(path), wait_seconds))
         try:
             store_id = upgrade(database, now=clock, new_id=new_id)
+            store = cls(Session(database, clock, new_id, changed_by), store_id)
+            finish_wiping(store._tables)
         except BaseException:
             database.close()
             raise
-        return cls(Session(database, clock, new_id, changed_by), store_id)
+        return store
 
     def now(self) -> datetime:
         """Return the present moment by the store's clock, in UTC."""

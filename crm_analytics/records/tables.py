@@ -138,13 +138,15 @@ class EntityTables:
 
 metadata = sa.MetaData()
 
-# One row: who this store is (for sync), the number of its last change, the key of the erasures' hashes.
+# One row: who this store is (for sync), the number of its last change, the key of the erasures' hashes, and
+# whether deleted bytes are still to leave the files.
 store_table = sa.Table(
     "store",
     metadata,
     sa.Column("store_id", _TEXT, primary_key=True),
     sa.Column("last_change_number", _BIG, nullable=False),
     sa.Column("hash_key", _TEXT),
+    sa.Column("wipe_due", sa.Boolean),
 )
 
 erasures_table = sa.Table(

@@ -257,6 +257,45 @@ crm.erase(wh, "{PERSON}-1")
     assert holding(store, PERSON) == []
 
 
+# What an erasure does one after the other, and where in `erasure` that is named.
+STEPS = ("records.erase", "withdraw_runs", "audit_log.record", "rewrite")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_erasure_cut_short_at_any_step_is_finished_by_the_night_or_the_next_erasure(
+    store: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crm_analytics import nightly
+    from crm_analytics.privacy import erasure
+    from crm_analytics.settings import Settings
+    from crm_analytics.warehouse.run_log import Step
+
+    def die(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    settings = Settings.from_mapping({"paths": {"records": "crm.records.db"}}, folder=store)
+    with Warehouse.open(store / "crm.duckdb") as wh, crm.RecordStore.open(settings.paths.records) as records:
+        for who in (PERSON, OTHER):
+            records.customers.add({"source_id": f"{who}-1", "name": f"{who} Smith"})
+        crm.sync(wh, records)
+        publish(wh, settings.paths.published, "run-1", {}, as_of=_day(), made_from={})
+        with monkeypatch.context() as patch:
+            owner, _, name = step.rpartition(".")
+            patch.setattr({"records": records, "audit_log": erasure.audit_log, "": erasure}[owner], name, die)
+            with pytest.raises(KeyboardInterrupt):
+                crm.erase(wh, f"{PERSON}-1", records=records, published=settings.paths.published)
+        assert holding(store, PERSON)
+        if step == "audit_log.record":  # or somebody asks again
+            crm.sync(wh, records)  # the record store has told meanwhile that its record is erased
+            crm.erase(wh, f"{OTHER}-1", records=records, published=settings.paths.published)
+    with Warehouse.open(store / "crm.duckdb") as wh:
+        nightly._load(nightly._Night(wh, settings, _day(), ()), Step("load"))
+        assert wh.value("select count(*) from ops.erasures_due") == 0
+        assert wh.value("select count(*) from ops.erasures") == (2 if step == "audit_log.record" else 1)
+    assert not (store / "published" / "current.json").exists()
+    assert holding(store, PERSON) == []
+
+
 def test_backups_and_exports_that_hold_the_person_are_named_in_the_receipt(store: Path) -> None:
     from crm_analytics.warehouse.backup import backup
 

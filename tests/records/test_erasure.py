@@ -73,6 +73,29 @@ def test_an_erased_person_is_in_no_byte_and_others_stay(place: str) -> None:
     assert found_in(files_of(place)) == []
 
 
+def test_an_erasure_cut_short_before_the_files_are_wiped_is_finished_at_the_next_opening(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(self: object, driver: object, tables: object) -> None:
+        raise KeyboardInterrupt
+
+    with RecordStore.open(place) as records:
+        engine = type(records.database.engine)
+        write_about(records)
+        flush(records)
+        with monkeypatch.context() as patch:
+            patch.setattr(engine, "wipe", die)
+            with pytest.raises(KeyboardInterrupt):
+                records.erase_customer("C1")
+        flush(records)
+        assert found_in(files_of(place)), "the rows are gone, their bytes are not"
+    with RecordStore.open(place) as records:
+        flush(records)
+        assert found_in(files_of(place)) == []
+    monkeypatch.setattr(engine, "wipe", die)
+    RecordStore.open(place).close()  # nothing is due any more
+
+
 def test_of_an_erased_record_a_keyed_hash_remains(records: RecordStore) -> None:
     write_about(records)
     last = records.last_change_number

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from crm_analytics.errors import StoreError, StoreRolledBack
 from crm_analytics.records.database import Database
-from crm_analytics.records.migrations import m001_tables, m002_erasures
+from crm_analytics.records.migrations import m001_tables, m002_erasures, m003_wipes
 from crm_analytics.records.migrations.columns import add_missing_columns
 from crm_analytics.records.tables import fingerprint, migrations_table, record_tables, store_table
 
@@ -24,6 +24,7 @@ STEPS: MappingProxyType[str, Callable[[sa.Connection], None]] = MappingProxyType
     {
         "001_tables": m001_tables.apply,
         "002_erasures": m002_erasures.apply,
+        "003_wipes": m003_wipes.apply,
     }
 )
 
