@@ -23,11 +23,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln, expit, gammaincinv, gammaln, psi, zeta
-from scipy.stats import nbinom
+from scipy.special import expit, gammaincinv, gammaln, psi, zeta
 
 from crm_analytics.clv.models.erlang import running_gap
 from crm_analytics.clv.models.futures import Latent, Luck, geometric
+from crm_analytics.clv.models.negative_binomial import event_chances
 from crm_analytics.clv.models.patterns import Histories, Patterns, chunks, levels
 from crm_analytics.clv.models.purchase_model import BUYING_EDGES, PurchaseModel
 from crm_analytics.clv.models.quadrature import dropout_nodes
@@ -222,14 +222,14 @@ class BetaGeoModel(PurchaseModel):
 
     def counts_if_alive(self, core: Sequence[Any], known: Histories, days: float, up_to: int) -> Floats:
         """Return P(0), ... P(up_to purchases in the next days); eq. (8) with updated parameters."""
-        r, alpha, a, b = (np.asarray(value)[..., None] for value in core)
-        x, T = known.frequency[:, None], known.T[:, None]
-        shape, rate, b_end = r + x, alpha + T, self.b_alive(b, x)
-        success, n = rate / (rate + days), np.arange(up_to + 1)
-        counts = np.exp(betaln(a, b_end + n) - betaln(a, b_end)) * nbinom.pmf(n, shape, success)
-        later = n[1:]
-        leaves = np.exp(betaln(a + 1.0, b_end + later - 1.0) - betaln(a, b_end))
-        counts[:, 1:] += leaves * nbinom.sf(later - 1, shape, success)
+        r, alpha, a, b = core
+        exactly, at_least = event_chances(r + known.frequency, days / (alpha + known.T), up_to)
+        a, b = np.asarray(a)[..., None], self.b_alive(b, known.frequency)[:, None]
+        n = np.arange(float(up_to))
+        # E[(1 - p)^n] and E[p (1 - p)^(n - 1)]
+        stays = np.cumprod(np.concatenate([np.ones((len(b), 1)), (b + n) / (a + b + n)], axis=1), axis=1)
+        counts = stays * exactly
+        counts[:, 1:] += stays[:, :-1] * a / (a + b + n) * at_least[:, 1:]
         return np.asarray(counts)
 
     def latent_if_alive(self, core: Sequence[Any], known: Histories, luck: Luck) -> Latent:

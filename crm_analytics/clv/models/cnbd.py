@@ -161,6 +161,15 @@ class BetaGeoErlangModel(BetaGeoModel):
             core, known, days, lambda j, shape, a, b, ratio: silent_in_phase(self.k_, j, shape, ratio)
         )
 
+    def bought_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
+        """Return P(a purchase by each of these days), all days at once."""
+        return 1.0 - self._over_phases(
+            core,
+            known,
+            np.ones(len(known)),
+            lambda j, shape, a, b, one: silent_in_phase(self.k_, j, shape[:, None], one[:, None] * days),
+        )
+
     def waiting_if_alive(self, core: Sequence[Any], known: Histories, chance: Floats) -> Floats:
         """Return the days after which a customer alive now has bought with this chance, by bisection."""
         return PurchaseModel.waiting_if_alive(self, core, known, chance)

@@ -23,13 +23,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, gammaln
-from scipy.stats import nbinom
 
+from crm_analytics.clv.models.negative_binomial import event_chances
 from crm_analytics.clv.models.quadrature import dropout_nodes
 
 Floats = NDArray[np.float64]
 
 _SERIES = (8, 16, 32, 64, 128, 256)
+# Phases of a gap from which on single beta functions cost less than all numbers in between.
+_LARGE_STEPS = 8
 _LIKELY = 0.5
 _LIKELY_TERMS = 64
 _RATES = 160
@@ -121,7 +123,7 @@ def expected_in_phase(k: int, phase: int, shape: Floats, a: float, b: Floats, ra
     result = np.zeros(len(shape))
     needed = _terms_needed(k, shape, ratio)
     for fewest, terms in zip((-np.inf, *_SERIES[:-1]), _SERIES, strict=True):
-        for rows in _portions((needed > fewest) & (needed <= terms), terms):
+        for rows in _portions((needed > fewest) & (needed <= terms), terms * k):
             reached = _reached(k, phase, shape[rows], ratio[rows], terms)
             result[rows] = (reached * _stays(a, b[rows], terms)).sum(axis=1)
     for rows in _portions(needed > _SERIES[-1], 144 * 8):
@@ -138,14 +140,12 @@ def counts_in_phase(
     k: int, phase: int, shape: Floats, a: float, b: Floats, ratio: Floats, up_to: int
 ) -> Floats:
     """Return P(0), ... P(up_to purchases) of living customers in a known phase, shape (rows, up_to + 1)."""
-    success = (1.0 / (1.0 + ratio))[:, None]
-    phases = np.arange((up_to + 1) * k) - phase
-    each = nbinom.pmf(phases, shape[:, None], success)
-    exactly = each.reshape(len(shape), up_to + 1, k).sum(axis=2)
-    result = exactly * _stays(a, b, up_to + 1)
+    exactly, at_least = event_chances(shape, ratio, (up_to + 1) * k - 1 - phase)
+    each = np.concatenate([np.zeros((len(shape), phase)), exactly], axis=1)
+    result = each.reshape(len(shape), up_to + 1, k).sum(axis=2) * _stays(a, b, up_to + 1)
     if up_to:
         leaves = (a / (a + b))[:, None] * _stays(a + 1.0, b, up_to)
-        result[:, 1:] += leaves * _reached(k, phase, shape, ratio, up_to)
+        result[:, 1:] += leaves * at_least[:, k - phase :: k]
     return np.asarray(result)
 
 
@@ -176,8 +176,10 @@ def discounted_in_phase(k: int, phase: int, shape: Floats, a: float, b: Floats, 
 
 def _reached(k: int, phase: int, shape: Floats, ratio: Floats, terms: int) -> Floats:
     """Return P(N >= m k - phase), m = 1 .. terms, shape (rows, terms)."""
-    n = np.arange(1, terms + 1) * float(k) - phase
-    return np.asarray(betainc(n, shape[:, None], (ratio / (1.0 + ratio))[:, None]))
+    if k > _LARGE_STEPS:
+        n = np.arange(1, terms + 1) * float(k) - phase
+        return np.asarray(betainc(n, shape[:, None], (ratio / (1.0 + ratio))[:, None]))
+    return event_chances(shape, ratio, terms * k - phase)[1][:, k - phase :: k]
 
 
 def _stays(a: float, b: Floats, terms: int) -> Floats:

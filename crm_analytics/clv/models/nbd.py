@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincinv, gammaln, psi
-from scipy.stats import nbinom
 
 from crm_analytics.clv.models.futures import Latent, Luck
+from crm_analytics.clv.models.negative_binomial import event_chances
 from crm_analytics.clv.models.patterns import Histories, Patterns, levels
 from crm_analytics.clv.models.purchase_model import BUYING_EDGES, PurchaseModel
 
@@ -100,8 +100,7 @@ class NBDModel(PurchaseModel):
     def counts_if_alive(self, core: Sequence[Any], known: Histories, days: float, up_to: int) -> Floats:
         """Return P(0), ... P(up_to purchases in the next days): negative binomial."""
         r, alpha = core
-        shape, rate = (r + known.frequency)[:, None], (alpha + known.T)[:, None]
-        return np.asarray(nbinom.pmf(np.arange(up_to + 1), shape, rate / (rate + days)))
+        return event_chances(r + known.frequency, days / (alpha + known.T), up_to)[0]
 
     def latent_if_alive(self, core: Sequence[Any], known: Histories, luck: Luck) -> Latent:
         """Return rates; nothing ends."""

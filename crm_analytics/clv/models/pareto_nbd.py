@@ -39,6 +39,9 @@ _DISCOUNT_NODES = 64
 _CELL_NODES = 3
 _FEW, _MANY = 80, 400
 _LARGE = 100.0
+# From one number of purchases to the next by a factor, but after so many anew: what underflows is lost
+# for no longer.
+_ANEW = 16
 _ROUGH_NODES = 10
 _NEWTON_STEPS = 60
 _MOST_LOG = 700.0
@@ -345,8 +348,12 @@ def _counts(core: Sequence[Floats], known: Histories, days: float, up_to: int, n
     log_case = np.column_stack([log_leave, log_stay])
     silent = log_case - shape[:, None] * np.log1p(day / rate[:, None])
     log_odds = np.log(day) - np.log(rate[:, None] + day)
-    result = np.empty((len(known), up_to + 1))
+    odds, result = np.exp(log_odds), np.empty((len(known), up_to + 1))
     for n in range(up_to + 1):
-        log_ways = gammaln(shape + n) - gammaln(shape) - gammaln(n + 1.0)
-        result[:, n] = np.exp(log_ways[:, None] + silent + n * log_odds).sum(axis=1)
+        if n % _ANEW == 0:
+            log_ways = gammaln(shape + n) - gammaln(shape) - gammaln(n + 1.0)
+            term = np.exp(log_ways[:, None] + silent + n * log_odds)
+        else:
+            term *= odds * ((shape + (n - 1.0)) / n)[:, None]
+        result[:, n] = term.sum(axis=1)
     return result
