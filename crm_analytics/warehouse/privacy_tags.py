@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from crm_analytics.warehouse.connection import Warehouse
 
 Privacy = Literal["pii", "quasi", "none"]
-EraseRule = Literal["rows", "mentions", "keep"]
-_RULES = ("rows", "mentions", "keep")
+EraseRule = Literal["rows", "mentions", "keep", "run"]
+_RULES = ("rows", "mentions", "keep", "run")
 _COLUMNS = """
     select schema_name || '.' || table_name, column_name
     from duckdb_columns()
@@ -39,9 +39,9 @@ class TableTags:
 
     Attributes
     ----------
-    erase : {"rows", "mentions", "keep"}
-        Rows of an erased person go; they stay and texts are emptied that hold something of the person; or the
-        table holds nothing of a person.
+    erase : {"rows", "mentions", "keep", "run"}
+        Rows of an erased person go; they stay and texts are emptied that hold something of the person; the
+        table holds nothing of a person; or it is in published runs alone, which are removed whole.
     columns : mapping of str to {"pii", "quasi", "none"}
         Every column.
     keys : mapping of str to str

@@ -19,6 +19,7 @@ from crm_analytics.facts.one_customer import FACTS, one_customer
 from crm_analytics.reports.customer_360 import lay_out
 from crm_analytics.warehouse import SqlFile, Warehouse
 from crm_analytics.warehouse.lookup import KEY_FILE
+from crm_analytics.warehouse.privacy_tags import privacy_tags, untagged
 from crm_analytics.warehouse.publish import open_published, publish
 from crm_analytics.warehouse.sql_file import PACKAGE
 from tests import build
@@ -233,6 +234,12 @@ def test_the_published_copy_answers_alike_without_anything_personal(
         seen = crm.customer(copy, "2", as_of=day)
         assert (seen.orders, seen.timeline, seen.consents) == (whole.orders, whole.timeline, whole.consents)
         assert {field.name for field in seen.identity.fields} <= {"type", "country"}
+        assert [one for one in untagged(copy) if not one.startswith("scores.probe.")] == []
+        for table, tags in privacy_tags().items():
+            if tags.erase == "run":
+                assert set(tags.columns) == set(copy.frame(f"select * from {table} limit 0").columns), table
+                for column in (name for name, tag in tags.columns.items() if tag == "pii"):
+                    assert copy.value(f"select count(*) from {table} where {column} is not null") == 0, column
         ada = crm.customer(copy, "Ada@example.com", as_of=day)
         assert "@" not in ada.customer_id
         assert ada.orders.net_amount == Decimal(7)

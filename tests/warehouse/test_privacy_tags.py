@@ -24,7 +24,9 @@ def test_no_tag_is_left_of_a_table_or_column_that_is_gone() -> None:
                 "where not internal"
             )
         }
-    tagged = {f"{table}.{column}" for table, tags in privacy_tags().items() for column in tags.columns}
+    # those of published copies alone: tests/reports/test_customer_360.py
+    mine = {table: tags for table, tags in privacy_tags().items() if tags.erase != "run"}
+    tagged = {f"{table}.{column}" for table, tags in mine.items() for column in tags.columns}
     assert sorted(tagged - held) == []
 
 
