@@ -38,7 +38,7 @@ ATTACKS = [
 def test_sandbox_refuses(attack: str, tmp_path: Path) -> None:
     outside = tmp_path / "outside.txt"
     outside.write_text("secret")
-    with Sandbox() as sandbox, pytest.raises(StoreError, match="disabled|locked|does not exist"):
+    with Sandbox() as sandbox, pytest.raises(StoreError, match=r"disabled|locked|does not exist"):
         sandbox.rows(attack.format(outside=outside, folder=tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {"outside.txt"}
 
