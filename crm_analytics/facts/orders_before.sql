@@ -41,59 +41,102 @@ heads as (
     where h.counts
 ),
 
-lines_by_day as (
+-- one row per number and customer; of numbers without a head whose goods lie more than 31 days apart
+-- (few), the days tell how often the number began anew
+numbers as (
     select
         order_id,
         customer_id,
-        ordered_on,
+        min(ordered_on) as ordered_on,
         count(*) as line_count,
         sum(quantity) as quantity,
         sum(case when amount > 0 then amount else cast(0 as decimal(38, 4)) end) as gross_amount,
         sum(case when amount < 0 then -amount else cast(0 as decimal(38, 4)) end) as returned_amount,
         case when count(*) = count(cost_amount) then sum(cost_amount) end as cost_amount,
         count(*) = count(amount) as is_priced,
-        bool_or(quantity > 0) as has_goods
+        coalesce(
+            max(case when quantity > 0 then ordered_on end) - min(case when quantity > 0 then ordered_on end) > 31,
+            false
+        ) as is_spread
     from facts.order_lines_before($as_of, _known_at := $known_at)
-    group by order_id, customer_id, ordered_on
+    group by order_id, customer_id
 ),
 
--- numbers begin anew: goods without a head, ordered more than 31 days after the last goods of the number
--- and customer, are another order; what came back belongs to the order before it
+spread as (
+    select numbers.order_id as order_id, numbers.customer_id as customer_id
+    from numbers
+    anti join heads on heads.order_id = numbers.order_id
+    where numbers.is_spread
+),
+
+lines_by_day as (
+    select
+        l.order_id as order_id,
+        l.customer_id as customer_id,
+        l.ordered_on as ordered_on,
+        count(*) as line_count,
+        sum(l.quantity) as quantity,
+        sum(case when l.amount > 0 then l.amount else cast(0 as decimal(38, 4)) end) as gross_amount,
+        sum(case when l.amount < 0 then -l.amount else cast(0 as decimal(38, 4)) end) as returned_amount,
+        case when count(*) = count(l.cost_amount) then sum(l.cost_amount) end as cost_amount,
+        count(*) = count(l.amount) as is_priced,
+        bool_or(l.quantity > 0) as has_goods
+    from facts.order_lines_before($as_of, _known_at := $known_at) as l
+    semi join spread on spread.order_id = l.order_id and spread.customer_id is not distinct from l.customer_id
+    group by l.order_id, l.customer_id, l.ordered_on
+),
+
+-- goods ordered more than 31 days after the last goods of the number and customer are another order; what
+-- came back belongs to the order before it
 beginnings as (
     select
-        l.*,
+        *,
         case
-            when l.has_goods
-                and h.order_id is null
-                and l.ordered_on - max(case when l.has_goods then l.ordered_on end) over earlier > 31 then 1
+            when has_goods and ordered_on - max(case when has_goods then ordered_on end) over earlier > 31 then 1
             else 0
         end as begins_order
-    from lines_by_day as l
-    left join heads as h on h.order_id = l.order_id
+    from lines_by_day
     window earlier as (
-        partition by l.order_id, l.customer_id order by l.ordered_on rows between unbounded preceding and 1 preceding
+        partition by order_id, customer_id order by ordered_on rows between unbounded preceding and 1 preceding
     )
 ),
 
 numbered as (
     select
         *,
-        sum(begins_order) over (partition by order_id, customer_id order by ordered_on) as use_of_number
+        cast(
+            sum(begins_order) over (partition by order_id, customer_id order by ordered_on) as bigint
+        ) as use_of_number
     from beginnings
 ),
 
 lines_by_order as (
     select
+        numbers.order_id as order_id,
+        numbers.customer_id as customer_id,
+        cast(0 as bigint) as use_of_number,
+        numbers.ordered_on as ordered_on,
+        numbers.line_count as line_count,
+        numbers.quantity as quantity,
+        numbers.gross_amount as gross_amount,
+        numbers.returned_amount as returned_amount,
+        numbers.cost_amount as cost_amount,
+        numbers.is_priced as is_priced
+    from numbers
+    anti join spread
+        on spread.order_id = numbers.order_id and spread.customer_id is not distinct from numbers.customer_id
+    union all
+    select
         order_id,
         customer_id,
         use_of_number,
-        min(ordered_on) as ordered_on,
-        cast(sum(line_count) as bigint) as line_count,
-        sum(quantity) as quantity,
-        sum(gross_amount) as gross_amount,
-        sum(returned_amount) as returned_amount,
-        case when count(*) = count(cost_amount) then sum(cost_amount) end as cost_amount,
-        bool_and(is_priced) as is_priced
+        min(ordered_on),
+        cast(sum(line_count) as bigint),
+        sum(quantity),
+        sum(gross_amount),
+        sum(returned_amount),
+        case when count(*) = count(cost_amount) then sum(cost_amount) end,
+        bool_and(is_priced)
     from numbered
     group by order_id, customer_id, use_of_number
 ),
