@@ -66,7 +66,9 @@ def state(store: Path) -> dict[str, Any]:
         }
 
 
-def fault_sweep(folder: Path, *, step: int = 1, first: int = 1) -> list[dict[str, Any]]:
+def fault_sweep(
+    folder: Path, *, step: int = 1, first: int = 1, timeout_seconds: float = 3600.0
+) -> list[dict[str, Any]]:
     """Fail every `step`-th call of a load, in every mode; return one report per case."""
     shim = compiled(folder)
     assert shim is not None, "no C compiler"
@@ -78,6 +80,7 @@ def fault_sweep(folder: Path, *, step: int = 1, first: int = 1) -> list[dict[str
         check=True,
         stdout=subprocess.PIPE,
         text=True,
+        timeout=timeout_seconds,
     )
     return [json.loads(line) for line in run.stdout.splitlines()]
 
