@@ -6,17 +6,35 @@
 --   currency    ISO 4217 code
 --   priced_on   day
 --   rate        units of the reporting currency for one unit of `currency`; a rate holds until the next
-with rates as (
+with told as (
     select
-        r.currency as currency,
+        case when r.to_currency = s.value then r.currency else r.to_currency end as currency,
         r.occurred_on as from_on,
-        r.rate as rate
+        -- a rate from the reporting currency into another holds the other way round; twelve places, since
+        -- one unit may be worth a millionth
+        cast(
+            case
+                when r.to_currency = s.value then r.rate
+                else cast(1 as double) / cast(nullif(r.rate, 0) as double)
+            end as decimal(22, 12)
+        ) as rate,
+        r.to_currency <> s.value as is_turned,
+        r.recorded_at as recorded_at,
+        r.row_id as row_id
     from entities.exchange_rates_known(_known_at := $known_at) as r
-    join ops.settings as s on s.name = 'reporting_currency' and s.value = r.to_currency
+    join ops.settings as s on s.name = 'reporting_currency' and s.value in (r.currency, r.to_currency)
     where r.occurred_on < cast($as_of as date)
+),
+
+rates as (
+    select
+        currency,
+        from_on,
+        rate
+    from told
     qualify row_number() over (
-        partition by r.currency, r.occurred_on
-        order by r.recorded_at desc, r.row_id desc
+        partition by currency, from_on
+        order by is_turned, recorded_at desc, row_id desc
     ) = 1
 ),
 

@@ -13,6 +13,6 @@ where priced_on = cast($as_of as date) - 1
 union all
 select
     value,
-    cast(1 as decimal(18, 8))
+    cast(1 as decimal(22, 12))
 from ops.settings
 where name = 'reporting_currency'

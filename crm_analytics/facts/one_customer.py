@@ -136,7 +136,8 @@ _STAGES = """
 
 _RATES = """
     select version.* from entities.exchange_rates_versions as version
-    semi join one_customer_currencies using (currency)"""
+    semi join one_customer_currencies as used
+        on used.currency = version.currency or used.currency = version.to_currency"""
 
 _CURRENCIES = """
     create or replace temp table one_customer_currencies as

@@ -28,7 +28,7 @@ from crm_analytics.ingest.profile import (
     Test,
 )
 from crm_analytics.ingest.profile_file import declared_column
-from crm_analytics.ingest.recognise import columns_missing, shown_columns, without_header
+from crm_analytics.ingest.recognise import columns_missing, currency_hint, shown_columns, without_header
 from crm_analytics.normalise.booleans import NO, YES
 from crm_analytics.normalise.letters import fold_letters
 from crm_analytics.schema import Entity, entity
@@ -197,7 +197,7 @@ def _places(header: Sequence[str], profile: Profile, file: str, *, show_values: 
         hint = f" Only 1 column: say {option('delimiter')}." if len(header) == 1 else ""
         if not found.places:
             hint += f" Does the header stand on a later line? Say {option('skip_rows')}."
-        hint += without_header(header, show_values=show_values)
+        hint += without_header(header, show_values=show_values) + currency_hint(profile, missing)
         raise FileRefused(
             f"{file}: {columns_missing(missing)} for profile {profile.name!r}. Found: {names}.{hint}",
             file=file,

@@ -210,7 +210,7 @@ def detect(
 
 def _refuse_known_table(file: str, headers: Sequence[tuple[str, Sequence[str]]]) -> None:
     """Raise where a file is a table that is known and not loaded, whatever parts its fields."""
-    for found in filter(None, (table_not_loaded(names) for _, names in headers)):
+    for found in filter(None, (table_not_loaded(names, file=file) for _, names in headers)):
         raise FileRefused(
             f"{file}: it has the columns of table {found.table!r} of {found.system}, which is known and not "
             f"loaded ({found.why}). If it is another table, name its profile with {option('profile')}.",
@@ -234,7 +234,8 @@ def _unknown_layout(
         _, name, missing = near[0]
         return FileRefused(
             f"{file}: {columns_missing(missing)} for profile {name!r}. Found: {found}. "
-            f"Export them too, or name another profile with {option('profile')}.",
+            f"Export them too, or name another profile with {option('profile')}."
+            + currency_hint(profiles()[name], missing),
             file=file,
             reason="missing_column",
             column=missing[0],
@@ -259,6 +260,14 @@ def _unknown_layout(
 
 def _none(_: str) -> bool:
     return False
+
+
+def currency_hint(used: Profile, missing: Sequence[str]) -> str:
+    """Return a sentence where a missing column names a currency that the caller may say, or nothing."""
+    rule = used.main.columns.get("currency")
+    if rule is None or not set(rule.sources) & set(missing):
+        return ""
+    return f" Where it is one currency for all records, say {option('default_currency', 'EUR')}."
 
 
 def columns_missing(missing: Sequence[str]) -> str:

@@ -185,6 +185,21 @@ def test_an_amount_is_priced_at_the_rate_of_its_day() -> None:
     assert spend[date(2023, 12, 31)]["is_purchase_day"]
 
 
+def test_a_rate_holds_the_other_way_round_where_none_is_told() -> None:
+    rates = [
+        {"currency": "EUR", "to_currency": "IRR", "occurred_at": "2024-01-01", "rate": "42000"},
+        {"currency": "EUR", "to_currency": "USD", "occurred_at": "2024-01-01", "rate": "2"},
+        {"currency": "USD", "to_currency": "EUR", "occurred_at": "2024-01-01", "rate": "0.9"},
+        {"currency": "USD", "to_currency": "GBP", "occurred_at": "2024-01-01", "rate": "0.8"},
+    ]
+    with build.warehouse(exchange_rates=rates) as wh:
+        assert wh.rows("select * from facts.last_rates_before($as_of) order by all", as_of=AS_OF) == [
+            ("EUR", Decimal("1.000000000000")),
+            ("IRR", Decimal("0.000023809524")),
+            ("USD", Decimal("0.900000000000")),
+        ]
+
+
 def test_the_only_currency_becomes_the_reporting_currency() -> None:
     with build.warehouse(order_lines=[line("1", currency="USD")], reporting_currency=None) as wh:
         assert settle_currency(wh) == "USD"

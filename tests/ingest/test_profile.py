@@ -180,3 +180,13 @@ def test_a_profile_is_called_near_only_where_half_of_what_it_requires_is_there()
     assert "Nearest" not in str(refusal.value)
     with pytest.raises(ProfileError, match=r"Nearest: transactions \(missing: order_date"):
         detect("x.csv", [(",", ["customer_id", "order_id", "quantity", "shoe"])])
+
+
+def test_a_table_of_few_common_columns_is_named_only_where_the_file_is_named_so() -> None:
+    columns = [(",", ["id", "status", "created_at", "updated_at"])]
+    for file in ("shop/shopify_media_data.csv", "export.zip/ProductMedia/Media.csv"):
+        with pytest.raises(FileRefused, match="table 'media' of shopify, which is known and not loaded"):
+            detect(file, columns)
+    for file in ("subscribers.csv", "multimedia.csv"):
+        with pytest.raises(ProfileError, match="no profile fits"):
+            detect(file, columns)

@@ -89,3 +89,19 @@ def test_a_report_without_ids_is_refused_for_names_are_none(tmp_path: Path) -> N
     with Warehouse.open() as wh, pytest.raises(FileRefused, match="column 'Id' is missing") as refusal:
         load(wh, path, received_at="2025-07-01")
     assert refusal.value.reason == "missing_column"
+
+
+@pytest.mark.parametrize("layout", ["salesforce_currency_type", "salesforce_dated_rate"])
+def test_rates_are_refused_until_the_corporate_currency_is_said(layout: str) -> None:
+    with Warehouse.open() as wh, pytest.raises(FileRefused, match="for all records, say default_currency"):
+        load(wh, FILES / f"{layout}.csv")
+
+
+def test_an_amount_is_priced_by_the_rate_of_its_day() -> None:
+    with Warehouse.open(reporting_currency="USD") as wh:
+        load(wh, FILES / "salesforce_dated_rate.csv", default_currency="USD")
+        rates = wh.rows(
+            "select priced_on, round(1 / rate, 6) from facts.daily_rates_before(date '2024-05-01') "
+            "where currency = 'MXN' and priced_on in (date '2024-03-31', date '2024-04-01') order by all"
+        )
+    assert rates == [(date(2024, 3, 31), 17.05), (date(2024, 4, 1), 18.2)]
