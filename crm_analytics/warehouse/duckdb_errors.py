@@ -44,7 +44,9 @@ def translated(
             "select hex(row_id) as row_id."
         ) from error
     except duckdb.Error as error:
-        raise errors.StoreError(str(error)) from error
+        # a wrong checksum has no class of its own
+        is_damaged = str(error).startswith("Corrupt database file")
+        raise (_io_error(str(error)) if is_damaged else errors.StoreError(str(error))) from error
 
 
 def _io_error(text: str) -> errors.StoreError:

@@ -142,6 +142,9 @@ def read_scores(folder: str | os.PathLike[str], table: str = "customer_scores") 
     """
     import pyarrow.parquet as pq
 
+    if not _RUN_ID.fullmatch(table):
+        raise UsageError(f"table={table[:80]!r}: the name of a table, such as 'customer_scores', not a path.")
+
     return _retrying(folder, f"{table}.parquet", lambda path: pq.read_table(path).to_pandas())
 
 

@@ -21,6 +21,7 @@ from crm_analytics.warehouse.backup import backup
 from crm_analytics.warehouse.publish import publish
 
 CANARY = "kanarie"
+ATTACKS = ("drop schema entities cascade", "update ops.settings set value = 'x'", "pragma database_list")
 NAMES = [
     'x"; drop table entities.customers_versions; --',
     "x'); delete from ops.loads; --",
@@ -42,6 +43,13 @@ NAMES = [
     "read_text('/etc/passwd')",
     "x' union select value from ops.settings --",
     "case when 1=1 then load_extension('x') end",
+    *(
+        f"{quote}{end} {attack}"
+        for quote in ("'", '"', "$$", "e'\\\\'")
+        for end in (";", ")", "--")
+        for attack in ATTACKS
+    ),
+    *("null", "true", "1=1", "rowid", "*", "a as b", "count(*)", "\x00x", "😀", "ą" * 200),
 ]
 
 
@@ -69,11 +77,14 @@ def test_a_header_never_reaches_sql_as_sql(tmp_path: Path) -> None:
         assert wh.value("select count(*) from ops.loads") == 2
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_customer_named_like_sql_is_looked_up_as_text(name: str) -> None:
+def test_a_customer_named_like_sql_is_looked_up_as_text() -> None:
     """S1: what a caller asks for is a value."""
-    with Warehouse.open() as wh, pytest.raises(crm.errors.UsageError, match="Nobody is known"):
-        crm.export_subject(wh, name)
+    with Warehouse.open() as wh:
+        before = catalog(wh)
+        for name in NAMES:
+            with pytest.raises(crm.errors.UsageError, match="Nobody is known"):
+                crm.export_subject(wh, name)
+        assert catalog(wh) == before
 
 
 def test_cells_that_a_spreadsheet_would_run_are_text(tmp_path: Path) -> None:
