@@ -115,18 +115,21 @@ class BetaGeoErlangModel(BetaGeoModel):
         products = np.sort(log_gap_sums(summary) * checked_weights(summary, weights))
         # the rest of the likelihood is measured in median ages, the gaps in days
         regularity = float(products.sum()) - patterns.purchases * float(np.log(self._time_scale(patterns)))
-        best, best_k, start = -np.inf, 0, None
+        best, best_k, start, best_start = -np.inf, 0, None, None
         for k in range(1, LARGEST_K + 1) if self.k is None else (_checked_k(self.k),):
             trial = type(self)(k)
             trial.k_ = k
-            fit_histories(trial, patterns, start)
+            fit_histories(trial, patterns, start, is_near=k > 1 and self.k is None)
             trial.log_likelihood_ += (k - 1.0) * regularity
-            start = _next_start(trial) if trial.verdict_.status == "ok" else None
             if trial.log_likelihood_ > best or not best_k:
-                best, best_k = trial.log_likelihood_, k
+                best, best_k, best_start = trial.log_likelihood_, k, start
                 self.__dict__.update(trial.__dict__ | {"k": self.k})
             elif k >= best_k + _PAST_THE_BEST:
                 break
+            start = _next_start(trial) if trial.verdict_.status == "ok" else None
+        if best_k > 1 and self.k is None:  # all k are compared from one start each, the best from two
+            fit_histories(self, patterns, best_start)
+            self.log_likelihood_ += (best_k - 1.0) * regularity
         return self
 
     def fit_near(self, summary: pd.DataFrame, weights: Floats | None = None) -> Self:

@@ -64,17 +64,16 @@ def running_gap(k: int, shape: Floats, share: Floats) -> RunningGap:
     >>> bool(np.isclose(gap.log_total.item(), np.log(1.5)))
     True
     """
-    term, slope, bend = np.ones(len(shape)), np.zeros(len(shape)), np.zeros(len(shape))
-    total, sums = term.copy(), np.zeros((5, len(shape)))
-    for j in range(1, k):
-        step = shape + (j - 1.0)
-        term = term * share * step / j
-        slope = slope + 1.0 / step
-        bend = bend - 1.0 / step**2
-        total += term
-        count = np.full(len(shape), float(j))
-        sums += term * np.stack([slope, count, slope**2 + bend, slope * count, count**2])
-    by_shape, phase, squared, both, phase_squared = sums / total
+    j = np.arange(1.0, k)[:, None]
+    step = shape + (j - 1.0)
+    product = np.cumprod(share * step / j, axis=0)
+    total = 1.0 + product.sum(axis=0)
+    term = product / total
+    slope, bend = np.cumsum(1.0 / step, axis=0), np.cumsum(step**-2.0, axis=0)
+    weighted = term * slope
+    by_shape, phase = weighted.sum(axis=0), (term * j).sum(axis=0)
+    squared = (weighted * slope - term * bend).sum(axis=0)
+    both, phase_squared = (weighted * j).sum(axis=0), (term * j**2).sum(axis=0)
     return RunningGap(
         np.log(total), by_shape, phase,
         squared - by_shape**2, both - by_shape * phase, phase_squared - phase**2,
