@@ -23,7 +23,7 @@ Reason = Annotated[str, typer.Option(help="why; kept with the decision")]
 _LOG = """
     select change_number, recorded_at, kind, left_id, right_id, undoes, reason
     from entities.identity_log order by change_number desc"""
-_PROFILE = "select * from entities.customer_profiles_at($as_of) where customer_id = $customer_id"
+_PROFILE = "select * from facts.customer_profiles_before($as_of) where customer_id = $customer_id"
 
 
 @app.command("link")

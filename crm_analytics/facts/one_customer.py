@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import date
 
 from crm_analytics.schema import Entity, entity
-from crm_analytics.warehouse import SqlFile, Warehouse, quote_ident
+from crm_analytics.warehouse import Warehouse, quote_ident
 from crm_analytics.warehouse.tables import known_rows
 
 # Fact about a customer -> the entities of which one has to tell something, in the order of reading.
@@ -54,7 +54,7 @@ _BY_CUSTOMER = {
 _BY_RELATION = frozenset({"opportunities", "tickets", "tasks", "interactions"})
 
 # Temporary tables that are those of no entity.
-_OWN = frozenset({"keys", "related", "currencies", "profiles"})
+_OWN = frozenset({"keys", "related", "currencies"})
 
 _KEYS = """
     create or replace temp table one_customer_keys as
@@ -196,15 +196,8 @@ def one_customer(
         for name in made - _OWN:
             suffix = "known" if entity(name).kind == "event" else "at"
             instead[f"entities.{name}_{suffix}"] = f"temp.one_customer_{name}"
-        with wh.reading(instead):
-            if "customers" in present:
-                profiles = SqlFile.beside(__file__, "../entities/customer_profiles_at.sql")
-                wh.create_temp("one_customer_profiles", profiles, as_of=as_of)
-            with (
-                wh.reading({"entities.customer_profiles_at": "temp.one_customer_profiles"}),
-                wh.holding(*_below(present), *told, as_of=as_of),
-            ):
-                yield frozenset(told)
+        with wh.reading(instead), wh.holding(*_below(present), *told, as_of=as_of):
+            yield frozenset(told)
     finally:
         for name in sorted(made):
             wh.execute(f"drop table if exists {_table(name)}")

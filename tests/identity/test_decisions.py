@@ -72,10 +72,10 @@ def test_fields_that_belong_together_come_from_one_record() -> None:
     rows = [old | {"created_at": "2024-01-01"}, new | {"created_at": "2024-02-01"}]
     with build.warehouse(customers=rows) as wh:
         crm.merge(wh, "default:A", "default:B")
-        [found] = wh.arrow("select * from entities.customer_profiles_at($d)", d=AS_OF).to_pylist()
+        [found] = wh.arrow("select * from facts.customer_profiles_before($d)", d=AS_OF).to_pylist()
     assert (found["street"], found["city"], found["postcode"]) == ("Elm 1", "Ulm", "89073")
     assert (found["address_from"], found["email_from"]) == keys("A", "B")
-    assert (found["record_count"], found["source_id"]) == (2, "A")
+    assert (found["record_count"], found["customer_id"]) == (2, "default:A")
 
 
 def test_opting_out_by_one_record_is_the_last_word_of_the_customer() -> None:
