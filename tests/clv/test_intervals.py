@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from crm_analytics.clv.cohort_models import Models, fit_models
+from crm_analytics.clv.cohort_models import Models, fit_models, fit_purchases
 from crm_analytics.clv.future_counts import FutureCounts
-from crm_analytics.clv.group_totals import group_totals
+from crm_analytics.clv.group_totals import group_totals, purchase_limits
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.patterns import HISTORY
@@ -74,10 +74,11 @@ def test_limits_of_a_whole_cohort_hold_what_the_parameters_may_be(name: str) -> 
     inside = 0
     for seed in range(24):
         drawn = customers(name, 480, seed, horizon=730.0, youngest=60.0, step=60.0)
-        used = fit_models(drawn, model=name)
-        whole = np.zeros(480, dtype=np.intp)
-        found = group_totals(drawn, used, whole, horizon_days=730.0, annual_discount_rate=0.0).iloc[0]
-        low, high = found["expected_purchases_low"], found["expected_purchases_high"]
+        used = fit_purchases(drawn, model=name).model
+        distinct, row = used._histories(drawn).distinct(HISTORY)
+        futures = FutureCounts(used, distinct, horizon_days=730.0, estimate_only=True)
+        count = np.bincount(row).astype(np.float64)
+        low, high = purchase_limits(used, distinct, count, futures, level=0.9)
         inside += low <= drawn["future_purchases"].sum() <= high
     assert binom.ppf(0.005, 24, 0.9) <= inside <= 23
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
 import pandas as pd
@@ -80,46 +81,52 @@ def test_a_period_is_a_whole_number_of_days(period_days: float) -> None:
                 table_of(wh, as_of=AS_OF, period_days=period_days)  # type: ignore[arg-type]
 
 
-def lives(period_days: int | None = None, **contract: object) -> pd.DataFrame:
-    row = {
-        "source_id": "K1",
-        "customer_source_id": "A",
-        "started_on": "2024-05-01",
-        "billing_period_days": 30,
-    }
-    with build.warehouse(contracts=[row | contract]) as wh:
-        return contract_lives(wh, as_of=AS_OF, period_days=period_days)
+# what is special about a contract -> periods paid for, and whether it has ended
+CONTRACTS: dict[str, tuple[dict[str, object], int, bool]] = {
+    "renewed on 31 May and 30 June": ({}, 2, False),
+    "renewal of 1 July not seen": ({"started_on": "2024-05-02"}, 1, False),
+    "began yesterday": ({"started_on": "2024-06-30"}, 0, False),
+    "left at once": ({"cancelled_on": "2024-05-01"}, 1, True),
+    "left on the day of renewal": ({"cancelled_on": "2024-05-31"}, 1, True),
+    "left a day later": ({"cancelled_on": "2024-06-01"}, 2, True),
+    "leaving not known before as_of": ({"cancelled_on": "2024-07-01"}, 2, False),
+    "over": ({"ends_on": "2024-05-30"}, 1, True),
+    "renews itself": ({"ends_on": "2024-05-30", "renews": True}, 2, False),
+    "renewed, then left": ({"ends_on": "2024-05-30", "renews": True, "cancelled_on": "2024-06-15"}, 2, True),
+    "left long before its end": ({"ends_on": "2024-12-31", "cancelled_on": "2024-05-10"}, 1, True),
+    "no billing period": ({"billing_period_days": None}, 0, False),
+}
 
 
-@pytest.mark.parametrize(
-    ("contract", "periods", "has_ended"),
-    [
-        ({}, 2, False),  # renewed on 31 May and 30 June
-        ({"started_on": "2024-05-02"}, 1, False),  # the renewal of 1 July is not seen
-        ({"started_on": "2024-06-30"}, 0, False),
-        ({"cancelled_on": "2024-05-01"}, 1, True),
-        ({"cancelled_on": "2024-05-31"}, 1, True),  # on the day of renewal
-        ({"cancelled_on": "2024-06-01"}, 2, True),
-        ({"cancelled_on": "2024-07-01"}, 2, False),  # not known before as_of
-        ({"ends_on": "2024-05-30"}, 1, True),
-        ({"ends_on": "2024-05-30", "renews": True}, 2, False),
-        ({"ends_on": "2024-05-30", "renews": True, "cancelled_on": "2024-06-15"}, 2, True),
-        ({"ends_on": "2024-12-31", "cancelled_on": "2024-05-10"}, 1, True),
-    ],
-)
-def test_days_of_a_contract_become_periods(
-    contract: dict[str, object], periods: int, has_ended: bool
-) -> None:
-    row = lives(**{"created_at": "2024-04-01", **contract}).iloc[0]
+@pytest.fixture(scope="module")
+def contracts() -> Iterator[Warehouse]:
+    usual = {
+        "customer_source_id": "A", "started_on": "2024-05-01", "billing_period_days": 30,
+        "created_at": "2024-04-01",
+    }  # fmt: skip
+    rows = [{**usual, "source_id": name, **more} for name, (more, _, _) in CONTRACTS.items()]
+    with build.warehouse(contracts=rows) as wh:
+        yield wh
+
+
+@pytest.fixture(scope="module")
+def lives(contracts: Warehouse) -> pd.DataFrame:
+    return contract_lives(contracts, as_of=AS_OF).set_index("contract_id")
+
+
+@pytest.mark.parametrize("name", list(CONTRACTS)[:-1])
+def test_days_of_a_contract_become_periods(name: str, lives: pd.DataFrame) -> None:
+    row, (_, periods, has_ended) = lives.loc[f"default:{name}"], CONTRACTS[name]
     assert (row["periods"], row["has_ended"]) == (periods, has_ended)
     assert row["cohort"] == pd.Timestamp(row["started_on"]).replace(day=1)
 
 
-def test_the_period_is_the_billing_period_unless_stated() -> None:
-    assert lives()["period_days"].tolist() == [30]
-    assert lives(period_days=7)["periods"].tolist() == [8]
-    assert lives(billing_period_days=None).empty
-    assert lives(period_days=10, billing_period_days=None)["periods"].tolist() == [6]
+def test_the_period_is_the_billing_period_unless_stated(contracts: Warehouse, lives: pd.DataFrame) -> None:
+    usual, unstated = "default:renewed on 31 May and 30 June", "default:no billing period"
+    assert lives.loc[usual, "period_days"] == 30
+    assert unstated not in lives.index
+    by_week = contract_lives(contracts, as_of=AS_OF, period_days=7).set_index("contract_id")
+    assert by_week.loc[[usual, unstated], "periods"].tolist() == [8, 8]
 
 
 def test_contracts_of_the_warehouse_are_fitted() -> None:

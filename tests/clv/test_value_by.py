@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,23 @@ from crm_analytics.warehouse import Warehouse
 from tests import build
 
 AS_OF = date(2024, 9, 1)
+valuing = importlib.import_module("crm_analytics.clv.lifetime_value")
+grouping = importlib.import_module("crm_analytics.clv.value_by")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_summary_is_read_once() -> Iterator[None]:
+    """The shop does not change, and its summary is the dearest part of most tests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        once = cache(valuing.costed_summary)
+        for module in (valuing, grouping):
+            patch.setattr(module, "costed_summary", lambda wh, **how: once(wh, **how).copy())
+        yield
+
+
+@pytest.fixture(scope="module")
+def scored(shop: Warehouse) -> pd.DataFrame:
+    return lifetime_value(shop, as_of=AS_OF, model="bg_nbd")
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +77,8 @@ def shop() -> Warehouse:
     )  # fmt: skip
 
 
-def test_campaigns_and_tickets_are_counted_against_margins(shop: Warehouse) -> None:
-    plain = lifetime_value(shop, as_of=AS_OF, model="bg_nbd").set_index("customer_id")
+def test_campaigns_and_tickets_are_counted_against_margins(shop: Warehouse, scored: pd.DataFrame) -> None:
+    plain = scored.set_index("customer_id")
     priced = lifetime_value(shop, as_of=AS_OF, model="bg_nbd", ticket_cost=4.0).set_index("customer_id")
     margin = 0.4 * plain["historic_revenue"]
     # 80 / 4 each; the held-out one and the campaign that still runs cost nothing
@@ -86,9 +106,8 @@ def test_channels_show_what_they_cost_and_bring(shop: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("by", ["all", "cohort", "country", "type"])
-def test_groups_add_up_to_everybody(shop: Warehouse, by: str) -> None:
+def test_groups_add_up_to_everybody(shop: Warehouse, scored: pd.DataFrame, by: str) -> None:
     found = value_by(shop, as_of=AS_OF, by=by, model="bg_nbd")
-    scored = lifetime_value(shop, as_of=AS_OF, model="bg_nbd")
     for name in ("historic_revenue", "expected_purchases", "lifetime_revenue", "lifetime_value"):
         assert found[name].sum() == pytest.approx(scored[name].sum(), rel=1e-7), name
     assert (found["lifetime_revenue_low"] <= found["lifetime_revenue_high"]).all()
