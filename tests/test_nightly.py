@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from crm_analytics import nightly, segmentation, trained_models
@@ -21,6 +22,7 @@ from crm_analytics.errors import AuditBlocked, SettingsError, StoreError
 from crm_analytics.records import RecordStore
 from crm_analytics.settings import Settings
 from crm_analytics.warehouse import Warehouse
+from crm_analytics.warehouse.privacy_tags import privacy_tags
 from crm_analytics.warehouse.publish import live_run, open_published, read_scores
 from crm_analytics.warehouse.run_log import Step
 from tests import build
@@ -141,6 +143,18 @@ def test_a_night_publishes_scores_of_every_customer_and_a_report(first_night: Fi
         rules = copy.value("select count(*) from scores.segment_sizes where as_of = $d", d=AS_OF)
     assert (states, rules) == (150, len(segmentation.load_rule_segments()))
     assert {"rfm", "clusters"} <= set(live_run(published)["made_from"]["models"])  # type: ignore[index]
+
+
+def test_what_is_published_has_ids_and_scores_and_nothing_else(first_night: FirstNight) -> None:
+    """S20: the columns of every file are those tagged in privacy_tags.toml, none of which is a person's."""
+    live = live_run(first_night.settings.paths.published)
+    assert live is not None
+    files = {path.stem: path for path in live["folder"].glob("*.parquet")}
+    assert {f"scores.{name}" for name in files} == set(nightly.SCORE_TABLES)
+    for name, path in files.items():
+        allowed = privacy_tags()[f"scores.{name}"].columns
+        assert set(pq.read_schema(path).names) == set(allowed), name
+        assert "pii" not in allowed.values(), name
 
 
 def test_a_wrong_rule_is_told_before_the_night_begins(
