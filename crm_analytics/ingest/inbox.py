@@ -23,6 +23,17 @@ def passed_over(folder: Path) -> list[Path]:
     return [path for path in _visible(folder) if not _is_export(path)]
 
 
+def name_in(path: Path, folder: Path) -> str:
+    """Return by what a file of a folder is called: files of one name in several subfolders are several.
+
+    Examples
+    --------
+    >>> name_in(Path("inbox/shop/orders.csv"), Path("inbox"))
+    'shop/orders.csv'
+    """
+    return path.relative_to(folder).as_posix()
+
+
 def check_place(path: Path, folder: Path) -> None:
     """Refuse what is no ordinary file of a folder.
 
@@ -32,16 +43,17 @@ def check_place(path: Path, folder: Path) -> None:
         ``unreadable``: a subfolder that cannot be read; ``not_a_file``: a link that leads nowhere or out of
         the folder, a pipe, socket or device.
     """
+    name = name_in(path, folder)
     if path.is_dir() and not path.is_symlink():
-        raise _refused(path, "unreadable", "the folder cannot be read. Look at its permissions.")
+        raise _refused(name, "unreadable", "the folder cannot be read. Look at its permissions.")
     if path.is_symlink():
         target = path.resolve()
         if not target.is_relative_to(folder.resolve()):
             told = "a link that leads out of the folder is not followed. Load that file by its name."
-            raise _refused(path, "not_a_file", told)
+            raise _refused(name, "not_a_file", told)
     if not path.is_file():
         told = "no file that can be read: a pipe, socket, device, or a link that leads nowhere. Remove it."
-        raise _refused(path, "not_a_file", told)
+        raise _refused(name, "not_a_file", told)
 
 
 def _is_export(path: Path) -> bool:
@@ -59,8 +71,8 @@ def _visible(folder: Path) -> list[Path]:
         links = [name for name in folders if Path(place, name).is_symlink()]
         folders[:] = [name for name in folders if not name.startswith(".") and name not in links]
         found += [Path(place, name) for name in (*files, *links) if not name.startswith(".")]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+    return sorted(found, key=lambda path: name_in(path, folder))
 
 
-def _refused(path: Path, reason: str, text: str) -> FileRefused:
-    return FileRefused(f"{path.name}: {text}", file=path.name, reason=reason)
+def _refused(name: str, reason: str, text: str) -> FileRefused:
+    return FileRefused(f"{name}: {text}", file=name, reason=reason)

@@ -22,7 +22,7 @@ from crm_analytics.errors import FileRefused, InputError, ProfileError, UsageErr
 from crm_analytics.ingest import ledger
 from crm_analytics.ingest.delivered_again import counts_anew, note_again
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
-from crm_analytics.ingest.inbox import check_place, exports
+from crm_analytics.ingest.inbox import check_place, exports, name_in
 from crm_analytics.ingest.intake import Progress, take_in
 from crm_analytics.ingest.layouts import write_layout
 from crm_analytics.ingest.mapping import Issue
@@ -59,7 +59,7 @@ class Load:
     Attributes
     ----------
     file : str
-        Name of the file.
+        Name of the file; of a folder that is loaded with its subfolder in it.
     profile : str | None
         Profile it was read by; None when none was found.
     status : {"loaded", "unchanged", "withdrawn", "refused"}
@@ -254,7 +254,7 @@ def load(
     asked_profile(profile, **call.options)
     given = Path(path)
     if given.is_file():
-        return _load_file(wh, given, call)
+        return _load_file(wh, given, given.name, call)
     if not given.is_dir():
         what = "is neither a file nor a folder" if given.exists() else "no such file or folder"
         raise UsageError(f"{path}: {what}.")
@@ -289,25 +289,26 @@ def read_moment(given: datetime | date | str | None, timezone: str) -> datetime:
 
 def _try_file(wh: Warehouse, file: Path, folder: Path, call: _Call) -> list[Load]:
     """Load one file of a folder; a refusal becomes its account."""
+    name = name_in(file, folder)
     try:
         check_place(file, folder)
     except FileRefused as refusal:
-        _write_refusal(wh, file.name, None, None, call, datetime.now(UTC), refusal)
-        return [refused_load(file.name, refusal, ledger.last_load_id(wh))]
+        _write_refusal(wh, name, None, None, call, datetime.now(UTC), refusal)
+        return [refused_load(name, refusal, ledger.last_load_id(wh))]
     try:
-        return _load_file(wh, file, call)
+        return _load_file(wh, file, name, call)
     except InputError as refusal:
-        return [refused_load(file.name, refusal, ledger.last_load_id(wh))]
+        return [refused_load(name, refusal, ledger.last_load_id(wh))]
 
 
-def _load_file(wh: Warehouse, file: Path, call: _Call) -> list[Load]:
+def _load_file(wh: Warehouse, file: Path, name: str, call: _Call) -> list[Load]:
     """Load the parts of one file; a refusal is raised where the file has no other part."""
     started_at = datetime.now(UTC)
     before = state_of(file)
     try:
-        parts = open_source(file, max_expanded_bytes=call.max_expanded_bytes)
+        parts = open_source(file, name=name, max_expanded_bytes=call.max_expanded_bytes)
     except FileRefused as refusal:
-        _write_refusal(wh, file.name, None, None, call, started_at, refusal)
+        _write_refusal(wh, name, None, None, call, started_at, refusal)
         raise
     loads = []
     for part in parts:
@@ -319,9 +320,9 @@ def _load_file(wh: Warehouse, file: Path, call: _Call) -> list[Load]:
         except InputError as refusal:
             if len(parts) == 1:
                 raise
-            name = part.file if isinstance(part, FileRefused) else part.name
+            told = part.file if isinstance(part, FileRefused) else part.name
             load_id = ledger.last_load_id(wh)
-            loads.append(refused_load(name, refusal, load_id))
+            loads.append(refused_load(told, refusal, load_id))
     return loads
 
 

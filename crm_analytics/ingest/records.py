@@ -32,8 +32,8 @@ class Part:
     Attributes
     ----------
     name : str
-        Name of the file without its folder; with its member or sheet where it has several
-        ("export.zip/Account.csv", "book.xlsx/Sheet1").
+        Name of the file, with its subfolder in the folder that is loaded ("shop/orders.csv"), and with its
+        member or sheet where it has several ("export.zip/Account.csv", "book.xlsx/Sheet1").
     path : pathlib.Path
         Where the file lies.
     sha256 : str

@@ -104,13 +104,17 @@ class Text:
         return piece if self.encoding == "utf-8" else piece.decode("utf-8").encode(self.encoding)
 
 
-def open_source(path: Path, *, max_expanded_bytes: int | None = None) -> list[Part | FileRefused]:
+def open_source(
+    path: Path, *, name: str | None = None, max_expanded_bytes: int | None = None
+) -> list[Part | FileRefused]:
     """Look at one file and return its parts; the file is hashed, but not yet read.
 
     Parameters
     ----------
     path : pathlib.Path
         An existing file.
+    name : str, optional
+        By what it is called in accounts and messages. Default: its name without the folder.
     max_expanded_bytes : int, optional
         How large a compressed file may become. Default: 50 MB, or 100 times its size if that is more.
 
@@ -125,7 +129,7 @@ def open_source(path: Path, *, max_expanded_bytes: int | None = None) -> list[Pa
         ``unreadable``, ``empty_file``, ``truncated``, ``corrupt``, ``expansion_limit``, ``not_a_table``, or
         what `parts_of` refuses.
     """
-    name = path.name
+    name = name or path.name
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
