@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from crm_analytics.errors import FileRefused, InputError, ProfileError, UsageError
 from crm_analytics.ingest import ledger
 from crm_analytics.ingest.delivered_again import counts_anew, note_again
+from crm_analytics.ingest.disk_space import check_space
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
 from crm_analytics.ingest.inbox import check_place, exports, name_in
 from crm_analytics.ingest.intake import Progress, take_in
@@ -212,6 +213,8 @@ def load(
         No profile (or several) fits a single file.
     UsageError
         No such file, a profile or option that cannot be, or a time that cannot be read: nothing was recorded.
+    DiskFullError
+        The disk is too full for a file, or became so; what was loaded before stays.
 
     Examples
     --------
@@ -414,6 +417,7 @@ def _delimiter_for(part: Part, used: Profile) -> str:
 
 def _store(wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: datetime) -> Load:
     """Read, convert and store one part, in the caller's transaction."""
+    check_space(wh, part)
     load_id = ledger.next_load_id(wh)
     taken = take_in(
         wh,
