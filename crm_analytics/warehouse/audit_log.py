@@ -8,6 +8,7 @@ This file reads the clock.
 
 from __future__ import annotations
 
+import errno
 import getpass
 import hashlib
 import json
@@ -18,7 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from crm_analytics.errors import StoreCorrupt
+from crm_analytics.errors import DiskFullError, StoreCorrupt, StoreIOError
 from crm_analytics.warehouse.connection import Warehouse
 from crm_analytics.warehouse.whole_files import write_whole
 
@@ -71,7 +72,7 @@ def record(wh: Warehouse, action: str, subject: str, **detail: object) -> None:
         wh.append("ops.audit_log", pa.Table.from_pylist([row]))
         if wh.path != ":memory:":
             head = json.dumps({"entries": number + 1, "head": row["entry_hash"]})
-            wh.after_commit(lambda: write_whole(head_path(wh), f"{head}\n".encode()))
+            wh.after_commit(lambda: _write_head(wh, f"{head}\n"))
 
 
 def verify_audit(wh: Warehouse) -> AuditReport:
@@ -111,6 +112,18 @@ def verify_audit(wh: Warehouse) -> AuditReport:
 def head_path(wh: Warehouse) -> Path:
     """Return where the head of the chain is kept beside a warehouse file."""
     return Path(f"{Path(wh.path).resolve()}.audit")
+
+
+def _write_head(wh: Warehouse, head: str) -> None:
+    """Write the head of the chain; the commit stands even where that fails."""
+    try:
+        write_whole(head_path(wh), head.encode())
+    except OSError as error:
+        kind = DiskFullError if error.errno == errno.ENOSPC else StoreIOError
+        raise kind(
+            f"{wh.path}: what was asked is done and kept, but the head of its audit log could not be "
+            f"written to {head_path(wh)} ({error.strerror}). Mend the disk; the next entry writes it."
+        ) from error
 
 
 def _check_head(wh: Warehouse, hashes: list[str]) -> None:

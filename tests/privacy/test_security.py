@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -13,9 +14,9 @@ import pytest
 
 import crm_analytics as crm
 from crm_analytics.cli.output import safe
-from crm_analytics.errors import CrmError, StoreCorrupt
+from crm_analytics.errors import CrmError, DiskFullError, StoreCorrupt
 from crm_analytics.privacy.subject_export import SubjectExport, guarded
-from crm_analytics.warehouse import Warehouse
+from crm_analytics.warehouse import Warehouse, audit_log
 from crm_analytics.warehouse.audit_log import record
 from crm_analytics.warehouse.backup import backup
 from crm_analytics.warehouse.publish import publish
@@ -165,6 +166,23 @@ def test_an_entry_that_was_changed_removed_moved_or_cut_is_named(tmp_path: Path)
             wh.execute(sql)
             with pytest.raises(StoreCorrupt, match=named):
                 crm.verify_audit(wh)
+
+
+def test_a_head_that_cannot_be_written_is_our_error_and_what_was_done_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "customers.csv").write_text("customer_id,name\nC1,Ada\n")
+    with Warehouse.open(tmp_path / "crm.duckdb") as wh:
+        with monkeypatch.context() as patch:
+            patch.setattr(audit_log, "write_whole", full)
+            with pytest.raises(DiskFullError, match="is done and kept"):
+                crm.load(wh, tmp_path / "customers.csv")
+        assert wh.value("select count(*) from entities.customers") == 1
+        record(wh, "note", "after the disk was mended")
+        assert crm.verify_audit(wh).entries == 2
 
 
 def test_a_day_leaves_one_entry_for_each_thing_done_and_nothing_personal(tmp_path: Path) -> None:
