@@ -219,6 +219,7 @@ def _climb(objective: Likelihood, start: Floats, customers: float, known: Floats
         direction /= max(1.0, float(np.abs(direction).max()) / _LONGEST_STEP)
         if (direction * uphill).sum() <= 0:
             inverse, is_scaled, direction = np.eye(len(start)), False, uphill / np.abs(uphill).max()
+        direction = _inside(theta, direction)
         for _ in range(40):
             trial = np.clip(theta + direction, -BOX, BOX)
             trial_value, trial_gradient = objective(trial)
@@ -244,6 +245,16 @@ def _climb(objective: Likelihood, start: Floats, customers: float, known: Floats
             - (np.outer(turned, move) + np.outer(move, turned)) / along
         )
     return theta
+
+
+def _inside(theta: Floats, direction: Floats) -> Floats:
+    """Return the step, cut where it meets the first side of the box: clipped there, it would leave a ridge."""
+    room = BOX - np.sign(direction) * theta
+    moving = room > 0
+    step = np.where(moving, np.abs(direction), 0.0)
+    reach = float((room[moving] / np.maximum(step[moving], 1e-300)).min(initial=1.0))
+    # a hair more, to be clipped onto the side
+    return np.where(moving, direction, 0.0) * (reach * (1.0 + 1e-9) if reach < 1.0 else 1.0)
 
 
 def _is_on_its_hill(theta: Floats, value: float, known: Floats, objective: Likelihood) -> bool:
