@@ -141,7 +141,7 @@ PUBLISHER = textwrap.dedent(
 
 READER = textwrap.dedent(
     """
-    import sys
+    import sys, time
     from pathlib import Path
     from crm_analytics.warehouse.publish import open_published, read_scores
     reads, runs = 0, set()
@@ -154,6 +154,7 @@ READER = textwrap.dedent(
         reads += 1
         runs.add(int(scores["value"].iloc[0]))
         print(reads, len(runs), flush=True)
+        time.sleep(0.1)  # leaves the publisher a core
     """
 )
 
@@ -178,9 +179,12 @@ def test_readers_are_never_blocked_and_never_see_half_a_run(tmp_path: Path) -> N
     assert reader.stdout is not None
     reader.stdout.readline()  # it has begun
     publisher = start(PUBLISHER, str(tmp_path), str(Path(__file__).parent), "1", "13")
-    out, err = publisher.communicate(timeout=300)
-    assert publisher.returncode == 0, err
-    stop.touch()
+    try:
+        out, err = publisher.communicate(timeout=300)
+        assert publisher.returncode == 0, err
+    finally:
+        stop.touch()
+        publisher.kill()
     seen, err = reader.communicate(timeout=120)
     assert reader.returncode == 0, err
     assert int(seen.split("\n")[-2].split()[1]) > 1, "the reader ran while runs changed"
