@@ -388,7 +388,8 @@ class Warehouse:
         try:
             yield
         finally:
-            with suppress(duckdb.TransactionException):
+            # after a failed or fatal error the caller is to get that one
+            with suppress(duckdb.TransactionException, duckdb.FatalException):
                 self._cursor().execute("reset memory_limit").fetchall()
 
     @contextmanager

@@ -16,7 +16,7 @@ needs_a_compiler = pytest.mark.skipif(
 
 @needs_a_compiler
 def test_a_failing_disk_leaves_the_old_state_or_the_new_one(tmp_path: Path) -> None:
-    reports = fault_sweep(tmp_path, step=11, first=2, timeout_seconds=400)
+    reports = fault_sweep(tmp_path, step=10, first=5, timeout_seconds=400)
     broken = {(report["mode"], report["call"]): faults_of(report) for report in reports if faults_of(report)}
     assert broken == {}
     assert {report["mode"] for report in reports} == set(MODES)
