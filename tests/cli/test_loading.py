@@ -200,9 +200,9 @@ def test_the_package_runs_as_a_module() -> None:
 
 
 def test_a_folder_with_known_tables_that_are_not_loaded_has_loaded_well(here: Path, say: Said) -> None:
-    (here / "deal_company.csv").write_text("company_id,deal_id,type_id,category\n1,2,3,x\n")
-    told = say("load", "deal_company.csv", "sales.csv")
+    (here / "ticket_tag.csv").write_text("ticket_id,tag,_fivetran_synced\n1,late,\n")
+    told = say("load", "ticket_tag.csv", "sales.csv")
     assert "not loaded" in told
-    assert "deal_company.csv: it has the columns of table 'deal_company' of hubspot" in told
+    assert "ticket_tag.csv: it has the columns of table 'ticket_tag' of zendesk" in told
     assert "Refused" not in told
     assert [one["reason"] for one in say("loads", "--json")] == [None, "not_loaded"]

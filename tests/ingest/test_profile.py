@@ -163,15 +163,13 @@ def test_foreign_table_with_one_of_our_names_is_not_taken_for_ours() -> None:
 
 
 def test_a_known_table_that_is_not_loaded_says_so_and_is_no_trouble(tmp_path: Path) -> None:
-    (tmp_path / "deal_company.csv").write_text(
-        "company_id,deal_id,type_id,category,_fivetran_synced\n1,2,3,x,\n"
+    (tmp_path / "deal_stage.csv").write_text(
+        "deal_id,date_entered,source,source_id,value,_fivetran_synced\n1,2024-01-01,x,y,z,\n"
     )
     with Warehouse.open() as wh:
         [one] = load(wh, tmp_path, received_at="2024-02-01")
     assert (one.status, one.reasons, one.trouble) == ("refused", {"not_loaded": 0}, None)
-    assert (
-        "table 'deal_company' of hubspot, which is known and not loaded (pairs of ids" in one.issues[0].detail
-    )
+    assert "table 'deal_stage' of hubspot, which is known and not loaded (the stage" in one.issues[0].detail
 
 
 def test_a_profile_is_called_near_only_where_half_of_what_it_requires_is_there() -> None:
