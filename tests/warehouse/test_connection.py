@@ -211,6 +211,28 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         Warehouse.open(path)
 
 
+STARVED = """
+import resource, sys
+from pathlib import Path
+from crm_analytics import Warehouse
+from crm_analytics.errors import OutOfMemoryError
+with Warehouse.open(sys.argv[1], threads=1) as wh:
+    now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + 80 * 2**20, now + 80 * 2**20))
+    try:
+        wh.rows("select md5(range::text) as a, md5((range + 1)::text) as b from range(2000000) order by b, a")
+    except OutOfMemoryError:
+        print(wh.value("select count(*) from entities.customers"))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the size of a process is read from /proc")
+def test_a_process_that_gets_no_more_memory_has_our_error_and_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARVED, str(tmp_path / "crm.duckdb")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
 def test_too_little_memory_is_our_own_error_and_the_session_goes_on() -> None:
     with Warehouse.open(memory_limit="60MB", threads=1) as wh:
         wh.execute("set max_temp_directory_size = '1MB'")
