@@ -29,11 +29,12 @@ def known(
     *,
     as_of: date,
     horizon_days: int,
+    customers: pd.Series,
     history: pd.DataFrame,
     theory: Any,
     known_at: datetime | None = None,
 ) -> pd.DataFrame:
-    """Return the features of every customer whom a kind of churn asks about, and what theory says.
+    """Return the features of customers whom a kind of churn asks about, and what theory says.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ def known(
         First day not seen.
     horizon_days : int
         Window that is to be predicted.
+    customers : Series of str
+        Whom to look at, sorted.
     history : DataFrame
         ``kind.history`` at `as_of`.
     theory : optional
@@ -55,9 +58,8 @@ def known(
     Returns
     -------
     DataFrame
-        ``customer_id`` (sorted) and ``kind.columns`` as float64; NaN = unknown.
+        ``customer_id`` (as given) and ``kind.columns`` as float64; NaN = unknown.
     """
-    customers = kind.file(kind.customers)
     frame = features(wh, as_of=as_of, horizon_days=horizon_days, customers=customers, known_at=known_at)
     if theory is None:
         frame[kind.theory_column] = float("nan")

@@ -317,19 +317,19 @@ def reasons(frame: pd.DataFrame, parts: dict[str, Floats], raises: Bools) -> tup
     tuple of three lists
         Texts, or None where no further theme moves the score by at least ``SMALLEST`` in its direction.
     """
-    empty: tuple[list[str | None], ...] = tuple([None] * len(frame) for _ in range(MAX_REASONS))
-    if not parts or not len(frame):
-        return empty
+    texts = np.full((MAX_REASONS, len(frame)), None, dtype=object)
     themes = list(parts)
-    moves = np.column_stack([parts[theme] for theme in themes])
-    # A theme that pulls the other way is never a reason for where the score stands.
-    strength = np.where(raises[:, None], moves, -moves)
-    order = np.argsort(-strength, axis=1, kind="stable")[:, :MAX_REASONS]
-    for place in range(min(MAX_REASONS, len(themes))):
-        theme_of = order[:, place]
-        matters = np.take_along_axis(strength, theme_of[:, None], axis=1)[:, 0] >= SMALLEST
-        _say(frame, themes, theme_of, raises, matters, empty[place])
-    return empty
+    place_of = _places(parts, raises)
+    for wording in WORDINGS:
+        if wording.theme not in themes:
+            continue
+        place = place_of[themes.index(wording.theme)]
+        rows = np.flatnonzero((place >= 0) & (raises == wording.raises))
+        if len(rows):
+            rows = rows[wording.when(frame).to_numpy(dtype=bool, na_value=False)[rows]]
+            texts[place[rows], rows] = _worded(wording, frame, rows)
+            place[rows] = -1
+    return tuple(column.tolist() for column in texts)
 
 
 def reason_codes(parts: dict[str, Floats], raises: Bools) -> list[str | None]:
@@ -361,25 +361,30 @@ def reason_codes(parts: dict[str, Floats], raises: Bools) -> list[str | None]:
     return [themes[theme] if said else None for theme, said in zip(strongest, matters, strict=True)]
 
 
-def _say(
-    frame: pd.DataFrame,
-    themes: list[str],
-    theme_of: NDArray[np.intp],
-    raises: Bools,
-    matters: Bools,
-    texts: list[str | None],
-) -> None:
-    """Write, for each row that has a reason, the first wording that is true of it."""
-    unsaid = matters.copy()
-    for wording in WORDINGS:
-        if wording.theme not in themes:
-            continue
-        asked = unsaid & (theme_of == themes.index(wording.theme)) & (raises == wording.raises)
-        if not asked.any():
-            continue
-        rows = np.flatnonzero(asked)
-        rows = rows[wording.when(frame.iloc[rows]).to_numpy(dtype=bool, na_value=False)]
-        shown = [frame[column].to_numpy()[rows] for column in wording.columns]
-        for place, row in enumerate(rows):
-            texts[row] = wording.text.format(*(values[place] for values in shown))
-        unsaid[rows] = False
+def _places(parts: dict[str, Floats], raises: Bools) -> NDArray[np.int8]:
+    """Return per theme and row as which reason the theme is given, from 0 on; -1 = it is none."""
+    place_of = np.full((len(parts), len(raises)), -1, dtype=np.int8)
+    if not place_of.size:
+        return place_of
+    # A theme that pulls the other way is never a reason for where the score stands.
+    moves = np.array(list(parts.values()))
+    strength = np.where(raises, moves, -moves)
+    order = np.argsort(-strength, axis=0, kind="stable")[:MAX_REASONS]
+    for place, theme_of in enumerate(order):
+        rows = np.flatnonzero(strength[theme_of, np.arange(len(raises))] >= SMALLEST)
+        place_of[theme_of[rows], rows] = place
+    return place_of
+
+
+def _worded(wording: Wording, frame: pd.DataFrame, rows: NDArray[np.intp]) -> NDArray[np.object_] | str:
+    """Return the text for each row; equal figures, of which there are many, are written once."""
+    if not wording.columns:
+        return wording.text
+    shown = [frame[column].to_numpy()[rows] for column in wording.columns]
+    code = np.zeros(len(rows), dtype=np.int64)
+    for values in shown:
+        distinct, number = np.unique(values, return_inverse=True)
+        code = code * len(distinct) + number
+    _, first, number = np.unique(code, return_index=True, return_inverse=True)
+    texts = [wording.text.format(*(values[row] for values in shown)) for row in first]
+    return np.array(texts, dtype=object)[number]

@@ -78,17 +78,18 @@ def asked(
     settle_currency(wh)
     kind = kind_of(model.kind)
     with wh.holding(*kind.held_facts, as_of=as_of, known_at=known_at):
+        customers = wh.frame(kind.file(kind.customers), as_of=as_of, known_at=known_at)
         frame = known(
             wh,
             kind,
             as_of=as_of,
             horizon_days=model.horizon_days,
+            customers=customers["customer_id"],
             history=kind.history(wh, as_of=as_of, known_at=known_at),
             theory=model.theory,
             known_at=known_at,
         )
-        customers = wh.frame(kind.file(kind.customers), as_of=as_of, known_at=known_at)
-    return frame, customers.sort_values("customer_id", ignore_index=True)
+    return frame, customers
 
 
 def score_frame(
@@ -103,15 +104,17 @@ def score_frame(
     probability[active] = model.probability(rows, as_of=as_of)
     result["churn_probability"] = probability
     result["risk_band"] = _bands(probability)
-    for name in (*REASONS, "reason_code"):
-        result[name] = pd.Series([None] * len(result), dtype="str")
+    said: dict[str, NDArray[np.object_]] = {
+        name: np.full(len(frame), None, dtype=object) for name in (*REASONS, "reason_code")
+    }
     if active.any():
         parts = model.relative_parts(rows)
         raises = _raises(probability[active], parts)
-        found = reasons(rows, parts, raises)
-        for number, name in enumerate(REASONS):
-            result.loc[active, name] = found[number]
-        result.loc[active, "reason_code"] = reason_codes(parts, raises)
+        found = (*reasons(rows, parts, raises), reason_codes(parts, raises))
+        for texts, told in zip(said.values(), found, strict=True):
+            texts[active] = told
+    for name, texts in said.items():
+        result[name] = pd.Series(texts, dtype="str")
     result["status"] = pd.Series(status, dtype="str")
     return result
 

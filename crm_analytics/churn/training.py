@@ -246,13 +246,14 @@ def _table(
         rows = rows[["customer_id", "churned"]]
         return _drawn(rows, MAX_TRAINING_ROWS // len(cutoffs))
 
-    def features_at(cutoff: Cutoff) -> pd.DataFrame:
+    def features_of(cutoff: Cutoff, customers: pd.Series) -> pd.DataFrame:
         history = kind.history(wh, as_of=cutoff.as_of, known_at=known_at)
         frame = known(
             wh,
             kind,
             as_of=cutoff.as_of,
             horizon_days=cutoff.horizon_days,
+            customers=customers,
             history=history,
             theory=kind.fit_theory(history),
             known_at=known_at,
@@ -262,7 +263,7 @@ def _table(
 
     return training_table(
         cutoffs,
-        features=features_at,
+        features=features_of,
         label=label,
         around=lambda cutoff: wh.holding(*kind.held_facts, as_of=cutoff.as_of, known_at=known_at),
     )

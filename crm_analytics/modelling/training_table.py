@@ -14,7 +14,8 @@ import pandas as pd
 from crm_analytics.errors import UsageError
 from crm_analytics.modelling.cutoffs import Cutoff
 
-FrameAt = Callable[[Cutoff], pd.DataFrame]
+LabelAt = Callable[[Cutoff], pd.DataFrame]
+FeaturesOf = Callable[[Cutoff, pd.Series], pd.DataFrame]
 
 
 def _nothing(cutoff: Cutoff) -> AbstractContextManager[None]:
@@ -24,8 +25,8 @@ def _nothing(cutoff: Cutoff) -> AbstractContextManager[None]:
 def training_table(
     cutoffs: Sequence[Cutoff],
     *,
-    features: FrameAt,
-    label: FrameAt,
+    features: FeaturesOf,
+    label: LabelAt,
     around: Callable[[Cutoff], AbstractContextManager[None]] = _nothing,
 ) -> pd.DataFrame:
     """Stack the labelled customers of each cutoff with their features.
@@ -34,8 +35,10 @@ def training_table(
     ----------
     cutoffs : sequence of Cutoff
         Days to learn from, in any order.
-    features, label : function of Cutoff to DataFrame
-        Frames with one row per ``customer_id``; `label` says who counts, `features` what was known.
+    label : function of Cutoff to DataFrame
+        One row per ``customer_id`` who counts.
+    features : function of Cutoff and Series of customer_id (sorted) to DataFrame
+        What was known of them, one row per ``customer_id``.
     around : function of Cutoff to context manager, optional
         Entered around the two for each cutoff, for what they share (`Warehouse.holding`).
 
@@ -48,7 +51,7 @@ def training_table(
     Examples
     --------
     >>> from datetime import date
-    >>> known = lambda cutoff: pd.DataFrame({"customer_id": ["a", "b"], "orders": [1.0, 2.0]})
+    >>> known = lambda cutoff, whom: pd.DataFrame({"customer_id": ["a", "b"], "orders": [1.0, 2.0]})
     >>> asked = lambda cutoff: pd.DataFrame({"customer_id": ["b"], "churned": [1]})
     >>> table = training_table([Cutoff(date(2024, 1, 1), 30)], features=known, label=asked)
     >>> table[["customer_id", "churned", "orders"]].values.tolist()
@@ -60,7 +63,8 @@ def training_table(
     for cutoff in sorted(set(cutoffs)):
         with around(cutoff):
             asked = label(cutoff).sort_values("customer_id", kind="stable")
-            part = asked.merge(features(cutoff), on="customer_id", how="left", validate="one_to_one")
+            known = features(cutoff, asked["customer_id"])
+            part = asked.merge(known, on="customer_id", how="left", validate="one_to_one")
         part.insert(0, "as_of", pd.Timestamp(cutoff.as_of))
         parts.append(part)
     return pd.concat(parts, ignore_index=True)

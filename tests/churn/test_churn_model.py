@@ -14,28 +14,30 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from crm_analytics import churn, clv
+from crm_analytics import churn
 from crm_analytics.churn.boosting import Trees
 from crm_analytics.churn.candidates import CANDIDATES, Fitted, fit_all, read_candidate
 from crm_analytics.churn.choice import BLEND_MARGIN
 from crm_analytics.churn.kinds import kind_of
-from crm_analytics.churn.known import CURVE, known
+from crm_analytics.churn.known import CURVE
 from crm_analytics.churn.model import ChurnModel, load_model
-from crm_analytics.churn.score import RISK_CUTS, score
+from crm_analytics.churn.score import RISK_CUTS, asked, score
 from crm_analytics.churn.training import train
 from crm_analytics.churn.tree_parts import contributions
 from crm_analytics.errors import ModelFileError, NotEnoughData, UsageError
 from crm_analytics.modelling.evaluate import evaluate
+from crm_analytics.segmentation import segment_names
 from crm_analytics.warehouse import SqlFile, Warehouse
 from tests import build
 from tests.churn.conftest import AS_OF
+from tests.poison import poison_the_future
 
 
 @pytest.fixture(scope="module")
 def table(wh: Warehouse, model: ChurnModel) -> pd.DataFrame:
     """What the model sees at AS_OF, as if it were two cutoffs."""
-    history = clv.summary(wh, as_of=AS_OF)
-    found = known(wh, kind_of("purchase"), as_of=AS_OF, horizon_days=60, history=history, theory=model.theory)
+    features, _ = asked(wh, model, as_of=AS_OF)
+    found = features.copy()
     half = np.arange(len(found)) < len(found) // 2
     found.insert(0, "as_of", pd.to_datetime(np.where(half, "2024-01-01", "2024-02-01")))
     return found
@@ -145,12 +147,9 @@ def test_test_and_internal_records_get_no_score() -> None:
 def test_later_events_and_the_order_of_rows_change_neither_model_nor_scores(
     shop_rows: dict[str, list[dict[str, Any]]], wh: Warehouse, model: ChurnModel, tmp_path: Path
 ) -> None:
-    known_rows = [row for row in shop_rows["order_lines"] if row["occurred_at"] < AS_OF.isoformat()]
-    days = {f"c{n:03d}": ["2024-07-01", "2024-07-02"] for n in range(50)}
-    more = build.order_lines_of(days, amount="9999")
-    late = {"source_id": "X", "customer_source_id": "c001", "kind": "complaint", "created_at": "2024-07-01"}
-    lines, tickets = [*more, *reversed(known_rows)], [late, *reversed(shop_rows["tickets"])]
+    lines, tickets = (shop_rows[name][::-1] for name in ("order_lines", "tickets"))
     with build.warehouse(order_lines=lines, tickets=tickets) as other:
+        poison_the_future(other, AS_OF)
         again = train(other, as_of=AS_OF, horizon_days=60, active_days=120)
         assert again.save(tmp_path / "b.json").read_text() == model.save(tmp_path / "a.json").read_text()
         assert_frame_equal(score(other, again, as_of=AS_OF), score(wh, model, as_of=AS_OF), check_exact=True)
@@ -316,3 +315,19 @@ def test_tree_parts_equal_xgboosts_own_contributions(
     ours = contributions(fitted.to_dict()["text"], values, range(len(columns)), len(columns))
     assert np.abs(theirs).max() > 0.1
     assert np.allclose(ours, theirs, atol=2e-5)
+
+
+def test_the_card_of_a_trained_model_carries_its_evidence(model: ChurnModel) -> None:
+    card = model.card
+    hold_outs = [use for use in card.cutoffs if use.role == "hold-out"]
+    assert list(card.by_cutoff) == [use.as_of.isoformat() for use in hold_outs]
+    for use in hold_outs:
+        groups = [group for group in card.reliability if group.as_of == use.as_of]
+        assert sum(group.row_count for group in groups) == use.row_count
+        came = sum(group.row_count * group.event_rate for group in groups)
+        assert came == pytest.approx(use.row_count * use.event_rate)
+    names = [rule.label for rule in segment_names() if rule.label in card.by_segment]
+    assert list(card.by_segment) == names
+    assert len(names) >= 4
+    assert all("earned_by_calling_a_tenth" in found for found in card.metrics.values())
+    assert "Of all to whom it happened" in card.to_markdown()

@@ -7,9 +7,7 @@ import pandas as pd
 import pytest
 
 from crm_analytics.churn.evidence import SAVE_RATE, evidence
-from crm_analytics.churn.model import ChurnModel
 from crm_analytics.modelling.evaluate import evaluate
-from crm_analytics.segmentation import segment_names
 
 DAYS = pd.to_datetime(["2024-01-01", "2024-04-01"])
 
@@ -68,19 +66,3 @@ def test_calls_earn_what_the_leavers_among_the_called_spent_last_year(
         rows.drop(columns=["net_margin_365", "net_spend_365"]), y, p, chosen="blend", segment=None, seed=0
     )
     assert (without.earned, without.notes) == ({}, ())
-
-
-def test_the_card_of_a_trained_model_carries_its_evidence(model: ChurnModel) -> None:
-    card = model.card
-    hold_outs = [use for use in card.cutoffs if use.role == "hold-out"]
-    assert list(card.by_cutoff) == [use.as_of.isoformat() for use in hold_outs]
-    for use in hold_outs:
-        groups = [group for group in card.reliability if group.as_of == use.as_of]
-        assert sum(group.row_count for group in groups) == use.row_count
-        came = sum(group.row_count * group.event_rate for group in groups)
-        assert came == pytest.approx(use.row_count * use.event_rate)
-    names = [rule.label for rule in segment_names() if rule.label in card.by_segment]
-    assert list(card.by_segment) == names
-    assert len(names) >= 4
-    assert all("earned_by_calling_a_tenth" in found for found in card.metrics.values())
-    assert "Of all to whom it happened" in card.to_markdown()

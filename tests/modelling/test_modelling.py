@@ -79,7 +79,8 @@ def test_a_window_without_days_is_refused() -> None:
 
 
 def test_training_rows_are_sorted_and_the_unknown_stays_unknown() -> None:
-    def features(cutoff: Cutoff) -> pd.DataFrame:
+    def features(cutoff: Cutoff, customers: pd.Series) -> pd.DataFrame:
+        assert customers.tolist() == ["a", "z"]
         return pd.DataFrame({"customer_id": ["b", "a"], "x": [2.0, float(cutoff.as_of.month)]})
 
     def label(cutoff: Cutoff) -> pd.DataFrame:

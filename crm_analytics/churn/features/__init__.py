@@ -48,10 +48,10 @@ def features(
     *,
     as_of: date,
     horizon_days: int,
-    customers: SqlFile | None = None,
+    customers: pd.Series | None = None,
     known_at: datetime | None = None,
 ) -> pd.DataFrame:
-    """Return what was known of every customer who had bought before `as_of`.
+    """Return what was known of customers before `as_of`.
 
     Parameters
     ----------
@@ -62,9 +62,8 @@ def features(
     horizon_days : int
         Length of the window that is to be predicted (the seasonal theme looks at the same days of last
         year).
-    customers : SqlFile, optional
-        Who is asked about: a file with one row per ``customer_id``, parameter ``as_of``. Default: everybody
-        with a purchase before `as_of`.
+    customers : Series of str, optional
+        Who is asked about, sorted. Default: everybody with a purchase before `as_of`.
     known_at : datetime, optional
         What was recorded later is left out: late arrivals, edits, withdrawals. Default: all that is known.
 
@@ -81,23 +80,28 @@ def features(
     """
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
     given = {"as_of": as_of, "horizon_days": horizon_days, "known_at": known_at}
-    at = {"as_of": as_of, "known_at": known_at}
-    asked = wh.frame(customers or SqlFile.load(Path(__file__).parents[1] / "customers.sql"), **at)
-    index = pd.Index(asked["customer_id"].sort_values())
+    if customers is None:
+        file = SqlFile.load(Path(__file__).parents[1] / "customers.sql")
+        customers = wh.frame(file, as_of=as_of, known_at=known_at)["customer_id"]
+    ids = customers.reset_index(drop=True)
+    asked = pa.array(ids, type=pa.string())
     names = list(feature_themes())
     # one array for all columns, each of them contiguous; nothing is copied for the frame
-    values = np.full((len(index), len(names)), np.nan, order="F")
+    values = np.full((len(ids), len(names)), np.nan, order="F")
     for theme in THEMES:
         file = theme_file(theme)
-        frame = wh.frame(file, **{name: given[name] for name in file.parameters})
-        row = index.get_indexer(frame["customer_id"])
-        is_asked = row >= 0
+        table = wh.arrow(file, **{name: given[name] for name in file.parameters})
+        place = pc.index_in(table["customer_id"], value_set=asked)
+        is_asked = pc.is_valid(place).to_numpy()
+        rows = place.drop_null().to_numpy()
         for name in file.columns:
             if name != "customer_id":
-                found = frame[name].to_numpy(dtype="float64", na_value=np.nan)
-                values[row[is_asked], names.index(name)] = found[is_asked]
+                found = table[name].cast(pa.float64()).to_numpy()
+                values[rows, names.index(name)] = found[is_asked]
     result = pd.DataFrame(values, columns=names, copy=False)
-    result.insert(0, "customer_id", index.to_series(index=result.index))
+    result.insert(0, "customer_id", ids)
     return result

@@ -41,6 +41,6 @@ select
     min(cancelled_age_days) as days_since_cancelled,
     max(age_days) as contract_age_days,
     cast(sum(case when is_renewing then 1 else 0 end) as bigint) as renewing_contract_count,
-    sum(amount_30) as contract_amount_30
+    cast(sum(amount_30) as double) as contract_amount_30
 from contracts
 group by customer_id

@@ -46,8 +46,8 @@ select
     case
         when answer_count > 0 then cast(score_sum as double) / cast(answer_count as double)
     end as mean_score_rate_365,
-    lowest as lowest_score_rate_365,
-    last_answers.score_rate as last_score_rate,
+    cast(lowest as double) as lowest_score_rate_365,
+    cast(last_answers.score_rate as double) as last_score_rate,
     days_since_feedback as days_since_feedback
 from by_customer
 join last_answers on last_answers.customer_id = by_customer.customer_id

@@ -39,14 +39,14 @@ by_customer as (
 
 select
     customer_id as customer_id,
-    coalesce(net_spend, 0) as net_spend,
-    coalesce(net_spend_90, 0) as net_spend_90,
-    coalesce(net_spend_365, 0) as net_spend_365,
-    net_margin_365 as net_margin_365,
+    cast(coalesce(net_spend, 0) as double) as net_spend,
+    cast(coalesce(net_spend_90, 0) as double) as net_spend_90,
+    cast(coalesce(net_spend_365, 0) as double) as net_spend_365,
+    cast(net_margin_365 as double) as net_margin_365,
     case
         when priced_day_count > 0 then cast(net_spend as double) / cast(priced_day_count as double)
     end as mean_day_spend,
-    last_day_spend as last_day_spend,
+    cast(last_day_spend as double) as last_day_spend,
     case
         when net_spend_360 > 0
             then cast(coalesce(net_spend_180, 0) as double) / cast(net_spend_360 as double)
