@@ -229,3 +229,13 @@ def test_a_profile_says_snapshot_by_true_or_false() -> None:
     text = 'profile = "x"\nsource_system = "x"\nsnapshot = "yes"\n[[entity]]\nname = "customers"\n'
     with pytest.raises(ProfileError, match="snapshot must be true or false"):
         parse_profile(text + '[entity.columns]\nsource_id = { from = "Id" }\n', "x.toml")
+
+
+def test_a_table_of_relations_is_no_snapshot_of_all_relations(tmp_path: Path) -> None:
+    file = tmp_path / "deal_company.csv"
+    file.write_text("company_id,deal_id,type_id,category\n7,5,5,HUBSPOT_DEFINED\n")
+    with Warehouse.open() as wh:
+        with pytest.raises(FileRefused, match="is never a snapshot of all") as refusal:
+            load(wh, file, snapshot=True)
+        assert refusal.value.reason == "no_snapshot"
+        assert load(wh, file)[0].rows_loaded == 1
