@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -182,11 +183,13 @@ def test_a_backup_made_while_others_write_restores_one_moment(place: str, tmp_pa
 
         writer = threading.Thread(target=write)
         writer.start()
-        while records.last_change_number < 20:
-            pass
-        assert records.backup(backup) == backup
-        stop.set()
-        writer.join()
+        try:
+            while records.last_change_number < 20 and writer.is_alive():
+                time.sleep(0.005)
+            assert records.backup(backup) == backup
+        finally:
+            stop.set()
+            writer.join()
         assert backup.stat().st_mode & 0o777 == 0o600
         with RecordStore.open(backup) as restored:
             until = restored.last_change_number

@@ -55,6 +55,7 @@ def forked(count: int, work: Callable[[int], None]) -> list[int]:
     for number in range(count):
         child = os.fork()
         if child == 0:
+            signal.alarm(300)  # one that hangs dies
             try:
                 work(number)
             except BaseException:
