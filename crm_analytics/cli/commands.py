@@ -164,6 +164,15 @@ def clv(
 
         table = _analyse(settings_file, as_of, judge)
         shown = [name for name in COMPARED_COLUMNS if name in table]
+        if not as_json:  # why a fit is what it is stands below the table
+            whole, table = (
+                table,
+                table.assign(
+                    verdict=table["verdict"].str.partition(":")[0], bic=table["bic"].round().astype("Int64")
+                ),
+            )
+            explained = whole[whole["verdict"].str.contains(":", na=False)]
+            judged.extend(explained["model"] + ": " + explained["verdict"])
         out.print_frame("Models of lifetime value", table, as_json=as_json, limit=limit, columns=shown)
         if not as_json:
             out.print_lines(*judged)

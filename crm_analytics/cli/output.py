@@ -63,12 +63,16 @@ def print_table(
 ) -> None:
     """Print rows under their column names; what looks like a number is set to the right."""
     table = Table(title=Text(safe(title)), title_justify="left", header_style="bold", title_style="bold")
-    for number, name in enumerate(columns):
+    console, names = _console(), [safe(name) for name in columns]
+    cells = [[safe(value) for value in row] for row in rows]
+    widths = (max(map(len, column)) for column in zip(names, *cells, strict=True))
+    if sum(width + 3 for width in widths) >= console.width:  # long names break at their underscores first
+        names = [name.replace("_", "_\n") for name in names]
+    for number, name in enumerate(names):
         right = any(_looks_like_number(row[number]) for row in rows)
-        table.add_column(Text(safe(name)), justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(safe(value)) for value in row))
-    console = _console()
+        table.add_column(Text(name), justify="right" if right else "left", overflow="fold")
+    for line in cells:
+        table.add_row(*map(Text, line))
     console.print(table)
     if note:
         console.print(Text(safe(note)))

@@ -56,3 +56,16 @@ def test_json_knows_the_types_of_results(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_long_table_says_how_much_it_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_frame("t", frame(), as_json=False, limit=1)
     assert "1 more rows; --limit shows more" in capsys.readouterr().out
+
+
+def test_long_names_of_a_wide_table_break_at_their_underscores(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "_FILE_WIDTH", 36)
+    output.print_table("T", ["model", "rank_correlation", "total_error"], [["mbg_nbd", "0.3936", "0.0367"]])
+    shown = capsys.readouterr().out
+    assert "correlation" in shown
+    assert "rank_" in shown
+    assert "0.3936" in shown
+    output.print_table("T", ["model", "total_error"], [["mbg_nbd", "0.0367"]])
+    assert "total_error" in capsys.readouterr().out

@@ -38,3 +38,19 @@ def test_a_capability_is_answered(capability: str, answer: str) -> None:
 
 def test_the_table_has_all_rows() -> None:
     assert len(ROWS) >= 35
+
+
+def test_what_is_left_out_names_what_to_use() -> None:
+    left_out = PAGE.read_text(encoding="utf-8").split("## What is left out")[1]
+    rows = [line.strip("|").split("|") for line in left_out.splitlines() if line.startswith("| ")][1:]
+    assert all(len(row) == 2 and row[1].strip() for row in rows)
+    for gap in (
+        "Time-varying covariates",
+        "Full MCMC",
+        "GGompertz/NBD",
+        "Pareto/GGG",
+        "Abe",
+        "Sarmanov",
+        "ZILN",
+    ):
+        assert any(gap in row[0] for row in rows), gap
