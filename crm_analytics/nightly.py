@@ -348,7 +348,9 @@ def _actions(night: _Night, step: Step) -> None:
     night.calls = actions.listed(decided)
     _keep(night, step, "scores.actions", night.calls)
     alert_count = int((night.calls["kind"] == "alert").sum())
-    step.note = f"{alert_count} alerts; left out: {actions.left_out(decided) or 'nobody'}"
+    rate = night.settings.actions.save_rate
+    learned = actions.save_rate(night.wh, as_of=night.as_of) if rate is None else f"save rate {rate:.1%}, set"
+    step.note = f"{alert_count} alerts; left out: {actions.left_out(decided) or 'nobody'}; {learned}"
 
 
 def _model(night: _Night, step: Step, name: str) -> Any:

@@ -240,7 +240,7 @@ class ActionSettings:
     save_rate: float | None = _setting(
         None,
         "share of leavers whom a call keeps",
-        otherwise="measured from the calls made, 0.1 until fifty of them have been judged",
+        otherwise="0.1, moved by what the calls made have shown",
         example=0.15,
         **_between(0, 1),
     )

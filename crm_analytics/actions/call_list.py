@@ -1,13 +1,16 @@
 """Whom do we call today?  A list no longer than the team's day, by what a call is expected to save.
 
 A call to a customer who would leave keeps the customer with the save rate, and then saves what the customer
-is worth if still there; every call costs the same. So
+is worth; every call costs the same. Who has left already cannot be kept, and the churn probability (of no
+purchase in the horizon) counts them as well. So
 
-    expected_saved_margin = churn_probability x value_at_stake x save_rate - contact_cost
+    expected_saved_margin = value_at_stake x save_rate - contact_cost
+    value_at_stake = lifetime_value x P(leaves in the horizon | alive now)
+    P(leaves in the horizon | alive now) = (churn_probability - P(dead now)) / P(alive now), within 0..1
 
-``value_at_stake`` is the expected margin *if the customer is still one*: lifetime_value divided by
-P(alive), since lifetime_value has the risk of leaving in it already and would count it twice. Where the
-margin of a customer is unknown, the mean margin rate of the others is taken; where none is known, revenue.
+``lifetime_value`` is what the customer is expected to bring, P(alive) included, so that no more is ever at
+stake than that. Where the margin of a customer is unknown, the mean margin rate of the others is taken;
+where none is known, revenue.
 
 Alerts come before calls: customers whose risk rose by `min_rise` more than that of the median customer
 since the earliest night of the last four weeks. Nobody is called twice within the cool-down, nobody whose
@@ -31,8 +34,8 @@ from crm_analytics.warehouse import SqlFile, Warehouse
 RISE_DAYS = 28
 # A call is due within a week: what raised the risk is fresh then.
 DUE_DAYS = 7
-# The closed form's P(alive) of somebody who is nearly certainly gone says little of the value if not.
-_LEAST_ALIVE = 0.05
+# Whom a call is not worth and who is alive with less than this has probably left already.
+GONE = 0.5
 LISTED = "listed"
 COLUMNS = (
     "customer_id",
@@ -82,7 +85,7 @@ def call_list(
     cool_down_days : int, default 30
         Who was on a list in so many days before is left alone.
     save_rate : float, optional
-        Share of leavers whom a call keeps, 0..1. Default: measured, see `save_rate`.
+        Share of leavers whom a call keeps, 0..1. Default: learned from the calls made, see `save_rate`.
     contact_cost : float, default 5
         Cost of a call, reporting currency.
     min_rise : float, default 0.15
@@ -141,7 +144,8 @@ def decisions(
     -------
     DataFrame
         Ordered by customer_id: the columns of `call_list` (``rank`` 0 where not listed), ``risk_rise`` and
-        ``decision``: listed, opted out (of every channel), refuses calls, cooling down, value unknown, not
+        ``decision``: listed, opted out (of every channel), refuses calls, cooling down, value unknown,
+        probably gone (not worth the call, and P(alive) below 0.5: see `crm_analytics.churn.win_back`), not
         worth the call, over capacity.
 
     Examples
@@ -161,11 +165,12 @@ def decisions(
     )
     if found.empty:
         raise NotEnoughData(
-            f"There is no churn probability of {as_of}: run the churn step of that night first."
+            f"There is no churn probability of {as_of}: no night of that day has run, or its churn step "
+            "was skipped and said why (nobody ever left, or there is too little history)."
         )
     value, value_kind = _value_at_stake(found)
     rate = measured(wh, as_of=as_of).rate if save_rate is None else save_rate
-    saved = found["churn_probability"].to_numpy() * value * rate - contact_cost
+    saved = value * rate - contact_cost
     is_alert = (found["risk_rise"] >= min_rise).to_numpy(dtype=bool)
     decision = np.select(
         [
@@ -173,9 +178,17 @@ def decisions(
             found["has_refused_phone"].to_numpy(dtype=bool),
             found["last_listed_on"].notna().to_numpy(),
             np.isnan(saved),
+            ~(saved > 0.0) & (found["probability_alive"] < GONE).to_numpy(dtype=bool),
             ~(saved > 0.0),
         ],
-        ["opted out", "refuses calls", "cooling down", "value unknown", "not worth the call"],
+        [
+            "opted out",
+            "refuses calls",
+            "cooling down",
+            "value unknown",
+            "probably gone",
+            "not worth the call",
+        ],
         default="",
     )
     rank = np.zeros(len(found), dtype=np.int64)
@@ -194,7 +207,7 @@ def decisions(
         expected_saved_margin=saved,
         save_rate=rate,
         horizon_days=horizon_days,
-        reason=_reasons(found, is_alert),
+        reason=_reasons(found, is_alert, value),
         decision=decision,
     )[[*COLUMNS, "risk_rise", "decision"]]
 
@@ -241,7 +254,7 @@ def _check(
 
 
 def _value_at_stake(found: pd.DataFrame) -> tuple[Floats, str]:
-    """Return per customer what is lost with the customer, and whether it is margin or revenue."""
+    """Return per customer what leaves with those who are still there, and whether it is margin or revenue."""
     margin = found["lifetime_value"].to_numpy(dtype=np.float64)
     revenue = found["lifetime_revenue"].to_numpy(dtype=np.float64)
     if np.isnan(revenue).all() and np.isnan(margin).all():
@@ -254,19 +267,24 @@ def _value_at_stake(found: pd.DataFrame) -> tuple[Floats, str]:
         worth, kind = np.where(np.isnan(margin), revenue * rate, margin), "margin"
     else:
         worth, kind = revenue, "revenue"
-    alive = found["probability_alive"].to_numpy(dtype=np.float64)
-    return worth / np.clip(np.where(np.isnan(alive), 1.0, alive), _LEAST_ALIVE, 1.0), kind
+    known_alive = found["probability_alive"].to_numpy(dtype=np.float64)
+    alive = np.where(np.isnan(known_alive), 1.0, known_alive)
+    leaves_alive = found["churn_probability"].to_numpy(dtype=np.float64) - (1.0 - alive)
+    return worth * np.clip(leaves_alive / np.maximum(alive, 1e-12), 0.0, 1.0), kind
 
 
-def _reasons(found: pd.DataFrame, is_alert: NDArray[np.bool_]) -> list[str]:
-    """Word why a customer is called: reasons for staying are no reason, so the risk itself is given then."""
+def _reasons(found: pd.DataFrame, is_alert: NDArray[np.bool_], value: Floats) -> list[str]:
+    """Word why a customer is called: reasons for staying are no reason, so risk and value are given then."""
     worded = []
-    for row, alert in zip(found.itertuples(), is_alert, strict=True):
+    for row, alert, at_stake in zip(found.itertuples(), is_alert, value, strict=True):
         if isinstance(row.reason_code, str):
             said = [text for text in (row.reason_1, row.reason_2) if isinstance(text, str)]
             worded.append("; ".join(said))
         elif alert:
             worded.append(f"risk rose from {row.earlier_probability:.0%} to {row.churn_probability:.0%}")
         else:
-            worded.append(f"risk of {row.churn_probability:.0%}, nothing particular raises it")
+            much = "" if np.isnan(at_stake) else f", {at_stake:,.0f} at stake"
+            worded.append(
+                f"risk of {row.churn_probability:.0%}{much}; nothing raises it beyond that of others"
+            )
     return worded

@@ -11,10 +11,10 @@
 --   due_on                   last day on which the call still makes sense
 --   churn_probability        probability of leaving in the horizon
 --   earlier_probability      the same at the earliest night of the weeks before; NULL = not scored then
---   value_at_stake           margin over the value horizon if the customer stays, reporting currency
+--   value_at_stake           expected margin that leaves in the horizon with those still there, reporting currency
 --   value_kind               margin, or revenue where no margin of any customer is known
---   expected_saved_margin    probability x value x save rate - cost of the call, reporting currency
---   save_rate                share of leavers whom a call keeps, as assumed or measured that night
+--   expected_saved_margin    value at stake x save rate - cost of the call, reporting currency
+--   save_rate                share of leavers whom a call keeps, as assumed, moved by what earlier calls showed
 --   horizon_days             horizon of the probability
 --   reason_code              theme that raises the risk most; NULL = none stands out
 --   reason                   in words

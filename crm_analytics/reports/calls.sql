@@ -9,7 +9,7 @@
 --   owner_source_id          user who looks after the customer; NULL = nobody yet
 --   churn_probability        probability of leaving in the horizon
 --   earlier_probability      the same some weeks before; NULL = not scored then
---   value_at_stake           what the customer brings if still there, reporting currency
+--   value_at_stake           expected margin that leaves with those still there, reporting currency
 --   value_kind               margin or revenue
 --   expected_saved_margin    what the call is expected to save, less its cost, reporting currency
 --   save_rate                share of leavers whom a call keeps

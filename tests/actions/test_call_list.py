@@ -76,20 +76,30 @@ def test_a_call_is_worth_probability_times_value_times_save_rate_less_its_cost()
     people = {
         "sure": {"p": 0.9, "value": 100.0},  # 0.9 x 100 x 0.2 - 5 = 13
         "rich": {"p": 0.3, "value": 500.0},  # 25
-        "fading": {"p": 0.8, "value": 100.0, "alive": 0.5},  # value if still there 200: 27
+        "fading": {"p": 0.8, "value": 100.0, "alive": 0.5},  # leaves alive .3 of .5: 0.6 x 100 x 0.2 - 5 = 7
         "unknown": {"p": 0.5, "value": None, "revenue": 400.0},  # at the others' half: 15
         "poor": {"p": 0.9, "value": 20.0},  # -1.4: no
+        "gone": {"p": 0.98, "value": 9.35, "alive": 0.023},  # no more at stake than the 9.35 still expected
+        "never": {"p": 1.0, "value": 0.0, "alive": 0.0},
+        "other models": {
+            "p": 0.3,
+            "value": 900.0,
+            "alive": 0.6,
+        },  # likelier dead than churned: nothing to save
     }
     with company(people) as wh:
         found = actions.call_list(wh, as_of=AS_OF, **HOW)
         decided = actions.decisions(wh, as_of=AS_OF, **HOW)
-    assert found["customer_id"].tolist() == [f"default:{n}" for n in ("fading", "rich", "unknown", "sure")]
-    assert found["expected_saved_margin"].tolist() == pytest.approx([27.0, 25.0, 15.0, 13.0])
+    assert found["customer_id"].tolist() == [f"default:{n}" for n in ("rich", "unknown", "sure", "fading")]
+    assert found["expected_saved_margin"].tolist() == pytest.approx([25.0, 15.0, 13.0, 7.0])
     assert found["rank"].tolist() == [1, 2, 3, 4]
     assert set(found["value_kind"]) == {"margin"}
     assert found["due_on"].unique().tolist() == [AS_OF + timedelta(days=7)]
-    left = decided.set_index("customer_id")["decision"]
-    assert left["default:poor"] == "not worth the call"
+    left = decided.set_index("customer_id")
+    assert left.loc["default:poor", "decision"] == "not worth the call"
+    assert left.loc["default:gone", "decision"] == left.loc["default:never", "decision"] == "probably gone"
+    assert left.loc["default:gone", "value_at_stake"] == pytest.approx(9.35 * 0.003 / 0.023)
+    assert left.loc[["default:never", "default:other models"], "value_at_stake"].tolist() == [0.0, 0.0]
 
 
 def test_who_must_not_be_called_is_not_and_the_reason_is_told() -> None:
@@ -128,7 +138,7 @@ def test_where_no_margin_is_known_the_list_is_by_revenue_and_says_so() -> None:
     with company(people) as wh:
         found = actions.call_list(wh, as_of=AS_OF, **HOW)
     assert set(found["value_kind"]) == {"revenue"}
-    assert found["value_at_stake"].tolist() == [400.0, 300.0]
+    assert found["value_at_stake"].tolist() == [200.0, 150.0]
 
 
 def test_a_risk_that_rose_more_than_everybodys_is_an_alert_and_comes_first() -> None:
@@ -194,7 +204,7 @@ def test_reasons_for_staying_are_no_reason_to_call() -> None:
     people = {"a": {"p": 0.4, "value": 300.0, "reason": "loyal: 9 order days so far", "code": None}}
     with company(people) as wh:
         found = actions.call_list(wh, as_of=AS_OF, **HOW)
-    assert found["reason"].tolist() == ["risk of 40%, nothing particular raises it"]
+    assert found["reason"].tolist() == ["risk of 40%, 120 at stake; nothing raises it beyond that of others"]
     assert found["reason_code"].isna().all()
     with company(
         people | {f"c{n}": {"p": 0.2, "value": 1.0} for n in range(3)},

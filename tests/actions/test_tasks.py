@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from crm_analytics import actions
+from crm_analytics.actions.save_rate import learned
 from crm_analytics.ingest.sync import sync
 from crm_analytics.records import RecordStore
 from crm_analytics.warehouse import Warehouse
@@ -25,7 +26,10 @@ LISTED = pd.DataFrame(
         "due_on": [date(2024, 7, 8)] * 2,
         "churn_probability": [0.72, 0.4],
         "reason_code": ["tickets", None],
-        "reason": ["complained 3 days ago", "risk of 40%, nothing particular raises it"],
+        "reason": [
+            "complained 3 days ago",
+            "risk of 40%, 80 at stake; nothing raises it beyond that of others",
+        ],
     }
 )
 
@@ -87,17 +91,42 @@ def test_the_loop_is_closed_tasks_that_were_done_measure_the_save_rate(tmp_path:
         )
         early = actions.save_rate(wh, as_of=AS_OF + timedelta(days=59))
         found = actions.save_rate(wh, as_of=later)
-        assert (early.is_measured, early.rate, early.called_count) == (False, 0.1, 0)
-        assert found.is_measured
+        assert (round(early.rate, 4), early.called_count) == (0.1, 0)
         assert found.called_count == 60
-        assert found.rate == pytest.approx(1 - 18 / 30)
-        assert found.low < found.rate < found.high
+        assert found.measured == pytest.approx(1 - 18 / 30)
+        assert found.low < early.rate < found.rate < found.measured
+        assert found.rate < found.high
         # and the next list uses it
         wh.execute("update scores.churn set as_of = $later", later=later)
         wh.execute("update scores.clv set as_of = $later", later=later)
         assert set(actions.call_list(wh, as_of=later)["save_rate"]) == {found.rate}
 
 
-def test_few_calls_measure_nothing() -> None:
+def judged(count: int, left: int) -> pd.DataFrame:
+    return pd.DataFrame({"customer_id": range(count), "has_left": [1] * left + [0] * (count - left)}).assign(
+        churn_probability=0.5
+    )
+
+
+def test_without_a_call_the_assumed_rate_holds() -> None:
     with Warehouse.open(reporting_currency="EUR") as wh:
-        assert actions.save_rate(wh, as_of=AS_OF).is_measured is False
+        found = actions.save_rate(wh, as_of=AS_OF)
+    assert found.rate == pytest.approx(0.1, abs=1e-3)
+    assert str(found).endswith("assumed: no call has been judged yet")
+
+
+def test_calls_that_chance_made_look_useless_do_not_end_the_list() -> None:
+    """Of 60 called 30 were expected to leave and 34 left: with thousands like them it would be proof."""
+    chance, proof, kept = learned(judged(60, 34)), learned(judged(6000, 3400)), learned(judged(6000, 2100))
+    assert (chance.measured, proof.measured) == (pytest.approx(-4 / 30), pytest.approx(-4 / 30))
+    assert 0.03 < chance.rate < 0.1
+    assert 0.0 < proof.rate < 0.005
+    assert kept.rate == pytest.approx(kept.measured, abs=0.01)
+    with company({"a": {"p": 0.9, "value": 5000.0}}) as wh:
+        assert len(actions.call_list(wh, as_of=AS_OF, save_rate=chance.rate)) == 1
+
+
+def test_calls_to_one_customer_are_one_piece_of_evidence() -> None:
+    apart, same = judged(60, 12), judged(60, 12).assign(customer_id=[n % 20 for n in range(60)])
+    assert learned(same).rate < learned(apart).rate
+    assert learned(same).measured == learned(apart).measured
