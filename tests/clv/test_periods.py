@@ -29,29 +29,35 @@ def orders(customer: str, *days: str) -> list[dict[str, object]]:
     ]
 
 
-def opportunities(*lines: list[dict[str, object]], period_days: int = 30) -> pd.DataFrame:
-    rows = [row for line in lines for row in line]
-    with build.warehouse(order_lines=rows, customers=[{"source_id": "T", "is_test": True}]) as wh:
-        table = opportunity_summary(wh, as_of=AS_OF, period_days=period_days)
+@pytest.fixture(scope="module")
+def opportunities() -> pd.DataFrame:
+    bought = {
+        # the last period of 30 days is 1 to 30 June; 2 May to 31 May is the one before
+        "both sides of a border": ("2024-05-31", "2024-06-01"),
+        "one period": ("2024-06-01", "2024-06-30"),
+        "often, then idle": ("2024-01-05", "2024-01-06", "2024-03-10", "2024-03-11", "2024-03-12"),
+        "later": ("2024-05-01", "2024-07-01"),
+        "test": ("2024-01-05",),
+    }
+    rows = [row for name, days in bought.items() for row in orders(name, *days)]
+    with build.warehouse(order_lines=rows, customers=[{"source_id": "test", "is_test": True}]) as wh:
+        table = opportunity_summary(wh, as_of=AS_OF, period_days=30)
     return table.set_index("source_id")[["frequency", "recency", "T", "period_days"]]
 
 
-def test_periods_are_counted_back_from_as_of() -> None:
-    # the last period of 30 days is 1 to 30 June; 2 May to 31 May is the one before
-    table = opportunities(orders("A", "2024-05-31", "2024-06-01"), orders("B", "2024-06-01", "2024-06-30"))
-    assert table.loc["A"].tolist() == [1, 30, 30, 30]
-    assert table.loc["B"].tolist() == [0, 0, 0, 30]
+def test_periods_are_counted_back_from_as_of(opportunities: pd.DataFrame) -> None:
+    assert opportunities.loc["both sides of a border"].tolist() == [1, 30, 30, 30]
+    assert opportunities.loc["one period"].tolist() == [0, 0, 0, 30]
 
 
-def test_several_purchases_in_a_period_are_one_and_idle_periods_count() -> None:
-    days = ("2024-01-05", "2024-01-06", "2024-03-10", "2024-03-11", "2024-03-12")
-    assert opportunities(orders("A", *days)).loc["A"].tolist() == [1, 60, 150, 30]
+def test_several_purchases_in_a_period_are_one_and_idle_periods_count(opportunities: pd.DataFrame) -> None:
+    assert opportunities.loc["often, then idle"].tolist() == [1, 60, 150, 30]
 
 
-def test_test_customers_and_later_orders_do_not_count() -> None:
-    table = opportunities(orders("T", "2024-01-05"), orders("A", "2024-05-01", "2024-07-01"))
-    assert table.index.tolist() == ["A"]
-    assert table.loc["A", "frequency"] == 0
+def test_test_customers_and_later_orders_do_not_count(opportunities: pd.DataFrame) -> None:
+    assert "test" not in opportunities.index
+    assert len(opportunities) == 4
+    assert opportunities.loc["later", "frequency"] == 0
 
 
 def test_periods_of_a_day_are_the_ordinary_summary(cdnow_warehouse: Warehouse) -> None:

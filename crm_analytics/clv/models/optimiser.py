@@ -248,7 +248,7 @@ def _climb(objective: Likelihood, start: Floats, customers: float, known: Floats
 
 
 def _inside(theta: Floats, direction: Floats) -> Floats:
-    """Return the step, cut where it meets the first side of the box: clipped there, it would leave a ridge."""
+    """Return the step, cut where it first meets a side of the box: clipped, it would leave a ridge."""
     room = BOX - np.sign(direction) * theta
     moving = room > 0
     step = np.where(moving, np.abs(direction), 0.0)

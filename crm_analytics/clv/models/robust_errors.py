@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.clv.models.patterns import checked_weights
+from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.errors import NotEnoughData, UsageError
 
 Floats = NDArray[np.float64]
@@ -113,9 +114,13 @@ def bootstrap_covariance(
 
 
 def _refit(model: MaximumLikelihoodModel, summary: pd.DataFrame, weights: Floats) -> Floats | None:
-    copy: Any = type(model)(**model.get_params())
+    fitted: Any
     try:
-        fitted: MaximumLikelihoodModel = copy.fit(summary, weights=weights)
+        if isinstance(model, PurchaseModel):
+            fitted = model.fit_near(summary, weights)
+        else:
+            fitted = type(model)(**model.get_params())
+            fitted.fit(summary, weights=weights)
     except NotEnoughData:
         return None
     return None if fitted.verdict_.status == "failed" else fitted.log_parameters()
