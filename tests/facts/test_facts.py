@@ -583,9 +583,12 @@ def test_a_contract_renewed_later_was_not_renewed_then() -> None:
 class TestNumberUsedAgain:
     """Order numbers that begin anew: more than 31 days after the last goods of the number is another order."""
 
-    def orders(self, *days_and_quantities: tuple[str, int], **entities: list[dict[str, object]]) -> list[tuple]:
+    def orders(
+        self, *days_and_quantities: tuple[str, int], **entities: list[dict[str, Any]]
+    ) -> list[tuple[Any, ...]]:
         lines = [
-            line("1", occurred_at=day, quantity=quantity, unit_price="10") for day, quantity in days_and_quantities
+            line("1", occurred_at=day, quantity=quantity, unit_price="10")
+            for day, quantity in days_and_quantities
         ]
         with build.warehouse(order_lines=lines, **entities) as wh:
             return sorted(
@@ -600,7 +603,8 @@ class TestNumberUsedAgain:
         ]
 
     def test_within_31_days_is_one_order_delivered_in_parts(self) -> None:
-        assert self.orders(("2023-01-01", 1), ("2023-02-01", 2), ("2023-03-01", 3)) == [("2023-01-01", 3, 60, True)]
+        parts = (("2023-01-01", 1), ("2023-02-01", 2), ("2023-03-01", 3))
+        assert self.orders(*parts) == [("2023-01-01", 3, 60, True)]
 
     def test_what_came_back_later_lowers_the_order_before_it(self) -> None:
         assert self.orders(("2023-01-01", 5), ("2023-03-01", -2), ("2023-06-01", 4), ("2023-09-01", -1)) == [
@@ -610,10 +614,11 @@ class TestNumberUsedAgain:
 
     def test_an_order_with_a_head_stays_one_however_late_its_parts(self) -> None:
         head = {"source_id": "1", "customer_source_id": "C1", "occurred_at": "2023-01-01", "currency": "EUR"}
-        assert self.orders(("2023-01-01", 1), ("2023-05-01", 2), orders=[head]) == [("2023-01-01", 2, 30, True)]
+        parts = (("2023-01-01", 1), ("2023-05-01", 2))
+        assert self.orders(*parts, orders=[head]) == [("2023-01-01", 2, 30, True)]
 
     def test_a_linked_return_falls_to_the_order_begun_before_it(self) -> None:
-        def back(day: str) -> dict[str, object]:
+        def back(day: str) -> dict[str, Any]:
             return {
                 "source_id": "R",
                 "order_source_id": "1",
