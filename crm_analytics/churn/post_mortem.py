@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.churn.features import feature_themes, features
+from crm_analytics.churn.retention import HELD
 from crm_analytics.errors import NotEnoughData
 from crm_analytics.facts import settle_currency
 from crm_analytics.warehouse import SqlFile, Warehouse
@@ -65,16 +66,17 @@ def post_mortem(
 
     settle_currency(wh)
     day = as_of - timedelta(days=horizon_days)
-    label = wh.frame(
-        SqlFile.beside(__file__, "label.sql"), as_of=day, horizon_days=horizon_days, active_days=active_days
-    )
+    file = SqlFile.beside(__file__, "label.sql")
+    with wh.holding(*HELD, as_of=day):
+        label = wh.frame(file, as_of=day, horizon_days=horizon_days, active_days=active_days)
+        customers = label["customer_id"].sort_values()
+        known = features(wh, as_of=day, horizon_days=horizon_days, customers=customers)
     lost_count = int(label["churned"].sum())
     if min(lost_count, len(label) - lost_count) < MIN_CASES:
         raise NotEnoughData(
             f"Of the customers active on {day}, {lost_count} were lost and {len(label) - lost_count} kept: a "
             f"comparison needs {MIN_CASES} of each. Use another horizon_days or a later as_of."
         )
-    known = features(wh, as_of=day, horizon_days=horizon_days)
     table = label.merge(known, on="customer_id", how="left", validate="one_to_one")
     is_lost = table["churned"].to_numpy() == 1
     themes = feature_themes()

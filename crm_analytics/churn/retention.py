@@ -28,6 +28,8 @@ from crm_analytics.modelling.evaluate import wilson_limits
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 RETENTION_OF = {"purchases": "retention_purchases.sql", "contracts": "retention_contracts.sql"}
+# Facts that every question here reads; computed once for its day. What others rest on comes first.
+HELD = ("orders_before", "order_days_before", "customers_before")
 LEAVING_BY = {"silence": "leaving_by_silence.sql", "tenure": "leaving_by_tenure.sql"}
 
 
@@ -73,7 +75,10 @@ def retention(
     settle_currency(wh)
     file = SqlFile.beside(__file__, RETENTION_OF[of])
     ends = [as_of - timedelta(days=period_days * number) for number in range(period_count + 1)][::-1]
-    rows = [wh.frame(file, from_on=start, until_on=end) for start, end in pairwise(ends)]
+    rows = []
+    for start, end in pairwise(ends):
+        with wh.holding(*HELD, as_of=end):
+            rows.append(wh.frame(file, from_on=start, until_on=end))
     found = pd.concat(rows, ignore_index=True)
     customers = found["starting_count"].where(found["starting_count"] > 0)
     amount = found["starting_amount"].where(found["starting_amount"] > 0)
@@ -101,7 +106,8 @@ def cohorts(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
     0
     """
     settle_currency(wh)
-    found = wh.frame(SqlFile.beside(__file__, "retention_cohorts.sql"), as_of=as_of)
+    with wh.holding(*HELD, as_of=as_of):
+        found = wh.frame(SqlFile.beside(__file__, "retention_cohorts.sql"), as_of=as_of)
     return found.assign(retention_rate=found["active_count"] / found["cohort_count"])
 
 
@@ -168,7 +174,8 @@ def leaving_rates(
         )
     file = SqlFile.beside(__file__, LEAVING_BY[by])
     given = {"as_of": as_of, "horizon_days": horizon_days, "active_days": active_days}
-    found = wh.frame(file, **{name: given[name] for name in file.parameters})
+    with wh.holding(*HELD, as_of=as_of):
+        found = wh.frame(file, **{name: given[name] for name in file.parameters})
     size = found["case_count"].to_numpy(dtype=np.float64)
     rate = found["left_count"].to_numpy(dtype=np.float64) / size
     low, high = wilson_limits(rate, size)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.churn.retention import leaving_rates
+from crm_analytics.churn.retention import HELD, leaving_rates
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
 from crm_analytics.vocabulary import WORDS
@@ -71,9 +71,10 @@ def win_back(
         raise UsageError(f"channel={channel!r} is not known. Channels: {', '.join(WORDS['channels'])}.")
     settle_currency(wh)
     file = SqlFile.beside(__file__, "win_back.sql")
-    lost = wh.frame(file, as_of=as_of, active_days=active_days, channel=channel)
+    with wh.holding(*HELD, as_of=as_of):
+        lost = wh.frame(file, as_of=as_of, active_days=active_days, channel=channel)
+        rates = leaving_rates(wh, as_of=as_of, horizon_days=horizon_days)
     lost = lost[~lost.pop("is_refused").astype(bool)].reset_index(drop=True)
-    rates = leaving_rates(wh, as_of=as_of, horizon_days=horizon_days)
     value = _value(lost)
     chance = _return_rate(lost["silent_days"], rates)
     found = lost.assign(

@@ -4,13 +4,14 @@ model."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
-from crm_analytics.churn import train
+from crm_analytics.churn import train, training
 from crm_analytics.churn.model import ChurnModel
 from crm_analytics.warehouse import Warehouse
 from tests import build
@@ -47,6 +48,14 @@ def shop(customers: int = 400, seed: int = 7) -> dict[str, list[dict[str, Any]]]
             }
         )
     return {"order_lines": lines, "tickets": tickets}
+
+
+@contextmanager
+def half_a_year() -> Iterator[None]:
+    """Train on the cutoffs of half a year while the block runs: for laws that hold for any number of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "MAX_MONTHS", 6)
+        yield
 
 
 @pytest.fixture(scope="session")

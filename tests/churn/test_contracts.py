@@ -21,6 +21,7 @@ from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.modelling.evaluate import evaluate
 from crm_analytics.warehouse import Warehouse
 from tests import build
+from tests.churn.conftest import half_a_year
 from tests.poison import poison_the_future
 
 AS_OF = date(2024, 7, 1)
@@ -92,7 +93,8 @@ def test_lives_end_on_the_first_day_without_the_contract(wh: Warehouse) -> None:
 
 @pytest.fixture(scope="module")
 def model(company: Warehouse) -> ChurnModel:
-    return churn.train(company, as_of=COMPANY_AS_OF, kind="contract")
+    with half_a_year():
+        return churn.train(company, as_of=COMPANY_AS_OF, kind="contract")
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,15 @@ from crm_analytics.churn.kinds import kind_of
 from crm_analytics.churn.model import ChurnModel
 from crm_analytics.churn.score import asked, score_frame
 from crm_analytics.warehouse import Warehouse
+from tests.churn.conftest import half_a_year
 
 AS_OF = date(2025, 1, 1)
 
 
 @pytest.fixture(scope="module")
 def model(company: Warehouse) -> ChurnModel:
-    return churn.train(company, as_of=AS_OF)
+    with half_a_year():
+        return churn.train(company, as_of=AS_OF)
 
 
 def test_complaints_that_took_more_than_ten_days_raise_the_risk_and_are_the_reason(

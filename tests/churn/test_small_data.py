@@ -40,7 +40,7 @@ def test_of_a_single_customer_who_never_left_nothing_can_be_learned() -> None:
         train(wh, as_of=AS_OF, horizon_days=20, active_days=60)
 
 
-@pytest.mark.parametrize("count", [5, 20, 50, 200])
+@pytest.mark.parametrize("count", [5, 50, 200])
 def test_few_customers_get_the_baseline_and_are_told_so(count: int) -> None:
     with build.warehouse(order_lines=build.order_lines_of(purchases(count))) as wh:
         model = train(wh, as_of=AS_OF, horizon_days=20, active_days=60)
@@ -54,7 +54,7 @@ def test_few_customers_get_the_baseline_and_are_told_so(count: int) -> None:
     assert scores.loc[~asked, "churn_probability"].isna().all()
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     rows=st.integers(2, 30),
     seed=st.integers(0, 10_000),
