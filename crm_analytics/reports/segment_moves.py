@@ -77,7 +77,7 @@ def _moves(wh: Warehouse, as_of: date) -> tuple[date | None, list[dict[str, Any]
         return None, []
     words = {rule.name: rule.label for rule in segment_names()} | _ENDS
     counts = [
-        (int(table.loc[earlier, later]), words[earlier], words[later])
+        (int(table.loc[earlier, later]), words.get(earlier, earlier), words.get(later, later))
         for earlier in table.index
         for later in table.columns
         if earlier != later

@@ -1,7 +1,8 @@
 """Who bought recently, often and for much?  RFM scores and named segments.
 
 Recency in days before as_of, frequency in purchases, money net of returns in the reporting currency.
-Equal values share a score (`thresholds` says how); names come from `segment_names.toml`.
+Equal values share a score, and what a score says holds for everybody who has it (`thresholds` says how);
+names come from `segment_names.toml`.
 Source: Bult and Wansbeek (1995), "Optimal selection for direct mail", Marketing Science 14(4).
 """
 
@@ -14,10 +15,20 @@ import pandas as pd
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
 from crm_analytics.segmentation.names import SCORES, segment_names, segment_of
-from crm_analytics.segmentation.thresholds import Money, RfmThresholds, learn_limits, score
+from crm_analytics.segmentation.thresholds import (
+    PAUSE_UNKNOWN_DAYS,
+    SHORTEST_PAUSE_DAYS,
+    Money,
+    RfmThresholds,
+    learn_limits,
+    learn_order_limits,
+    learn_recency_limits,
+    score,
+)
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 ALL_DAYS = 36_500  # a century: the whole history
+MIDDLE_SCORE = 3
 
 
 def rfm(
@@ -54,8 +65,8 @@ def rfm(
         days_since_last_order (0 = bought on the day before as_of), order_count, net_spend (reporting
         currency; missing where a price or rate is unknown), net_margin (missing where a cost is unknown),
         r_score, f_score, m_score (1..5, 5 = best), segment. Customers without a purchase in the window, and
-        test or internal ones, are not in it. Where the money is unknown, the frequency score stands in for
-        m_score in the segment's rule.
+        test or internal ones, are not in it. Where the money is unknown, the segment's rule takes it as
+        middling.
 
     Raises
     ------
@@ -80,10 +91,10 @@ def rfm(
     scored["m_score"] = score(scored[money], limits.m, more_is_better=True)
     names = {(r, f, m): segment_of(r, f, m) for r in SCORES for f in SCORES for m in SCORES}
     named = pd.MultiIndex.from_arrays(
-        [scored["r_score"], scored["f_score"], scored["m_score"].fillna(scored["f_score"])]
+        [scored["r_score"], scored["f_score"], scored["m_score"].fillna(MIDDLE_SCORE)]
     )
     scored["segment"] = pd.Series(names).reindex(named).astype("str").to_numpy()
-    return scored
+    return scored.drop(columns="first_pause_days")
 
 
 def learn_thresholds(
@@ -112,7 +123,7 @@ def learn_thresholds(
     >>> from datetime import date
     >>> from crm_analytics import Warehouse
     >>> learn_thresholds(Warehouse.open(), as_of=date(2025, 7, 1)).f
-    (None, None, None, None)
+    (2.0, None, None, None)
     """
     measured = _measured(wh, as_of=as_of, window_days=window_days, money=money, known_at=known_at)
     return _learned(measured, as_of=as_of, window_days=window_days, money=money)
@@ -132,13 +143,22 @@ def _measured(
 
 
 def _learned(measured: pd.DataFrame, *, as_of: date, window_days: int | None, money: Money) -> RfmThresholds:
+    pauses = measured["first_pause_days"].dropna().astype("float64")
+    median, mean = (
+        max(float(days), SHORTEST_PAUSE_DAYS) if len(pauses) else PAUSE_UNKNOWN_DAYS
+        for days in (pauses.median(), pauses.mean())
+    )
     return RfmThresholds(
         as_of=as_of,
         window_days=window_days,
         money=money,
-        r=learn_limits(measured["days_since_last_order"], more_is_better=False),
-        f=learn_limits(measured["order_count"], more_is_better=True),
+        r=learn_recency_limits(
+            measured["days_since_last_order"], median_pause_days=median, mean_pause_days=mean
+        ),
+        f=learn_order_limits(measured["order_count"]),
         m=learn_limits(measured[money], more_is_better=True),
+        median_pause_days=median,
+        mean_pause_days=mean,
         customer_count=len(measured),
     )
 

@@ -1,9 +1,27 @@
 """Where does one RFM score end and the next begin?  Limits that are learned once and used night after night.
 
-Learned, a score is 1 + five times the share of customers who are strictly worse, rounded down: equal values
-always share a score, and one-time buyers, being the worst by frequency, get 1 however many they are. What
-is kept are the worst values that still earn a 2, 3, 4 and 5; scoring the customers they were learned from
-gives exactly those scores, and a customer whose values stay the same keeps its scores whatever others do.
+Equal values always share a score. By rank, a 2 and a 3 ask that one and two fifths of the customers are
+worse, equals counted half; a 4 and a 5 that three and four fifths are strictly worse: a crowd of equals is
+in the middle, neither best nor worst. Ranks alone say nothing of a single customer (somebody is last also
+where all bought yesterday), so plain facts limit them:
+
+=====  ======================================  ===================================
+score  given at least                          given at most
+=====  ======================================  ===================================
+r 4    silent for the median pause or less
+r 3    for twice the median pause or less      silent for more than twice the mean
+r 2    for four times the median or less       for more than four times the mean
+f 2    ordered more than once
+f 1                                            ordered once
+=====  ======================================  ===================================
+
+The pause is that between the first and the second purchase of those who came back: half of them had within
+the median; twice and four times the mean are the limits of `lifecycle` too. The bands cannot cross (a
+median is at most twice the mean).
+
+What is kept are the worst values that still earn a 2, 3, 4 and 5; scoring the customers they were learned
+from gives exactly those scores, and a customer whose values stay the same keeps its scores whatever others
+do.
 """
 
 from __future__ import annotations
@@ -25,6 +43,8 @@ from crm_analytics.modelling.saved_model import load_model, save_model
 KIND = "rfm"
 Money = Literal["net_spend", "net_margin"]
 Limits = tuple[float | None, float | None, float | None, float | None]
+# as in lifecycle.sql: nobody has come back yet, and the shortest pause whose double says something
+PAUSE_UNKNOWN_DAYS, SHORTEST_PAUSE_DAYS = 90.0, 7.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +62,8 @@ class RfmThresholds:
     r, f, m : tuple of four floats
         The worst value that earns a 2, 3, 4, 5: days since the last order at most, orders at least, money at
         least. None = nobody earned it.
+    median_pause_days, mean_pause_days : float
+        Between first and second purchase; they limit r.
     customer_count : int
         Customers they were learned from.
     """
@@ -52,6 +74,8 @@ class RfmThresholds:
     r: Limits
     f: Limits
     m: Limits
+    median_pause_days: float
+    mean_pause_days: float
     customer_count: int
 
     @property
@@ -71,6 +95,10 @@ class RfmThresholds:
             f"{name}_score 2, 3, 4, 5 from {', '.join(map(_limit, getattr(self, name)))} ({meaning})"
             for name, meaning in words.items()
         ]
+        notes.append(
+            f"pause between first and second purchase: median {self.median_pause_days:,.0f} days, mean "
+            f"{self.mean_pause_days:,.0f}"
+        )
         return ModelCard(
             name=KIND,
             event="RFM scores 1 to 5 from limits that stay the same",
@@ -95,6 +123,8 @@ class RfmThresholds:
             "r": list(self.r),
             "f": list(self.f),
             "m": list(self.m),
+            "median_pause_days": self.median_pause_days,
+            "mean_pause_days": self.mean_pause_days,
             "customer_count": self.customer_count,
         }
         features = ("days_since_last_order", "order_count", self.money)
@@ -120,26 +150,62 @@ def load_thresholds(path: str | os.PathLike[str]) -> RfmThresholds:
             r=_limits(content["r"]),
             f=_limits(content["f"]),
             m=_limits(content["m"]),
+            median_pause_days=float(content["median_pause_days"]),
+            mean_pause_days=float(content["mean_pause_days"]),
             customer_count=int(content["customer_count"]),
         )
     except (KeyError, TypeError, ValueError) as problem:
-        raise ModelFileError(f"{path}: cannot be read ({problem!r}). Learn the limits again.") from None
+        raise ModelFileError(
+            f"{path}: cannot be read ({problem!r}). Remove the file, or learn the limits again with "
+            "`crm-analytics train rfm`."
+        ) from None
 
 
 def learn_limits(values: pd.Series, *, more_is_better: bool) -> Limits:
-    """Return the worst values that earn a 2, 3, 4 and 5; missing values are passed over.
+    """Return the worst values that earn a 2, 3, 4 and 5 by rank; missing values are passed over.
 
     Examples
     --------
     >>> learn_limits(pd.Series([1, 1, 1, 2, 9]), more_is_better=True)
-    (2.0, 2.0, 2.0, 9.0)
+    (1.0, 2.0, 2.0, 9.0)
     """
     known = np.sort(_goodness(values, more_is_better)[~values.isna().to_numpy()])
-    distinct, worse_count = np.unique(known, return_index=True)
-    reached = [distinct[5 * worse_count >= step * len(known)] for step in (1, 2, 3, 4)]
+    distinct, worse_count, tied_count = np.unique(known, return_index=True, return_counts=True)
+    reached = [distinct[5 * (2 * worse_count + tied_count) >= 2 * step * len(known)] for step in (1, 2)]
+    reached += [distinct[5 * worse_count >= step * len(known)] for step in (3, 4)]
     sign = 1.0 if more_is_better else -1.0
     found = [float(sign * earned[0]) if len(earned) else None for earned in reached]
     return (found[0], found[1], found[2], found[3])
+
+
+def learn_recency_limits(
+    silent_days: pd.Series, *, median_pause_days: float, mean_pause_days: float
+) -> Limits:
+    """Return the days that earn a 2, 3, 4 and 5 at most: by rank, within the bands of the pauses.
+
+    Examples
+    --------
+    >>> learn_recency_limits(pd.Series([0] * 10), median_pause_days=20.0, mean_pause_days=30.0)
+    (80.0, 40.0, 20.0, None)
+    """
+    second, third, fourth, fifth = learn_limits(silent_days, more_is_better=False)
+    least, most = median_pause_days, 2 * mean_pause_days
+    lately = min(max(least, fourth or 0.0), most)
+    lasting = min(max(2 * least, third or 0.0), 2 * most)
+    return (max(4 * least, second or 0.0), lasting, lately, None if fifth is None else min(fifth, lately))
+
+
+def learn_order_limits(order_count: pd.Series) -> Limits:
+    """Return the orders that earn a 2, 3, 4 and 5 at least: by rank, but one is 1 and two at least 2.
+
+    Examples
+    --------
+    >>> learn_order_limits(pd.Series([35] * 10))
+    (2.0, 35.0, None, None)
+    """
+    _, *higher = learn_limits(order_count, more_is_better=True)
+    third, fourth, fifth = (None if limit is None else max(limit, 2.0) for limit in higher)
+    return (2.0, third, fourth, fifth)
 
 
 def score(values: pd.Series, limits: Limits, *, more_is_better: bool) -> pd.Series:

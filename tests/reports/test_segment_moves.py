@@ -19,7 +19,10 @@ EVIL = "country = '<script>alert(1)</script>'"
 @pytest.fixture(scope="module")
 def wh() -> Iterator[Warehouse]:
     """Five customers on two nights; two of them move."""
-    kept = {FIRST: ["loyal"] * 4, SECOND: ["loyal", "loyal", "at_risk", "at_risk", "new_customers"]}
+    kept = {
+        FIRST: ["loyal"] * 4,
+        SECOND: ["loyal", "loyal", "silent_regulars", "silent_regulars", "new_customers"],
+    }
     with Warehouse.open(reporting_currency="EUR") as made:
         for night, segments in kept.items():
             rows = pd.DataFrame(
@@ -34,7 +37,7 @@ def wh() -> Iterator[Warehouse]:
             )
             made.replace_as_of("scores.rfm", rows.assign(**scores), as_of=night)
             states = rows.drop(columns="segment").assign(
-                lifecycle_state=["at_risk" if s == "at_risk" else "active" for s in segments],
+                lifecycle_state=["at_risk" if s == "silent_regulars" else "active" for s in segments],
                 since_on=night - timedelta(days=5),
             )
             made.replace_as_of("scores.lifecycle", states, as_of=night)
@@ -48,7 +51,7 @@ def test_moves_states_and_rules_are_those_of_the_kept_nights(wh: Warehouse) -> N
     told = segment_moves(wh, as_of=SECOND)
     assert told["since"] == FIRST
     assert told["moves"] == [
-        {"earlier": "Loyal customers", "later": "At risk", "customer_count": 2},
+        {"earlier": "Loyal customers", "later": "Silent regulars", "customer_count": 2},
         {"earlier": "not a customer yet", "later": "New customers", "customer_count": 1},
     ]
     assert told["moved_count"] == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 
+import pandas as pd
 import pytest
 
 from crm_analytics.errors import CurrencyError, UsageError
@@ -27,13 +28,30 @@ def test_equal_values_share_a_score_and_one_time_buyers_get_one() -> None:
 
 
 def test_five_distinct_customers_get_the_five_scores() -> None:
-    buyers = {f"C{n}": build.daily("2024-01-01", 10 * n, n) for n in range(1, 6)}
+    # last orders 10, 60, 110, 160 and 210 days before: the pauses of 55 days on average leave room for all
+    buyers = {
+        f"C{n}": build.daily((AS_OF - timedelta(days=10 + 50 * (5 - n) + 55 * (n - 1))).isoformat(), 55, n)
+        for n in range(1, 6)
+    }
     with build.warehouse(order_lines=build.order_lines_of(buyers)) as wh:
         scored = rfm(wh, as_of=AS_OF).set_index("source_id")
     assert scored["f_score"].to_list() == [1, 2, 3, 4, 5]
     assert scored["m_score"].to_list() == [1, 2, 3, 4, 5]
-    assert scored["r_score"].to_list() == [1, 2, 3, 4, 5]
+    assert scored["r_score"].to_list() == [2, 2, 3, 4, 5]  # 209 days are less than four pauses
     assert scored.loc["C5", "segment"] == "champions"
+
+
+def test_unknown_money_is_neither_much_nor_little() -> None:
+    buyers = {f"C{n}": build.daily("2024-06-01", 20, n) for n in range(1, 11)}
+    lines = build.order_lines_of(buyers)
+    for line in lines:
+        if line["customer_source_id"] == "C10":
+            line["currency"] = "USD"
+    with build.warehouse(order_lines=lines) as wh:
+        scored = rfm(wh, as_of=date(2024, 12, 1)).set_index("source_id")
+    assert scored.loc["C10", "m_score"] is pd.NA
+    assert scored.loc["C10", "segment"] == "loyal"  # a champion spends more than most
+    assert scored.loc["C9", "segment"] == "champions"
 
 
 def test_days_since_last_order_counts_to_the_last_day_seen() -> None:

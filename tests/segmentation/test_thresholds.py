@@ -15,8 +15,14 @@ from hypothesis import strategies as st
 
 from crm_analytics import Warehouse
 from crm_analytics.errors import ModelFileError, UsageError
+from crm_analytics.modelling.saved_model import save_model
 from crm_analytics.segmentation import RfmThresholds, learn_thresholds, load_thresholds, rfm
-from crm_analytics.segmentation.thresholds import learn_limits, score
+from crm_analytics.segmentation.thresholds import (
+    learn_limits,
+    learn_order_limits,
+    learn_recency_limits,
+    score,
+)
 from tests import build
 
 AS_OF = date(2025, 1, 1)
@@ -24,7 +30,7 @@ VALUES = st.lists(st.integers(-5, 20) | st.none(), min_size=1, max_size=60)
 
 
 @given(values=VALUES, more_is_better=st.booleans())
-def test_limits_give_one_plus_five_times_the_share_of_those_who_are_worse(
+def test_a_score_counts_those_who_are_worse_and_equals_bring_it_to_the_middle_at_most(
     values: list[Any], more_is_better: bool
 ) -> None:
     given_ = pd.Series(values, dtype="Int64")
@@ -34,8 +40,37 @@ def test_limits_give_one_plus_five_times_the_share_of_those_who_are_worse(
         if value is None:
             assert pd.isna(found)
         else:
-            worse = sum(other < (value if more_is_better else -value) for other in known)
-            assert found == 1 + 5 * worse // len(known)
+            goodness = value if more_is_better else -value
+            worse, equal = sum(other < goodness for other in known), known.count(goodness)
+            strict, halved = 1 + 5 * worse // len(known), 1 + 5 * (2 * worse + equal) // (2 * len(known))
+            assert found == max(strict, min(3, halved))
+
+
+@given(
+    silent_days=st.lists(st.integers(0, 900), min_size=1, max_size=40),
+    order_counts=st.lists(st.integers(1, 9), min_size=1, max_size=40),
+    pauses=st.lists(st.integers(7, 400), min_size=1, max_size=9),
+)
+def test_what_a_score_says_holds_for_everybody_who_has_it(
+    silent_days: list[int], order_counts: list[int], pauses: list[int]
+) -> None:
+    median, mean = float(np.median(pauses)), float(np.mean(pauses))
+    given_ = pd.Series(silent_days, dtype="Int64")
+    limits = learn_recency_limits(given_, median_pause_days=median, mean_pause_days=mean)
+    earned = [limit for limit in limits if limit is not None]
+    assert earned == sorted(earned, reverse=True)
+    for silent, found in zip(silent_days, score(given_, limits, more_is_better=False), strict=True):
+        assert found >= 4 or silent > median
+        assert found >= 3 or silent > 2 * median
+        assert found >= 2 or silent > 4 * median
+        assert found <= 3 or silent <= 2 * mean
+        assert found <= 2 or silent <= 4 * mean
+    given_ = pd.Series(order_counts, dtype="Int64")
+    for count, found in zip(
+        order_counts, score(given_, learn_order_limits(given_), more_is_better=True), strict=True
+    ):
+        assert (found == 1) == (count == 1)
+        assert found <= 3 or 5 * sum(other < count for other in order_counts) >= 3 * len(order_counts)
 
 
 @given(learned=VALUES, later=VALUES, more_is_better=st.booleans())
@@ -108,7 +143,9 @@ def test_a_measure_of_money_that_is_none_is_refused(wh: Warehouse) -> None:
 
 
 def test_limits_of_another_kind_or_changed_are_refused(tmp_path: Path) -> None:
-    limits = RfmThresholds(AS_OF, None, "net_spend", (1.0, None, None, None), (2.0,) * 4, (3.0,) * 4, 7)
+    limits = RfmThresholds(
+        AS_OF, None, "net_spend", (1.0, None, None, None), (2.0,) * 4, (3.0,) * 4, 60, 90, 7
+    )
     path = limits.save(tmp_path / "rfm.json")
     assert load_thresholds(path) == limits
     path.write_text(path.read_text().replace('"customer_count": 7', '"customer_count": 8'))
@@ -117,7 +154,22 @@ def test_limits_of_another_kind_or_changed_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_card_says_the_limits_in_words() -> None:
-    limits = RfmThresholds(AS_OF, None, "net_spend", (90.0, 30.0, 7.0, None), (2.0,) * 4, (3.5,) * 4, 7)
+    limits = RfmThresholds(
+        AS_OF, None, "net_spend", (90.0, 30.0, 7.0, None), (2.0,) * 4, (3.5,) * 4, 60, 90, 7
+    )
     text = limits.card.to_markdown()
     assert "r_score 2, 3, 4, 5 from 90, 30, 7, never (days since the last order, at most)" in text
-    assert np.isfinite(len(text))
+    assert "pause between first and second purchase: median 60 days, mean 90" in text
+
+
+def test_limits_from_before_the_pauses_counted_are_to_be_learned_anew(tmp_path: Path) -> None:
+    content: dict[str, Any] = {
+        "as_of": "2025-01-01",
+        "window_days": None,
+        "money": "net_spend",
+        "customer_count": 7,
+    }
+    content |= {name: [1.0, 2.0, 3.0, 4.0] for name in "rfm"}
+    path = save_model(tmp_path / "rfm.json", kind="rfm", features=(), content=content)
+    with pytest.raises(ModelFileError, match=r"median_pause_days.*train rfm"):
+        load_thresholds(path)
