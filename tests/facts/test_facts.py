@@ -583,9 +583,7 @@ def test_a_contract_renewed_later_was_not_renewed_then() -> None:
 class TestNumberUsedAgain:
     """Order numbers that begin anew: more than 31 days after the last goods of the number is another order."""
 
-    def orders(
-        self, *days_and_quantities: tuple[str, int], **entities: list[dict[str, Any]]
-    ) -> list[tuple[Any, ...]]:
+    def orders(self, *days_and_quantities: tuple[str, int], **entities: Any) -> list[tuple[Any, ...]]:
         lines = [
             line("1", occurred_at=day, quantity=quantity, unit_price="10")
             for day, quantity in days_and_quantities
