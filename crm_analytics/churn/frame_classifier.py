@@ -6,7 +6,7 @@ on folds of the rows instead, which is the one place where this package splits a
 snapshot share one level, so nothing is said about another season.
 
 Numbers are taken as they are; text, categories and booleans become one column per word seen. A missing
-value is unknown, not a word.
+value is unknown, not a word. Inside, columns are numbered, so that a column may have any name.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 # All rows of a snapshot have one day; which one does not matter, and nothing is said of another.
 _DAY = date(2000, 1, 1)
+# The trees hold numbers of 32 bits, which end soon after.
+_GREATEST = 1e38
 
 
 class FrameChurnClassifier:
@@ -86,22 +88,29 @@ class FrameChurnClassifier:
         NotEnoughData
             No rows, or not exactly two labels in `y`.
         UsageError
-            `X` is no DataFrame, a column name occurs twice, lengths differ, or a column has a type that
-            cannot be used.
+            `X` is no DataFrame, a column name occurs twice, lengths differ, a label is missing, or a column
+            has a type that cannot be used or numbers that are infinite or beyond 1e38.
         """
         from sklearn.model_selection import StratifiedKFold
 
         _check(X)
         labels = np.asarray(y)
-        if len(labels) != len(X):
+        if labels.ndim != 1 or len(labels) != len(X):
             raise UsageError(f"{len(X)} rows of features for {len(labels)} labels.")
+        if pd.isna(labels).any():
+            raise UsageError(
+                f"{int(pd.isna(labels).sum())} of {len(labels)} labels are missing (None, NaN). Leave these "
+                "rows out: whether they left is not known."
+            )
+        if len({isinstance(label, str) for label in labels.tolist()}) > 1:
+            raise UsageError("Some labels are text and some are not. Use one kind, such as 0 and 1.")
         self.classes_ = np.unique(labels)
         if len(self.classes_) != 2:
             raise NotEnoughData(f"{len(self.classes_)} labels in {len(X)} rows: a model needs two.")
         if self.folds < 2:
             raise UsageError(f"folds={self.folds} must be at least 2.")
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.words_ = {str(name): _words(X[name]) for name in X.columns}
+        self.words_ = {name: _words(X[name]) for name in X.columns}
         table = self._table(X)
         table["churned"] = (labels == self.classes_[1]).astype(np.float64)
         table["customer_id"] = np.arange(len(table))
@@ -165,20 +174,39 @@ class FrameChurnClassifier:
     def _table(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return one float column per number and one per word of the rest, and the day all rows share."""
         columns: dict[str, Any] = {"as_of": pd.Timestamp(_DAY)}
-        for name, words in self.words_.items():
+        for number, (name, words) in enumerate(self.words_.items()):
             if words is None:
-                columns[name] = X[name].to_numpy(dtype=np.float64, na_value=np.nan)
+                columns[f"{number}: {name}"] = _numbers(X[name])
                 continue
             held = X[name].astype("object")
             unknown = held.isna().to_numpy()
             texts = held.map(str).to_numpy()
             for word in words:
-                columns[f"{name}={word}"] = np.where(unknown, np.nan, (texts == word).astype(np.float64))
+                found = np.where(unknown, np.nan, (texts == word).astype(np.float64))
+                columns[f"{number}: {name}={word}"] = found
         return pd.DataFrame(columns, index=range(len(X)))
 
 
 def _odds(fitted: Fitted, rows: pd.DataFrame) -> Floats:
     return fitted.log_odds(rows) + fitted.levels.expected(_DAY)
+
+
+def _numbers(column: pd.Series) -> Floats:
+    """Return a column as floats that the trees can hold."""
+    try:
+        found = np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"Column {column.name!r} held numbers when the model was fitted, and holds something else now. "
+            "Give numbers (pandas.to_numeric), empty where they are unknown."
+        ) from error
+    wrong = np.flatnonzero(np.abs(found) > _GREATEST)
+    if len(wrong):
+        raise UsageError(
+            f"Column {column.name!r} holds {found[wrong[0]]} in row {wrong[0]} ({len(wrong)} rows in all). "
+            f"Give numbers up to {_GREATEST:.0e}, and leave empty (NaN) what is not known."
+        )
+    return found
 
 
 def _words(column: pd.Series) -> list[str] | None:

@@ -101,6 +101,42 @@ def test_frames_that_cannot_be_learned_from_are_refused() -> None:
         FrameChurnClassifier().fit(frame, labels).predict_proba(frame.drop(columns="plan"))
 
 
+def test_columns_may_have_any_name() -> None:
+    frame, labels = people(120)
+    named = pd.DataFrame(
+        {
+            "churned": frame["plan"],
+            "as_of": frame["months"],
+            "customer_id": range(120),
+            0: 1.0,
+            "closed_form_log_odds": 0.0,
+        }
+    )
+    found = FrameChurnClassifier(folds=2).fit(named, labels)
+    assert found.metrics_["logistic"]["auc"].value > 0.7
+    assert found.predict_proba(named).shape == (120, 2)
+    assert found.feature_names_in_.tolist() == list(named.columns)
+
+
+def test_values_that_cannot_be_learned_from_or_scored_are_refused_by_name(
+    fitted: FrameChurnClassifier,
+) -> None:
+    frame, labels = people()
+    for value in (np.inf, -np.inf, 1e39):
+        wrong = frame.assign(months=frame["months"].where(frame.index != 7, value))
+        with pytest.raises(UsageError, match=r"'months' holds .* in row 7 \(1 rows in all\)"):
+            FrameChurnClassifier().fit(wrong, labels)
+        with pytest.raises(UsageError, match="'months' holds"):
+            fitted.predict_proba(wrong)
+    with pytest.raises(UsageError, match="'months' held numbers when"):
+        fitted.predict_proba(frame.assign(months="three"))
+    missing = np.where(frame.index == 3, None, labels)
+    with pytest.raises(UsageError, match="1 of 400 labels are missing"):
+        FrameChurnClassifier().fit(frame, missing)
+    with pytest.raises(UsageError, match="Some labels are text"):
+        FrameChurnClassifier().fit(frame, np.where(frame.index == 3, np.array(1, dtype=object), labels))
+
+
 def test_telco_reaches_the_references(shared_data: Path) -> None:
     path = shared_data / "data" / "telco_churn_ibm" / "Telco-Customer-Churn.csv.gz"
     frame = pd.read_csv(path).drop(columns="customerID")
