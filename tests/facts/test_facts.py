@@ -581,7 +581,7 @@ def test_a_contract_renewed_later_was_not_renewed_then() -> None:
 
 
 class TestNumberUsedAgain:
-    """Order numbers that begin anew: more than 31 days after the last goods of the number is another order."""
+    """Order numbers that begin anew: more than 31 days after the last goods of the number, another order."""
 
     def orders(self, *days_and_quantities: tuple[str, int], **entities: Any) -> list[tuple[Any, ...]]:
         lines = [
