@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 Metrics = dict[str, dict[str, Metric]]
 # Assumed where money is shown: a call keeps one leaver in ten, and is free, since the card knows no costs.
 SAVE_RATE = 0.1
+# Of a segment with fewer who left, or who stayed, figures would say more than is known.
+LEAST_CASES = 10
 EARNED = "earned_by_calling_a_tenth"
 
 
@@ -32,7 +34,8 @@ class Evidence:
     Attributes
     ----------
     by_cutoff, by_segment : dict of str to dict of str to Metric
-        Day of the hold-out (ISO), or segment -> metrics of the chosen model.
+        Day of the hold-out (ISO), or segment -> metrics of the chosen model; segments of fewer than
+        ``LEAST_CASES`` who left, or who stayed, are left out.
     reliability : tuple of ReliabilityGroup
         Ten groups per hold-out.
     earned : dict of str to Metric
@@ -79,7 +82,11 @@ def evidence(
     earned, notes = _earned(rows, outcome, probability, seed)
     by_segment: Metrics = {}
     if segment is not None:
-        found = evaluate_by(outcome, best, segment.loc[rows.index], customers=customers, seed=seed)
+        mine = segment.loc[rows.index].reset_index(drop=True)
+        left = pd.Series(outcome).groupby(mine, observed=True).agg(["sum", "size"])
+        is_known = np.minimum(left["sum"], left["size"] - left["sum"]) >= LEAST_CASES
+        mine = mine.where(mine.isin(left.index[is_known]))
+        found = evaluate_by(outcome, best, mine, customers=customers, seed=seed)
         by_segment = {name: found[name] for name in segment.cat.categories if name in found}
     return Evidence(
         by_cutoff=evaluate_by(outcome, best, days, customers=customers, seed=seed),
