@@ -2,7 +2,8 @@
 
 A measure is a column of ``measures.sql`` (customers) or ``lead_measures.sql`` (leads); its meaning is
 that of the header. Its kind follows from its name, as the vocabulary fixes it: ``_on`` is a day, ``is_`` and
-``has_`` are true or false, the names in ``TEXTS`` are words, all others are numbers.
+``has_`` are true or false, the names in ``TEXTS`` are words, all others are numbers. Words that only this
+package writes are closed (``CLOSED``): no other can ever be found.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from crm_analytics.facts import settle_currency
+from crm_analytics.segmentation.movement import LIFECYCLE_STATES
+from crm_analytics.segmentation.names import segment_names
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ TEXTS = frozenset(
     (
         "type",
         "country",
+        "region",
+        "city",
+        "occupation",
         "acquisition_channel",
         "owner_source_id",
         "favourite_category",
@@ -45,6 +51,13 @@ TEXTS = frozenset(
         "industry",
         "job_title",
     )
+)
+CLOSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "segment": tuple(rule.name for rule in segment_names()),
+        "lifecycle_state": LIFECYCLE_STATES,
+        "risk_band": ("low", "medium", "high"),
+    }
 )
 # facts that measures.sql asks for more than once, and what they rest on: a fact after those it reads
 _HELD = ("products_before", "order_lines_before", "orders_before", "order_days_before", "customers_before")
@@ -62,11 +75,14 @@ class Measure:
         What it can be compared with.
     meaning : str
         What it says, with its unit.
+    words : tuple of str
+        The only words it can hold; empty = any.
     """
 
     name: str
     kind: Kind
     meaning: str
+    words: tuple[str, ...] = ()
 
 
 @cache
@@ -88,7 +104,11 @@ def measures(found_among: FoundAmong = "customers") -> Mapping[str, Measure]:
     file, member = _FILES[found_among]
     columns = SqlFile.beside(__file__, file).columns
     return MappingProxyType(
-        {name: Measure(name, _kind(name), meaning) for name, meaning in columns.items() if name != member}
+        {
+            name: Measure(name, _kind(name), meaning, CLOSED.get(name, ()))
+            for name, meaning in columns.items()
+            if name != member
+        }
     )
 
 

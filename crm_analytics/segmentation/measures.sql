@@ -1,7 +1,7 @@
 -- kind:    features
 -- purpose: What can a rule ask about a customer as of as_of?
 -- grain:   customer_id
--- reads:   facts.customers_before, facts.last_consents_before, facts.order_days_before,
+-- reads:   facts.customers_before, facts.customer_profiles_before, facts.last_consents_before, facts.order_days_before,
 --          facts.order_lines_before, facts.products_before, facts.tickets_before, facts.feedback_before,
 --          facts.interactions_before, facts.campaign_contacts_before, facts.contracts_before,
 --          facts.payments_before, facts.opportunities_before, scores.rfm, scores.lifecycle, scores.clusters,
@@ -10,6 +10,12 @@
 --   customer_id                       canonical customer, test and internal ones left out
 --   type                              person or organisation
 --   country                           country of the main address
+--   region                            state or province of the main address; this and what follows as the last
+--                                     version before as_of says
+--   city                              city of the main address
+--   industry                          field of activity of an organisation
+--   employee_count                    persons who work for an organisation
+--   occupation                        job of a person
 --   acquisition_channel               how the customer was won
 --   owner_source_id                   user who looks after the customer
 --   has_opted_out                     wants no marketing on any channel
@@ -298,6 +304,11 @@ select
     c.customer_id as customer_id,
     c.type as type,
     c.country as country,
+    f.region as region,
+    f.city as city,
+    f.industry as industry,
+    f.employee_count as employee_count,
+    f.occupation as occupation,
     c.acquisition_channel as acquisition_channel,
     c.owner_source_id as owner_source_id,
     c.has_opted_out as has_opted_out,
@@ -370,6 +381,7 @@ select
     churn.churn_probability as churn_probability,
     churn.risk_band as risk_band
 from customers as c
+left join facts.customer_profiles_before($as_of) as f on f.customer_id = c.customer_id
 left join refusals as r on r.customer_id = c.customer_id
 left join purchases as p on p.customer_id = c.customer_id
 left join baskets as b on b.customer_id = c.customer_id

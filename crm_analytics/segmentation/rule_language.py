@@ -12,7 +12,9 @@ numbers, 'words' in single or double quotes, days as 2025-01-31, ``true`` and ``
 function.
 
 What is missing compares as unknown, and unknown stays unknown under ``not``: a member is only who fits for
-certain. Words compare exactly, upper and lower case apart.
+certain. Words compare as people read them: upper and lower case are one, so are Persian and Arabic forms of a
+letter and of a digit (``fold_letters``); every other difference counts. Of segment, lifecycle_state and
+risk_band all words are known, and any other is refused.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from decimal import Decimal
 from typing import Literal, NoReturn
 
 from crm_analytics.errors import UsageError
+from crm_analytics.normalise.letters import fold_letters
 from crm_analytics.segmentation.measures import Kind, Measure
 
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
@@ -323,6 +326,10 @@ class _Parser:
             if token.kind == "name" and measure.kind == "text":
                 hint = f": write '{token.text}'"
             self._refuse(f"{measure.name} is compared with {expected}{hint}")
+        if isinstance(value, str) and measure.words and fold_letters(value) not in measure.words:
+            near = difflib.get_close_matches(fold_letters(value).replace(" ", "_"), measure.words, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"it is one of {', '.join(measure.words)}"
+            self._refuse(f"{measure.name} is never {_written(value)}; {hint}")
         self._at += 1
         return value
 

@@ -28,7 +28,7 @@ from crm_analytics.segmentation.measures import (
     member_column,
 )
 from crm_analytics.segmentation.rule_language import Rule, parse_rule
-from crm_analytics.segmentation.rule_sql import condition
+from crm_analytics.segmentation.rule_sql import condition, folded
 from crm_analytics.warehouse import SqlFile, Warehouse, quote_ident
 
 _KEYS = ("name", "label", "meaning", "advice", "where", "found_among")
@@ -147,7 +147,7 @@ def rule_segments(
         if not of_these:
             continue
         table = measure_table(wh, as_of=as_of, found_among=found_among, high_margin_rate=high_margin_rate)
-        with wh.registered(measured=table):
+        with wh.registered(measured=folded(table)):
             for one in of_these:
                 where, parameters = condition(one.rule)
                 member = quote_ident(member_column(found_among))

@@ -90,8 +90,11 @@ def measured() -> dict[str, dict[str, Any]]:
         },
     ]
     customers = [
-        {"source_id": "A", "type": "person", "country": "DE", "created_at": "2023-05-31"},
-        {"source_id": "B", "type": "organisation", "created_at": "2023-01-01"},
+        {"source_id": "A", "type": "person", "country": "DE", "city": "تهران", "region": "T"}
+        | {"created_at": "2023-05-31"},
+        {"source_id": "A", "city": "Graz", "created_at": "2023-05-31", "modified_at": "2025-01-02"},
+        {"source_id": "B", "type": "organisation", "industry": "tea", "employee_count": 40}
+        | {"created_at": "2023-01-01"},
         {"source_id": "C", "created_at": "2024-12-01"},
         {"source_id": "T", "is_test": True, "created_at": "2024-01-01"},
     ]
@@ -203,6 +206,12 @@ def test_a_refusal_is_of_its_channel_and_all_refused_is_opted_out(measured: Any)
         "B": (True, True, False),
         "C": (False, False, False),
     }
+
+
+def test_plain_attributes_are_those_known_on_the_day(measured: Any) -> None:
+    assert (measured["A"]["city"], measured["A"]["region"]) == ("تهران", "T")  # it moves on 2025-01-02
+    assert (measured["B"]["industry"], measured["B"]["employee_count"]) == ("tea", 40)
+    assert measured["B"]["city"] is None
 
 
 def test_order_of_rows_and_number_of_threads_change_no_bit() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import settings as how
 from hypothesis import strategies as st
 
 from crm_analytics.errors import NotEnoughData, UsageError
@@ -18,6 +19,7 @@ SAMPLES = st.lists(st.integers(0, 8), min_size=1, max_size=15).map(lambda v: np.
 
 
 @given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=40))
+@how(deadline=None)
 def test_q_values_are_those_of_statsmodels(p_values: list[float]) -> None:
     from statsmodels.stats.multitest import multipletests
 

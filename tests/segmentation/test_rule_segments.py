@@ -12,9 +12,12 @@ import pytest
 from crm_analytics import Warehouse
 from crm_analytics.errors import SettingsError
 from crm_analytics.segmentation import (
+    RuleSegment,
     keep_rule_segments,
     kept_nights,
     load_rule_segments,
+    measures,
+    parse_rule,
     rule_segments,
     segment_history,
     segment_overlap,
@@ -251,3 +254,16 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
         load_rule_segments(path)
     with pytest.raises(SettingsError, match="no such file of segments"):
         load_rule_segments(tmp_path / "none.toml")
+
+
+def test_a_word_is_found_in_either_case_and_with_either_yeh() -> None:
+    people = [
+        {"source_id": "A", "city": "کیش", "country": "DE", "created_at": "2024-01-01"},
+        {"source_id": "B", "city": "Graz", "country": "AT", "created_at": "2024-01-01"},
+    ]
+    wheres = {"arabic": "city = 'كيش'", "small": "country in ('at')", "both": "city = country"}
+    rules = [RuleSegment(name, name, text, parse_rule(text, measures())) for name, text in wheres.items()]
+    with build.warehouse(customers=people) as wh:
+        found = rule_segments(wh, as_of=AS_OF, rules=rules)
+    pairs = found[["segment", "member_id"]].itertuples(index=False, name=None)
+    assert set(pairs) == {("arabic", "default:A"), ("small", "default:B")}

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import settings as how
 from hypothesis import strategies as st
 
 from crm_analytics import Warehouse
@@ -51,6 +52,7 @@ def test_a_score_counts_those_who_are_worse_and_equals_bring_it_to_the_middle_at
     order_counts=st.lists(st.integers(1, 9), min_size=1, max_size=40),
     pauses=st.lists(st.integers(7, 400), min_size=1, max_size=9),
 )
+@how(deadline=None)
 def test_what_a_score_says_holds_for_everybody_who_has_it(
     silent_days: list[int], order_counts: list[int], pauses: list[int]
 ) -> None:
