@@ -41,6 +41,22 @@ heads as (
     where h.counts
 ),
 
+lines_by_day as (
+    select
+        order_id,
+        customer_id,
+        ordered_on,
+        count(*) as line_count,
+        sum(quantity) as quantity,
+        sum(case when amount > 0 then amount else cast(0 as decimal(38, 4)) end) as gross_amount,
+        sum(case when amount < 0 then -amount else cast(0 as decimal(38, 4)) end) as returned_amount,
+        case when count(*) = count(cost_amount) then sum(cost_amount) end as cost_amount,
+        count(*) = count(amount) as is_priced,
+        bool_or(quantity > 0) as has_goods
+    from facts.order_lines_before($as_of, _known_at := $known_at)
+    group by order_id, customer_id, ordered_on
+),
+
 -- one row per number and customer; of numbers without a head whose goods lie more than 31 days apart
 -- (few), the days tell how often the number began anew
 numbers as (
@@ -48,17 +64,16 @@ numbers as (
         order_id,
         customer_id,
         min(ordered_on) as ordered_on,
-        count(*) as line_count,
+        cast(sum(line_count) as bigint) as line_count,
         sum(quantity) as quantity,
-        sum(case when amount > 0 then amount else cast(0 as decimal(38, 4)) end) as gross_amount,
-        sum(case when amount < 0 then -amount else cast(0 as decimal(38, 4)) end) as returned_amount,
+        sum(gross_amount) as gross_amount,
+        sum(returned_amount) as returned_amount,
         case when count(*) = count(cost_amount) then sum(cost_amount) end as cost_amount,
-        count(*) = count(amount) as is_priced,
+        bool_and(is_priced) as is_priced,
         coalesce(
-            max(case when quantity > 0 then ordered_on end) - min(case when quantity > 0 then ordered_on end) > 31,
-            false
+            max(case when has_goods then ordered_on end) - min(case when has_goods then ordered_on end) > 31, false
         ) as is_spread
-    from facts.order_lines_before($as_of, _known_at := $known_at)
+    from lines_by_day
     group by order_id, customer_id
 ),
 
@@ -69,35 +84,20 @@ spread as (
     where numbers.is_spread
 ),
 
-lines_by_day as (
-    select
-        l.order_id as order_id,
-        l.customer_id as customer_id,
-        l.ordered_on as ordered_on,
-        count(*) as line_count,
-        sum(l.quantity) as quantity,
-        sum(case when l.amount > 0 then l.amount else cast(0 as decimal(38, 4)) end) as gross_amount,
-        sum(case when l.amount < 0 then -l.amount else cast(0 as decimal(38, 4)) end) as returned_amount,
-        case when count(*) = count(l.cost_amount) then sum(l.cost_amount) end as cost_amount,
-        count(*) = count(l.amount) as is_priced,
-        bool_or(l.quantity > 0) as has_goods
-    from facts.order_lines_before($as_of, _known_at := $known_at) as l
-    semi join spread on spread.order_id = l.order_id and spread.customer_id is not distinct from l.customer_id
-    group by l.order_id, l.customer_id, l.ordered_on
-),
-
 -- goods ordered more than 31 days after the last goods of the number and customer are another order; what
 -- came back belongs to the order before it
 beginnings as (
     select
-        *,
+        l.*,
         case
-            when has_goods and ordered_on - max(case when has_goods then ordered_on end) over earlier > 31 then 1
+            when l.has_goods and l.ordered_on - max(case when l.has_goods then l.ordered_on end) over earlier > 31
+                then 1
             else 0
         end as begins_order
-    from lines_by_day
+    from lines_by_day as l
+    semi join spread on spread.order_id = l.order_id and spread.customer_id is not distinct from l.customer_id
     window earlier as (
-        partition by order_id, customer_id order by ordered_on rows between unbounded preceding and 1 preceding
+        partition by l.order_id, l.customer_id order by l.ordered_on rows between unbounded preceding and 1 preceding
     )
 ),
 
