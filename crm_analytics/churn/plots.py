@@ -168,45 +168,68 @@ def plot_leaving(found: pd.DataFrame, *, least_cases: int = 30, ax: Axes | None 
 def plot_retention(found: pd.DataFrame, *, ax: Axes | None = None) -> pd.DataFrame:
     """Draw gross and net revenue retention and the customers kept, per period; see `retention`.
 
+    Periods that the data do not cover are left out, and the picture says so. Under each period stands the
+    number of customers it began with; with fewer than 30 the bars are pale. The lines on the customers kept
+    are 95 % limits.
+
     Returns
     -------
     DataFrame
-        ``until_on, customers_kept_rate, gross_retention_rate, net_retention_rate`` of the periods drawn.
+        ``until_on, starting_count, has_few_customers, customers_kept_rate, gross_retention_rate,
+        net_retention_rate`` of the periods drawn.
 
     Examples
     --------
     >>> rows = pd.DataFrame(
-    ...     {"until_on": ["2023-01-01", "2024-01-01"], "logo_churn_rate": [0.3, 0.2],
-    ...      "gross_retention_rate": [0.6, 0.7], "net_retention_rate": [0.9, 1.1]}
+    ...     {"until_on": ["2023-01-01", "2024-01-01"], "is_covered": True, "starting_count": [80, 12],
+    ...      "has_few_customers": [False, True], "logo_churn_rate": [0.3, 0.2], "logo_churn_low": [0.2, 0.1],
+    ...      "logo_churn_high": [0.4, 0.4], "gross_retention_rate": [0.6, 0.7],
+    ...      "net_retention_rate": [0.9, 1.1]}
     ... )
     >>> plot_retention(rows)["customers_kept_rate"].tolist()
     [0.7, 0.8]
     """
-    kept = found.dropna(subset=["logo_churn_rate", "gross_retention_rate"])
+    kept = found.dropna(subset=["logo_churn_rate", "gross_retention_rate"]).reset_index(drop=True)
     if kept.empty:
-        raise NotEnoughData("In no period was there a customer to be kept. Use a later as_of.")
-    table = kept.assign(customers_kept_rate=1.0 - kept["logo_churn_rate"]).reset_index(drop=True)
+        raise NotEnoughData(
+            "In no period that the data cover was there a customer to be kept. Use a later as_of, or a "
+            "shorter period_days."
+        )
+    table = kept.assign(customers_kept_rate=1.0 - kept["logo_churn_rate"])
     lines = {
         "customers_kept_rate": ("customers kept", GREY),
         "gross_retention_rate": ("gross retention", BLUE),
         "net_retention_rate": ("net retention", ORANGE),
     }
-    table = table[["until_on", *lines]]
+    table = table[["until_on", "starting_count", "has_few_customers", *lines]]
     ax = _axes(ax, (6, 3.4))
     place = np.arange(len(table))
     for number, (column, (words, colour)) in enumerate(lines.items()):
         bars = ax.bar(place + 0.27 * (number - 1), table[column], width=0.25, color=colour, label=words)
+        for bar, is_few in zip(bars, table["has_few_customers"], strict=True):
+            bar.set_alpha(0.35 if is_few else 1.0)
         ax.bar_label(bars, [f"{value:.0%}" for value in table[column]], fontsize=8, color=colour)
+    limits = 1.0 - kept[["logo_churn_high", "logo_churn_low"]].to_numpy(dtype=np.float64)
+    ax.vlines(place - 0.27, limits[:, 0], limits[:, 1], color="black", linewidth=0.8, alpha=0.5)
     ax.axhline(1.0, color=GREY, linewidth=0.8, linestyle=":")
-    ax.set_xticks(place, [f"to {pd.Timestamp(day):%d %b %Y}" for day in table["until_on"]])
+    ends = zip(table["until_on"], table["starting_count"], table["has_few_customers"], strict=True)
+    ax.set_xticks(
+        place,
+        [
+            f"to {pd.Timestamp(day):%d %b %Y}\n{'only ' if is_few else ''}{count:,} customers"
+            for day, count, is_few in ends
+        ],
+    )
     ax.yaxis.set_major_formatter("{x:.0%}")
     ax.set_ylim(0, 1.25 * max(1.0, float(table["net_retention_rate"].max())))
     ax.legend(frameon=False, fontsize=8, ncols=3, loc="upper left")
     last = table.iloc[-1]
+    cut = int((~found["is_covered"]).sum())
+    told = f"; {cut} left out: the data do not reach back far enough" if cut else ""
     _title(
         ax,
         f"Of each 100 spent before, {100 * last['gross_retention_rate']:.0f} were kept in the last period",
-        f"with growth of those who stayed: {100 * last['net_retention_rate']:.0f}",
+        f"with growth of those who stayed: {100 * last['net_retention_rate']:.0f}{told}",
     )
     return table
 

@@ -7,6 +7,9 @@ Definitions (in full in the header of each SQL file):
 - *gross revenue retention*: per such customer the smaller of both amounts, summed, over the earlier sum:
   what was kept, growth not counted, so never above 1. *Revenue churn* is 1 minus it.
 - *net revenue retention*: what the same customers spend (pay) now over what they did; new ones never count.
+- *covered*: the data reach back to the start of the earlier window (a twentieth of it may be missing), or, of
+  contracts, to the start of the window. Rates of a window that is not covered would compare a whole window
+  with a part of one, so they are not given.
 - *cohort*: customers by the month of their first purchase; a month cut by as_of is left out.
 - *leaving*: no purchase in the horizon that follows, among those who could have: a rate with 95 % limits
   (Wilson 1927), by days of silence or by tenure.
@@ -30,6 +33,8 @@ from crm_analytics.warehouse import SqlFile, Warehouse
 RETENTION_OF = {"purchases": "retention_purchases.sql", "contracts": "retention_contracts.sql"}
 # Facts that every question here reads; computed once for its day. What others rest on comes first.
 HELD = ("orders_before", "order_days_before", "customers_before")
+LEAST_CUSTOMERS = 30  # below, a rate of money says little
+_MISSING_PART = 0.05
 LEAVING_BY = {"silence": "leaving_by_silence.sql", "tenure": "leaving_by_tenure.sql"}
 
 
@@ -56,9 +61,11 @@ def retention(
     -------
     DataFrame
         One row per period: the counts and amounts of retention_purchases.sql or retention_contracts.sql,
-        then, as defined above, ``logo_churn_rate`` (NaN = nobody at the start), ``gross_retention_rate``,
-        ``revenue_churn_rate`` and ``net_retention_rate`` (NaN = no amount at the start; above 1 = those who
-        stayed grew by more than was lost).
+        then, as defined above, ``is_covered``, ``has_few_customers`` (fewer than 30 at the start: take the
+        rates of money as anecdotes), ``logo_churn_rate`` with its 95 % limits ``logo_churn_low`` and
+        ``logo_churn_high``, ``gross_retention_rate``, ``revenue_churn_rate`` and ``net_retention_rate``
+        (above 1 = those who stayed grew by more than was lost). Rates are NaN where the window is not
+        covered, nobody was there at the start, or no amount was.
 
     Examples
     --------
@@ -80,11 +87,22 @@ def retention(
         with wh.holding(*HELD, as_of=end):
             rows.append(wh.frame(file, from_on=start, until_on=end))
     found = pd.concat(rows, ignore_index=True)
-    customers = found["starting_count"].where(found["starting_count"] > 0)
-    amount = found["starting_amount"].where(found["starting_amount"] > 0)
+    began_on = pd.to_datetime(found["began_on"])
+    latest = pd.to_datetime(found["from_on"])
+    if of == "purchases":
+        latest -= pd.Timedelta(days=period_days - int(_MISSING_PART * period_days))
+    is_covered = began_on <= latest
+    customers = found["starting_count"].astype("float64").where(is_covered & (found["starting_count"] > 0))
+    amount = found["starting_amount"].where(is_covered & (found["starting_amount"] > 0))
     kept = found["kept_amount"] / amount
+    lost = found["lost_count"] / customers
+    low, high = wilson_limits(lost.to_numpy(dtype=np.float64), customers.to_numpy())
     return found.assign(
-        logo_churn_rate=found["lost_count"] / customers,
+        is_covered=is_covered,
+        has_few_customers=found["starting_count"] < LEAST_CUSTOMERS,
+        logo_churn_rate=lost,
+        logo_churn_low=low,
+        logo_churn_high=high,
         gross_retention_rate=kept,
         revenue_churn_rate=1.0 - kept,
         net_retention_rate=found["later_amount"] / amount,

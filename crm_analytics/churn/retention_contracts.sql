@@ -5,6 +5,7 @@
 -- columns:
 --   from_on                   first day of the window
 --   until_on                  first day after it
+--   began_on                  day on which the first contract of all started
 --   starting_count            customers with a contract that ran on the day before from_on
 --   kept_count                of these, with one that ran on the day before until_on
 --   lost_count                of these, with none
@@ -13,7 +14,11 @@
 --   starting_amount           their recurring amount per 30 days at the start, reporting currency
 --   kept_amount               per starting customer the smaller of both ends: growth is not counted
 --   later_amount              recurring amount of the starting customers at the end
-with excluded as (
+with beginning as (
+    select min(started_on) as began_on from facts.contracts_before($until_on)
+),
+
+excluded as (
     select customer_id from facts.customers_before($until_on) where is_excluded
 ),
 
@@ -56,6 +61,7 @@ last_ends as (
 select
     cast($from_on as date) as from_on,
     cast($until_on as date) as until_on,
+    (select began_on from beginning) as began_on,
     count(*) filter (where was_there) as starting_count,
     count(*) filter (where was_there and is_there) as kept_count,
     count(*) filter (where was_there and not is_there) as lost_count,

@@ -5,6 +5,7 @@
 -- columns:
 --   from_on                 first day of the later window; the earlier one is as long and ends before it
 --   until_on                first day after the later window
+--   began_on                day of the first purchase of all: nothing is known of the time before it
 --   starting_count          customers who bought in the earlier window
 --   kept_count              of these, bought in the later one too
 --   lost_count              of these, did not
@@ -12,7 +13,11 @@
 --   starting_amount         net spend of the earlier window, reporting currency, negative spend as 0
 --   kept_amount             per starting customer the smaller of both windows' spend: growth is not counted
 --   later_amount            what the starting customers spent in the later window
-with days as (
+with beginning as (
+    select min(ordered_on) as began_on from facts.order_days_before($until_on) where is_purchase_day
+),
+
+days as (
     select
         customer_id,
         ordered_on >= cast($from_on as date) as is_later,
@@ -43,6 +48,7 @@ by_customer as (
 select
     cast($from_on as date) as from_on,
     cast($until_on as date) as until_on,
+    (select began_on from beginning) as began_on,
     count(*) filter (where was_there) as starting_count,
     count(*) filter (where was_there and is_there) as kept_count,
     count(*) filter (where was_there and not is_there) as lost_count,

@@ -70,8 +70,30 @@ def test_periods_follow_each_other_and_the_first_day_belongs_to_the_later_window
     assert found["kept_count"].tolist()[0] == 1
 
 
+def test_a_window_that_the_data_do_not_cover_has_counts_and_no_rates(shop: Warehouse) -> None:
+    found = churn.retention(shop, as_of=AS_OF, period_count=2)
+    assert found["began_on"].astype(str).tolist() == ["2021-12-31"] * 2
+    assert found["is_covered"].tolist() == [False, True]  # 2021 is one day of data
+    rates = ["logo_churn_rate", "logo_churn_low", "gross_retention_rate", "net_retention_rate"]
+    assert found[rates].isna().all(axis=1).tolist() == [True, False]
+    # 18 days of a year may be missing, 19 not
+    for day, is_covered in (("2022-01-19", True), ("2022-01-20", False)):
+        with build.warehouse(order_lines=[line("a", day, "9"), line("a", "2023-02-01", "9")]) as wh:
+            late = churn.retention(wh, as_of=AS_OF, period_count=1).iloc[0]
+        assert late["is_covered"] == is_covered
+        assert np.isfinite(late["net_retention_rate"]) == is_covered
+
+
+def test_few_customers_are_marked_and_the_share_lost_has_limits(shop: Warehouse) -> None:
+    last = churn.retention(shop, as_of=AS_OF, period_count=1).iloc[0]
+    assert last["has_few_customers"]
+    # Wilson's limits of 2 in 4
+    assert (last["logo_churn_low"], last["logo_churn_high"]) == pytest.approx((0.1500, 0.8500), abs=5e-4)
+
+
 def test_returns_of_a_customer_lower_what_was_kept_but_not_below_nothing() -> None:
     lines = [
+        line("earlier", "2021-12-01", "1"),
         line("a", "2022-05-01", "100"),
         line("a", "2023-05-01", "80"),
         line("a", "2023-06-01", "30", quantity=-4),
@@ -265,7 +287,11 @@ def test_pictures_return_what_they_draw(shop: Warehouse) -> None:
     money = churn.plot_cohorts(cohorts, column="net_spend")
     assert money.loc[money.index[0], 0] == pytest.approx(70.0)
     drawn = churn.plot_retention(churn.retention(shop, as_of=AS_OF, period_count=2))
-    assert drawn["gross_retention_rate"].iloc[-1] == pytest.approx(0.4)
+    assert drawn["gross_retention_rate"].tolist() == pytest.approx([0.4])  # 2022 is not covered
+    ax = plt.gca()
+    words = " ".join([ax.get_title(loc="left"), *(text.get_text() for text in ax.texts)])
+    assert "1 left out: the data do not reach back" in words
+    assert "only 4 customers" in ax.get_xticklabels()[0].get_text()
     rates = churn.leaving_rates(shop, as_of=AS_OF)
     assert (churn.plot_leaving(rates, least_cases=2)["case_count"] >= 2).all()
     plt.close("all")
