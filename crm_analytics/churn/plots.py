@@ -208,7 +208,7 @@ def plot_retention(found: pd.DataFrame, *, ax: Axes | None = None) -> pd.DataFra
         bars = ax.bar(place + 0.27 * (number - 1), table[column], width=0.25, color=colour, label=words)
         for bar, is_few in zip(bars, table["has_few_customers"], strict=True):
             bar.set_alpha(0.35 if is_few else 1.0)
-        ax.bar_label(bars, [f"{value:.0%}" for value in table[column]], fontsize=8, color=colour)
+        ax.bar_label(bars, [f"{value:.0%}" for value in table[column]], fontsize=8, color=colour, padding=6)
     limits = 1.0 - kept[["logo_churn_high", "logo_churn_low"]].to_numpy(dtype=np.float64)
     ax.vlines(place - 0.27, limits[:, 0], limits[:, 1], color="black", linewidth=0.8, alpha=0.5)
     ax.axhline(1.0, color=GREY, linewidth=0.8, linestyle=":")
@@ -225,7 +225,7 @@ def plot_retention(found: pd.DataFrame, *, ax: Axes | None = None) -> pd.DataFra
     ax.legend(frameon=False, fontsize=8, ncols=3, loc="upper left")
     last = table.iloc[-1]
     cut = int((~found["is_covered"]).sum())
-    told = f"; {cut} left out: the data do not reach back far enough" if cut else ""
+    told = f"\n{cut} left out: the data do not reach back far enough" if cut else ""
     _title(
         ax,
         f"Of each 100 spent before, {100 * last['gross_retention_rate']:.0f} were kept in the last period",
