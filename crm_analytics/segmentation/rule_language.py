@@ -28,6 +28,7 @@ from decimal import Decimal
 from typing import Literal, NoReturn
 
 from crm_analytics.errors import UsageError
+from crm_analytics.normalise.digits import fold_digits
 from crm_analytics.normalise.letters import fold_letters
 from crm_analytics.segmentation.measures import Kind, Measure
 
@@ -341,7 +342,7 @@ class _Parser:
             return value
         if token.kind == "day":
             try:
-                return date.fromisoformat(token.text)
+                return date.fromisoformat(fold_digits(token.text))
             except ValueError:
                 self._refuse(f"{token.text} is no day of the calendar")
         if token.kind == "text":

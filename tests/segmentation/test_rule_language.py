@@ -95,6 +95,11 @@ def test_a_rule_that_cannot_be_understood_says_where_and_why(text: str, problem:
         parse_rule(text, KNOWN)
 
 
+def test_numbers_and_days_may_be_written_in_persian_and_arabic_digits() -> None:
+    rule = parse_rule("order_count >= ۹۰ and last_ordered_on >= ۲۰۲۵-۰۱-۳۱", KNOWN)
+    assert write_rule(rule) == "order_count >= 90 and last_ordered_on >= 2025-01-31"
+
+
 def test_and_binds_more_closely_than_or_and_not_more_closely_than_both() -> None:
     rule = parse_rule("has_opted_out or not has_opted_out and order_count > 1", KNOWN)
     opted_out = Named(KNOWN["has_opted_out"])
