@@ -2,8 +2,8 @@
 
 Every candidate is fitted as it could have been on several past days, and judged on the window that began
 there: nothing it learned from ended after that day (rolling origins). The measure is log-loss, the mean
-over these windows. A learned model that does not beat the best baseline is not used, and the verdict says
-so.
+over these windows. A learned model that does not beat the best baseline is not used; where nothing is shown
+to beat one rate for everybody, everybody gets that rate, and the verdict says that nobody can be told apart.
 """
 
 from __future__ import annotations
@@ -154,31 +154,37 @@ def judge(
     is_learned = not CANDIDATES[chosen].is_baseline
     if is_learned and losses["blend"] < min(losses[chosen] + BLEND_MARGIN, losses[best_baseline]):
         chosen = "blend"
+    customers, best = rows["customer_id"], chosen
+    against_one_rate = _gain(y, odds, best, "base_rate", customers, seed)
+    if can_judge and not against_one_rate.low > 0.0:
+        chosen = "base_rate"
+    windows = np.repeat(np.arange(len(judged)), [len(part) for part in judged])
     metrics = {
-        name: evaluate(y, sigmoid(z), customers=rows["customer_id"], seed=seed) for name, z in odds.items()
+        name: evaluate(y, sigmoid(z), customers=customers, windows=windows, seed=seed)
+        for name, z in odds.items()
     }
+    quality = _quality(where, len(y), metrics[chosen])
     if not can_judge:
         verdict = (
             f"Use with care: of {len(y)} customers of {where} too few left or stayed to judge a "
-            f"learned model, so the {_WORDS[chosen]} is used: {_quality(where, len(y), metrics[chosen])}."
+            f"learned model, so the {_WORDS[chosen]} is used: {quality}."
+        )
+    elif chosen == "base_rate":
+        verdict = (
+            "Not to be used for telling customers apart: no model was shown to be better than one rate for "
+            f"everybody{_tried(best, against_one_rate)}, so everybody gets the overall churn rate, which "
+            f"{_expects(metrics[chosen])} on {len(y):,} customers of {where}."
         )
     elif chosen == best_baseline:
         verdict = (
-            f"No learned model beat the simple ones, so the {_WORDS[chosen]} is used: "
-            f"{_quality(where, len(y), metrics[chosen])}."
+            f"May be used: the {_WORDS[chosen]} is {_BETTER} one rate for everybody "
+            f"({_told(against_one_rate)}), and no learned model beat it: {quality}."
         )
     else:
-        gain = log_loss_gain(
-            y,
-            sigmoid(odds[chosen]),
-            sigmoid(odds[best_baseline]),
-            customers=rows["customer_id"],
-            seed=seed,
-        )
+        gain = _gain(y, odds, chosen, best_baseline, customers, seed)
         verdict = (
             f"May be used: the {_WORDS[chosen]} is {_BETTER if gain.low > 0.0 else _PERHAPS} "
-            f"the best baseline, the {_WORDS[best_baseline]} (log-loss lower by {gain.value:.4f}, 95 % "
-            f"interval {gain.low:.4f} to {gain.high:.4f}): {_quality(where, len(y), metrics[chosen])}."
+            f"the best baseline, the {_WORDS[best_baseline]} ({_told(gain)}): {quality}."
         )
     if not hold_outs:
         return Choice(chosen, verdict, hold_outs, metrics)
@@ -187,6 +193,24 @@ def judge(
     for name, earned in found.earned.items():
         metrics[name][EARNED] = earned
     return Choice(chosen, verdict, hold_outs, metrics, found)
+
+
+def _gain(
+    y: Floats, odds: Mapping[str, Floats], name: str, than: str, customers: pd.Series, seed: int
+) -> Metric:
+    return log_loss_gain(y, sigmoid(odds[name]), sigmoid(odds[than]), customers=customers, seed=seed)
+
+
+def _told(gain: Metric) -> str:
+    return f"log-loss lower by {gain.value:.4f}, 95 % interval {gain.low:.4f} to {gain.high:.4f}"
+
+
+def _tried(best: str, gain: Metric) -> str:
+    return "" if best == "base_rate" else f" (the best, the {_WORDS[best]}: {_told(gain)})"
+
+
+def _expects(found: Mapping[str, Metric]) -> str:
+    return f"expects {found['calibration_in_the_large'].value:.2f} times the churn that came"
 
 
 def _unproven(table: pd.DataFrame) -> Choice:
@@ -226,9 +250,8 @@ def _ended(table: pd.DataFrame, origin: pd.Timestamp, horizon_days: int) -> pd.D
     return table[table["as_of"] + timedelta(days=horizon_days) <= origin]
 
 
-def _quality(where: str, row_count: int, found: dict[str, Metric]) -> str:
+def _quality(where: str, row_count: int, found: Mapping[str, Metric]) -> str:
     return (
         f"on {row_count:,} customers of {where} it ranks a leaving customer above a staying one in "
-        f"{found['auc'].value:.0%} of pairs, and expects {found['calibration_in_the_large'].value:.2f} times "
-        "the churn that came"
+        f"{found['auc'].value:.0%} of pairs, and {_expects(found)}"
     )

@@ -4,7 +4,8 @@ Intervals are percentile bootstrap intervals that resample *customers* (a custom
 counts as one), so they do not pretend to more evidence than there is (Efron and Tibshirani 1993, ch. 13).
 Equal probabilities are treated as one group everywhere, so the order of rows does not matter.
 
-- auc: chance that an event is ranked above a non-event (best 1)
+- auc: chance that an event is ranked above a non-event (best 1); with `windows`, of the same window: one
+rate for everybody in each window tells nobody apart (.5), although the rates of the windows differ
 - average_precision: precision averaged over recall (best 1)
 - log_loss: mean negative log-likelihood in nats (best 0); models are chosen by it
 - brier: mean squared error of the probability (best 0)
@@ -67,6 +68,7 @@ def evaluate(
     probability: ArrayLike,
     *,
     customers: Customers = None,
+    windows: ArrayLike | None = None,
     seed: int = 0,
     replicates: int = 200,
 ) -> dict[str, Metric]:
@@ -80,6 +82,8 @@ def evaluate(
         Predicted probability of the event.
     customers : sequence, optional
         Customer of each row, for the intervals; default: every row is a customer of its own.
+    windows : array, shape (n,), optional
+        Window (fold) of each row: the AUC then compares rows of the same window only.
     seed : int, default 0
         Seed of the bootstrap.
     replicates : int, default 200
@@ -103,9 +107,15 @@ def evaluate(
     """
     y, p = checked(outcome, probability)
     sample = _Sorted(y, p)
-    measured = sample.measure(np.ones(len(y)))
+    pairs = None if windows is None else _Pairs(y, p, windows)
+
+    def measure(weight: Floats) -> tuple[float, ...]:
+        found = sample.measure(weight)
+        return found if pairs is None else (pairs.auc(weight), *found[1:])
+
+    measured = measure(np.ones(len(y)))
     weights = bootstrap_weights(len(y), customers=customers, seed=seed, replicates=replicates)
-    draws = np.array([sample.measure(weight) for weight in weights])
+    draws = np.array([measure(weight) for weight in weights])
     return {
         name: Metric(float(measured[column]), *_interval(draws[:, column]))
         for column, name in enumerate(METRICS)
@@ -341,6 +351,33 @@ def _interval(draws: Floats) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.quantile(usable, [0.025, 0.975])
     return float(low), float(high)
+
+
+class _Pairs:
+    """Pairs of an event and a non-event of the same window, sorted once."""
+
+    def __init__(self, y: Floats, p: Floats, windows: ArrayLike) -> None:
+        codes = pd.factorize(np.asarray(windows))[0]
+        if len(codes) != len(y):
+            raise UsageError(f"windows has {len(codes)} entries for {len(y)} rows.")
+        self.parts = []
+        for code in range(int(codes.max()) + 1):
+            rows = np.flatnonzero(codes == code)
+            rows = rows[np.argsort(-p[rows], kind="stable")]
+            ends = np.flatnonzero(np.r_[p[rows][1:] != p[rows][:-1], True])
+            self.parts.append((rows, y[rows], ends))
+
+    def auc(self, weight: Floats) -> float:
+        """Return the share of pairs in which the event has the higher probability (equal: a half)."""
+        right, pairs = 0.0, 0.0
+        for rows, y, ends in self.parts:
+            w = weight[rows]
+            hits = np.r_[0.0, np.cumsum(w * y)[ends]]
+            misses = np.r_[0.0, np.cumsum(w)[ends]] - hits
+            count = float(hits[-1] * misses[-1])
+            if count > 0.0:
+                right, pairs = right + count * _auc(hits, misses), pairs + count
+        return right / pairs if pairs else float("nan")
 
 
 class _Sorted:

@@ -175,3 +175,15 @@ def test_wilson_limits_stay_within_zero_and_one() -> None:
     assert low[0] == 0.0
     assert high[1] == 1.0
     assert high[0] == pytest.approx(0.1611, abs=1e-4)  # Newcombe 1998, table I, without correction
+
+
+def test_one_rate_per_window_ranks_nobody_although_the_windows_differ() -> None:
+    outcome, windows = [0, 0, 0, 1, 1, 1, 1, 0], [1] * 4 + [2] * 4
+    for rates in ([0.9] * 4 + [0.1] * 4, [0.1] * 4 + [0.9] * 4):
+        found = evaluate(outcome, rates, windows=windows, replicates=20)
+        assert (found["auc"].value, found["auc"].low, found["auc"].high) == (0.5, 0.5, 0.5)
+        assert evaluate(outcome, rates, replicates=2)["auc"].value in (0.25, 0.75)
+    ranked = evaluate(outcome, [0.2, 0.1, 0.3, 0.9, 0.5, 0.5, 0.6, 0.5], windows=windows, replicates=2)
+    assert ranked["auc"].value == pytest.approx((3 + 2) / 6)
+    with pytest.raises(UsageError, match="windows has 2 entries for 8 rows"):
+        evaluate(outcome, rates, windows=[1, 2])
