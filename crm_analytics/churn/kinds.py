@@ -10,6 +10,10 @@ All else is shared: features, candidates, choice, scores. Theory is one feature 
 point of the boosted trees, and a baseline of its own. A model is judged for each segment as well: the RFM
 segments of the day; for contracts, by their age. Sources: Batislam, Denizel and Filiztekin (2007) for
 the closed form; `crm_analytics.churn.hazards` for the curve.
+
+Odd customers (a test account with an order a day, an amount of a billion, a date of 1943) bend nobody's
+score: the purchase model is fitted as lifetime value fits it (bounded influence, decision 0015), and who is
+unlike all others in age, purchase days or spend is left out of what the models learn from. They are scored.
 """
 
 from __future__ import annotations
@@ -22,12 +26,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crm_analytics import clv, segmentation
 from crm_analytics.churn.features import feature_themes
 from crm_analytics.churn.hazards import DiscreteHazard, contract_durations, fit_hazard
 from crm_analytics.churn.known import CURVE, THEORY
+from crm_analytics.clv.cohort_models import fit_purchases
 from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
+from crm_analytics.clv.models.patterns import number_column
+from crm_analytics.clv.odd_customers import SPEND_LIMIT, odd_age, typical
 from crm_analytics.errors import AnalysisError, UsageError
 from crm_analytics.warehouse import SqlFile, Warehouse
 
@@ -51,6 +59,8 @@ class Kind:
         What theory is fitted on and applied to.
     fit_theory : function of that DataFrame
         The fitted theory; None when the data cannot identify it.
+    odd : function of that DataFrame to array of bool
+        Who is so unlike all others that nothing is learned from them.
     probability : function of theory, history and horizon_days to Series
         What theory says per customer_id.
     to_dict, from_dict : function
@@ -67,6 +77,7 @@ class Kind:
     theory_column: str
     history: Callable[..., pd.DataFrame]
     fit_theory: Callable[[pd.DataFrame], Any]
+    odd: Callable[[pd.DataFrame], NDArray[np.bool_]]
     probability: Callable[[Any, pd.DataFrame, int], pd.Series]
     to_dict: Callable[[Any], Any]
     from_dict: Callable[[Any], Any]
@@ -97,9 +108,25 @@ def kind_of(name: str) -> Kind:
 
 def _fit_purchases(history: pd.DataFrame) -> ModifiedBetaGeoModel | None:
     try:
-        return ModifiedBetaGeoModel().fit(history)
+        found = fit_purchases(history, model=ModifiedBetaGeoModel.name)
+        if isinstance(found.model, ModifiedBetaGeoModel):
+            return found.model
+        return ModifiedBetaGeoModel().fit(history)  # few who came back: still better than no theory
     except AnalysisError:
         return None
+
+
+def _odd_buyers(history: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return who is far older, or bought or spent more by over 5 robust standard deviations."""
+    frequency = number_column(history, "frequency")
+    found = odd_age(history)
+    for values in (frequency, number_column(history, "net_spend") / (frequency + 1.0)):
+        found = found | (typical(values).distance(values) > SPEND_LIMIT)
+    return found
+
+
+def _nobody(history: pd.DataFrame) -> NDArray[np.bool_]:
+    return np.zeros(len(history), dtype=bool)
 
 
 def _no_purchase(theory: ModifiedBetaGeoModel, history: pd.DataFrame, horizon_days: int) -> pd.Series:
@@ -145,6 +172,7 @@ KINDS: dict[str, Kind] = {
         theory_column=THEORY,
         history=clv.summary,
         fit_theory=_fit_purchases,
+        odd=_odd_buyers,
         probability=_no_purchase,
         to_dict=lambda theory: json.loads(theory.to_json()),
         from_dict=lambda stored: ModifiedBetaGeoModel.from_json(json.dumps(stored)),
@@ -158,6 +186,7 @@ KINDS: dict[str, Kind] = {
         theory_column=CURVE,
         history=contract_durations,
         fit_theory=_fit_lives,
+        odd=_nobody,
         probability=_all_end,
         to_dict=lambda theory: theory.to_dict(),
         from_dict=DiscreteHazard.from_dict,

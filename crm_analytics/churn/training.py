@@ -100,13 +100,15 @@ def train(
     asked = kind_of(kind)
     _check(as_of, horizon_days, active_days, kind, leaving)
     settle_currency(wh)
+    history = asked.history(wh, as_of=as_of, known_at=known_at)
+    odd = frozenset(history["customer_id"][asked.odd(history)])
     if kind == "contract":
         first_on, active = _first_contract(wh, asked, as_of, known_at), 0
     else:
-        first_on, usual_gap = _first_purchase(wh, asked, as_of, known_at)
+        first_on, usual_gap = _first_purchase(wh, asked, as_of, known_at, odd)
         active = active_days or max(horizon_days, usual_gap or _ACTIVE_DAYS_UNKNOWN)
     cutoffs = _cutoffs(first_on, as_of, horizon_days)
-    table = _table(wh, asked, cutoffs, active_days=active, leaving=leaving, known_at=known_at)
+    table = _table(wh, asked, cutoffs, active_days=active, leaving=leaving, known_at=known_at, odd=odd)
     segment = table.pop("segment")
     events, rows = int(table["churned"].sum()), len(table)
     if events in (0, rows):
@@ -124,7 +126,7 @@ def train(
         as_of=as_of,
         chosen=choice.chosen,
         fitted=fitted,
-        theory=asked.fit_theory(asked.history(wh, as_of=as_of, known_at=known_at)),
+        theory=asked.fit_theory(_without(history, odd)),
         theme_means={theme: float(np.mean(part)) for theme, part in fitted.parts(table).items()},
         card=ModelCard(
             name=KIND,
@@ -137,11 +139,26 @@ def train(
             baselines=tuple(name for name, one in candidates_for(table).items() if one.is_baseline),
             chosen=choice.chosen,
             verdict=choice.verdict,
-            notes=choice.evidence.notes,
+            notes=(*choice.evidence.notes, *_left_out(odd)),
             by_cutoff=choice.evidence.by_cutoff,
             by_segment=choice.evidence.by_segment,
             reliability=choice.evidence.reliability,
         ),
+    )
+
+
+def _without(rows: pd.DataFrame, odd: frozenset[str]) -> pd.DataFrame:
+    return rows[~rows["customer_id"].isin(odd)] if odd else rows
+
+
+def _left_out(odd: frozenset[str]) -> tuple[str, ...]:
+    """Say how many were left out; ids stay out of model files, which outlive the erasure of a person."""
+    if not odd:
+        return ()
+    who = "1 odd customer was" if len(odd) == 1 else f"{len(odd)} odd customers were"
+    return (
+        f"{who} left out of learning (far more purchase days, far more spend or far older than all others), "
+        "and is scored all the same; the status `odd` or `odd_spend` of lifetime value says who",
     )
 
 
@@ -188,10 +205,10 @@ def _first_contract(wh: Warehouse, kind: Kind, as_of: date, known_at: datetime |
 
 
 def _first_purchase(
-    wh: Warehouse, kind: Kind, as_of: date, known_at: datetime | None
+    wh: Warehouse, kind: Kind, as_of: date, known_at: datetime | None, odd: frozenset[str]
 ) -> tuple[date, int | None]:
     """Return the first purchase day and the usual longest pause in days."""
-    found = wh.rows(kind.file(kind.first_day), as_of=as_of, known_at=known_at)
+    found = wh.rows(kind.file(kind.first_day), as_of=as_of, known_at=known_at, odd=sorted(odd))
     first_on, _customers, _gaps, usual_gap = found[0]
     if first_on is None:
         raise NotEnoughData(f"There is no purchase before {as_of}, so nobody can be about to leave.")
@@ -231,6 +248,7 @@ def _table(
     active_days: int,
     leaving: str,
     known_at: datetime | None,
+    odd: frozenset[str],
 ) -> pd.DataFrame:
     def label(cutoff: Cutoff) -> pd.DataFrame:
         file = kind.file(kind.label)
@@ -243,7 +261,7 @@ def _table(
         rows = wh.frame(file, **{name: given[name] for name in file.parameters})
         if leaving != "any":
             rows["churned"] = (rows["churn_kind"] == leaving).astype("int64")
-        rows = rows[["customer_id", "churned"]]
+        rows = _without(rows[["customer_id", "churned"]], odd)
         return _drawn(rows, MAX_TRAINING_ROWS // len(cutoffs))
 
     def features_of(cutoff: Cutoff, customers: pd.Series) -> pd.DataFrame:
@@ -255,7 +273,7 @@ def _table(
             horizon_days=cutoff.horizon_days,
             customers=customers,
             history=history,
-            theory=kind.fit_theory(history),
+            theory=kind.fit_theory(_without(history, odd)),
             known_at=known_at,
         )
         # no feature: what the model is judged by

@@ -111,6 +111,7 @@ def _arguments(file: SqlFile) -> dict[str, Any]:
         "from_on": date(2024, 7, 1),
         "known_at": None,
         "horizon_days": 90,
+        "odd": [],
         "active_days": 365,
         "window_days": 36500,
         "new_only": False,
