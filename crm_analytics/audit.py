@@ -148,7 +148,8 @@ def _coverage(tonight: Mapping[str, pa.Table]) -> Iterator[Finding]:
 
     main = tonight[MAIN_TABLE]["customer_id"]
     if not len(main):
-        yield Finding("no_customers", MAIN_TABLE, "", f"{MAIN_TABLE}: no customer has scores")
+        told = f"{MAIN_TABLE}: no customer has scores (was a file refused? `crm-analytics loads` says why)"
+        yield Finding("no_customers", MAIN_TABLE, "", told)
     of_customers = {name: table for name, table in tonight.items() if "customer_id" in table.column_names}
     for name, table in of_customers.items():
         missing = pc.sum(pc.invert(pc.is_in(table["customer_id"], value_set=main.combine_chunks()))).as_py()
