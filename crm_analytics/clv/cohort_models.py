@@ -33,6 +33,7 @@ Flags = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
 LEAST_REPEATERS = 10
+NO_PRICE = "no price of any purchase is known, so that nothing can be said of spend or value"
 
 
 # Cook's distance above which a history, and above how many times the mean, is judged by a fit without it.
@@ -71,6 +72,11 @@ class Models:
     remark: str = ""
     odd_customers: frozenset[str] = frozenset()
     typical_spend: Typical | None = None
+
+    @property
+    def priceless(self) -> bool:
+        """Whether no purchase has a price: spend and value are missing then."""
+        return self.spend_fallback == NO_PRICE
 
 
 def fit_models(summary: pd.DataFrame, *, model: str = "bg_nbd", robust: bool = True) -> Models:
@@ -173,7 +179,7 @@ def _judged(model: PurchaseModel, known: Histories, row: Indices, inside: Flags)
 def _fit_spend(summary: pd.DataFrame, robust: bool, counted: Flags) -> tuple[GammaGammaModel, str]:
     usual = summary[counted & ~odd_spend(summary)] if robust else summary
     spend = number_column(usual, "monetary_value")
-    repeaters = int(((number_column(usual, "frequency") > 0) & (spend > 0)).sum())
+    repeaters = int(((number_column(usual, "frequency") > 0) & np.isfinite(spend) & (spend > 0)).sum())
     if repeaters >= LEAST_REPEATERS:
         model = GammaGammaModel().fit(usual)
         if model.verdict_.status != "failed":
@@ -181,7 +187,11 @@ def _fit_spend(summary: pd.DataFrame, robust: bool, counted: Flags) -> tuple[Gam
         reason = "the spend model found no optimum: " + "; ".join(model.verdict_.reasons)
     else:
         reason = f"only {repeaters} repeat customers have positive spend (a model needs {LEAST_REPEATERS})"
-    return GammaGammaModel.from_parameters({"p": 2.0, "q": 3.0, "v": max(_mean_spend(summary), 1e-9)}), reason
+    each = _mean_spend(summary)
+    if each is None:
+        # a scale without meaning: whoever shows amounts leaves them out
+        return GammaGammaModel.from_parameters({"p": 2.0, "q": 3.0, "v": 1.0}), NO_PRICE
+    return GammaGammaModel.from_parameters({"p": 2.0, "q": 3.0, "v": each}), reason
 
 
 def _mean_rate(frequency: Floats, age: Floats) -> PurchaseModel:
@@ -190,10 +200,17 @@ def _mean_rate(frequency: Floats, age: Floats) -> PurchaseModel:
     return NBDModel.from_parameters({"r": 0.5, "alpha": 0.5 / rate})
 
 
-def _mean_spend(summary: pd.DataFrame) -> float:
-    """Return the median customer's net spend per purchase day (one odd amount must not rule)."""
+def _mean_spend(summary: pd.DataFrame) -> float | None:
+    """Return the median customer's net spend per purchase day (one odd amount must not rule).
+
+    None where nothing has a price; hardly anything where all was given away.
+    """
     frequency, each = number_column(summary, "frequency"), number_column(summary, "monetary_value")
+    priced = np.isfinite(each) & (frequency > 0)
     if "net_spend" in summary:
         each = number_column(summary, "net_spend") / (frequency + 1.0)
+        priced |= np.isfinite(each)
     positive = each[np.isfinite(each) & (each > 0)]
-    return float(np.median(positive)) if len(positive) else 0.0
+    if len(positive):
+        return float(np.median(positive))
+    return 1e-9 if priced.any() else None

@@ -7,8 +7,10 @@ logarithm of the probability that the model gave to the number of purchases that
 sure one is.  Purchases are days with a purchase.
 
 The winner, without any chance in it: among candidates whose fit is usable, the best log score; those that
-are not worse than it by more than two standard errors of the difference (customers paired) tie, and of those
-the lowest BIC wins.  Without an origin (the history is too short) the lowest BIC wins.
+are not worse than it by more than two standard errors of the difference (customers paired) tie.  Of those
+win the ones whose 90 % limits held the total in the most windows; of these, the smallest error of the totals
+(mean over windows of |expected / actual - 1|); those within one percentage point of it tie again, and the
+lowest BIC wins.  Without an origin (the history is too short) the lowest BIC wins.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ Floats = NDArray[np.float64]
 
 MOST_CUSTOMERS = 20_000
 MOST_ORIGINS = 2
+# Errors of totals that differ by less say nothing of the models.
+_SAME_ERROR = 0.01
 # An Erlang-1 gap is exponential: nothing to predict that the plain model does not.
 SAME = "k = 1, the same as the model without k"
 MAE_NOTE = (
@@ -200,7 +204,7 @@ def _judged(
         table = table.join(pd.DataFrame({name: _over_origins(origins, name) for name in table.index}).T)
         order = [*sorted(fits.index, key=lambda name: -_score(table, name)), *BASELINES]
         table = table.loc[order]
-    notes = [MAE_NOTE]
+    notes = [*_misses(origins, winner), MAE_NOTE]
     if step > 1:
         notes.append(f"judged on one customer in {step}, in the order of customer_id")
     if not origins:
@@ -227,12 +231,42 @@ def _winner(fits: pd.DataFrame, origins: list[Origin], usable: list[str]) -> tup
     scores = {name: np.concatenate([origin.log_scores[name] for origin in origins]) for name in usable}
     best = max(usable, key=lambda name: (scores[name].mean(), name))
     tied = [name for name in usable if not _clearly_worse(scores[name], scores[best])]
-    winner = min(tied, key=lambda name: (fits.loc[name, "bic"], name))
+    missed = {name: sum(not origin.total_inside[name] for origin in origins) for name in tied}
+    held = [name for name in tied if missed[name] == min(missed.values())]
+    errors = {name: _total_error(origins, name) for name in held}
+    near = [name for name in held if errors[name] <= min(errors.values()) + _SAME_ERROR]
+    winner = min(near, key=lambda name: (fits.loc[name, "bic"], name))
     windows = f"{len(origins)} past window{'s' if len(origins) > 1 else ''}"
     if len(tied) == 1:
         return winner, f"{winner} predicted {windows} clearly best (log score)."
     others = ", ".join(name for name in tied if name != winner)
-    return winner, f"{winner} has the lowest BIC of those that predicted {windows} equally well ({others})."
+    if len(held) < len(tied) and len(held) == 1:
+        why = "its limits held the total more often than those"
+    elif len(near) == 1:
+        why = f"its totals were nearest ({errors[winner]:.1%} off)"
+    else:
+        why = "it has the lowest BIC where totals were as near"
+    return winner, f"{winner}: {why}, of those that predicted {windows} equally well ({others})."
+
+
+def _total_error(origins: list[Origin], name: str) -> float:
+    """Return by how much the totals of the windows were missed on average, as a fraction of what came."""
+    off = [
+        abs(float(origin.predictions[name].sum()) - float(origin.actual.sum()))
+        / max(float(origin.actual.sum()), 1.0)
+        for origin in origins
+    ]
+    return float(np.mean(off))
+
+
+def _misses(origins: list[Origin], winner: str) -> list[str]:
+    """Return a sentence for every window whose total lay outside the winner's limits."""
+    return [
+        f"the total of {len(origin.actual):,} customers from {origin.as_of} on lay outside the 90 % limits "
+        f"of {winner}: {origin.predictions[winner].sum():,.0f} expected, {origin.actual.sum():,.0f} came"
+        for origin in origins
+        if not origin.total_inside[winner]
+    ]
 
 
 def _clearly_worse(score: Floats, best: Floats) -> bool:

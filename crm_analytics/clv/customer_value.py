@@ -106,6 +106,12 @@ def score_summary(
     ['fallback', 'fallback', 'fallback']
     """
     _check_arguments(summary, horizon_days, annual_discount_rate, level, model)
+    if models is not None and models.purchases.name != model and not models.purchase_fallback:
+        if model != DEFAULT_MODEL:
+            raise UsageError(
+                f"models holds a {models.purchases.name!r}, but model={model!r} was asked for. Leave one out."
+            )
+        model = models.purchases.name
     reasons = impossible_rows(summary)
     valid = (reasons == "").to_numpy()
     known = summary if valid.all() else summary[valid]
@@ -127,7 +133,12 @@ def score_summary(
 
 
 def spend_per_purchase(known: pd.DataFrame, used: Models) -> Floats:
-    """Return expected spend per purchase day; 0 for a customer whose repeat purchases brought nothing."""
+    """Return expected spend per purchase day.
+
+    0 for a customer whose repeat purchases brought nothing; NaN for all where no purchase has a price.
+    """
+    if used.priceless:
+        return np.full(len(known), np.nan)
     spend = number_column(known, "monetary_value")
     worthless = (number_column(known, "frequency") > 0) & (spend <= 0)
     return np.where(worthless, 0.0, used.spend.expected_spend(known).to_numpy())
@@ -139,8 +150,13 @@ def margins(known: pd.DataFrame, margin_rate: float | pd.Series | None) -> Float
     if isinstance(margin_rate, pd.Series):
         if not margin_rate.index.is_unique:
             raise UsageError("margin_rate names a customer_id twice. Give one margin per customer_id.")
-        given = margin_rate.reindex(known["customer_id"]).to_numpy(dtype=np.float64, na_value=np.nan)
+        try:
+            given = margin_rate.reindex(known["customer_id"]).to_numpy(dtype=np.float64, na_value=np.nan)
+        except (TypeError, ValueError):
+            raise UsageError(f"margin_rate is not numeric (dtype {margin_rate.dtype}).") from None
     elif margin_rate is not None:
+        if isinstance(margin_rate, bool) or not isinstance(margin_rate, int | float | np.number):
+            raise UsageError(f"margin_rate={margin_rate!r} must be a number: write 0.3 for 30 %.")
         given = np.full(len(known), float(margin_rate))
         if np.isnan(margin_rate):
             raise UsageError("margin_rate is not a number. Leave it out where margins are unknown.")
@@ -188,14 +204,12 @@ def _values(
 ) -> dict[str, Floats]:
     """Return lifetime_value and its limits: margin of the revenue, less the cost of serving."""
     margin, cost = margins(known, margin_rate), serving_costs(known)
-    expected = scored["expected_purchases"]
-    discount = np.divide(
-        scored["discounted_purchases"], expected, out=np.ones_like(expected), where=expected > 0
-    )
-    ends = [
-        margin * scored[f"lifetime_revenue{side}"] - cost * discount * scored[f"expected_purchases{side}"]
+    # a purchase counts at most one, discounted: its number is limited by both
+    served = {
+        side: np.minimum(scored[f"spend{side}"], scored[f"expected_purchases{side}"])
         for side in ("_low", "_high")
-    ]
+    }
+    ends = [margin * scored[f"lifetime_revenue{side}"] - cost * number for side, number in served.items()]
     return {
         "lifetime_value": margin * scored["lifetime_revenue"] - cost * scored["discounted_purchases"],
         "lifetime_value_low": np.minimum(*ends),
@@ -254,6 +268,10 @@ def _check_arguments(
         raise UsageError(
             "The summary needs customer_id and monetary_value; make it with crm.clv.summary(wh, as_of=...)."
         )
+    numbers = {"horizon_days": horizon_days, "annual_discount_rate": annual_discount_rate, "level": level}
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int | float | np.number):
+            raise UsageError(f"{name}={number!r} must be a number.")
     if not (np.isfinite(horizon_days) and horizon_days > 0):
         raise UsageError(f"horizon_days={horizon_days!r} must be a number of days > 0, for example 365.")
     if not 0 <= annual_discount_rate < 10:

@@ -27,8 +27,8 @@ Indices = NDArray[np.intp]
 
 _STEP = 0.1
 _SHARES = 8
-_REST = 1e-7
-_FIRST_TABLE, _LONGEST_TABLE = 15, 4095
+REST = 1e-7
+_FIRST_TABLE, _LONGEST_TABLE = 15, 511
 _CELLS = 1_000_000
 
 
@@ -58,6 +58,11 @@ class Tables:
         number = found - self.start[row]
         return np.where(number < self.length[row], number, np.nan)
 
+    @property
+    def ends(self) -> NDArray[np.bool_]:
+        """Whether a row goes on until almost nothing is left; else more may come than its last entry."""
+        return np.asarray(1.0 - self.at_most[self.start + self.length - 1] <= REST)
+
     @cached_property
     def moments(self) -> tuple[Floats, Floats]:
         """Mean and mean square of every row."""
@@ -74,8 +79,6 @@ class FutureCounts:
     ----------
     horizon_days : float
         Length of the future window.
-    unit_days : float
-        The shortest time among the parameters: what is long and what is short.
     possible : list of PurchaseModel
         Models of equal weight: the parameter points, or the estimate alone.
     row : array of shape (histories,)
@@ -96,11 +99,11 @@ class FutureCounts:
         distinct, self.row = known.distinct(model.living_columns)
         self.rows = len(distinct)
         unit = min((model.params_[name] for name in model.time_parameters), default=horizon_days)
-        along_age, self._weight = _stencil(np.log1p(distinct.T / unit) / _STEP)
+        along_age, self._weight = stencil(np.log1p(distinct.T / unit) / _STEP)
         along_share = np.full((self.rows, 1), _SHARES)
         if "recency" in model.living_columns:
             share = np.divide(distinct.recency, distinct.T, out=np.ones(self.rows), where=distinct.T > 0)
-            along_share, weight = _stencil(share * _SHARES, highest=_SHARES)
+            along_share, weight = stencil(share * _SHARES, highest=_SHARES)
             self._weight = (self._weight[:, :, None] * weight[:, None, :]).reshape(self.rows, -1)
         size = self._weight.shape[1]
         (x, age, share, *others), node = distinct_rows(
@@ -114,7 +117,6 @@ class FutureCounts:
         recency = np.where(x > 0, np.maximum(share / _SHARES, 1e-9) * ages, 0.0)
         covariates = np.stack(others, axis=1) if others else np.empty((len(x), 0))
         self.nodes = Histories(x, recency, ages, covariates)
-        self.unit_days = unit
         self.possible = [model] if estimate_only else possible_models(model)
         self.at_nodes = _tables(self.possible, self.nodes, horizon_days)
 
@@ -173,7 +175,7 @@ def rank(ascending: Floats, row: Indices, wanted_row: Indices, wanted: Floats) -
     return np.searchsorted(keys, wanted_row + wanted)
 
 
-def _stencil(position: Floats, highest: int | None = None) -> tuple[Indices, Floats]:
+def stencil(position: Floats, highest: int | None = None) -> tuple[Indices, Floats]:
     """Return the four whole numbers around each position, and the weights of the cubic through them."""
     start = np.maximum(np.floor(position).astype(np.intp) - 1, 0)
     if highest is not None:
@@ -197,7 +199,7 @@ def _tables(models: list[PurchaseModel], nodes: Histories, horizon_days: float) 
         short = []
         for some in np.array_split(todo, len(todo) * up_to // _CELLS + 1):
             at_most = np.minimum(np.cumsum(_mean(models, nodes.take(some), horizon_days, up_to), axis=1), 1.0)
-            done = (1.0 - at_most[:, -1] <= _REST) | (up_to >= _LONGEST_TABLE)
+            done = (1.0 - at_most[:, -1] <= REST) | (up_to >= _LONGEST_TABLE)
             found.append((some[done], at_most[done]))
             length[some[done]] = up_to + 1
             short.append(some[~done])

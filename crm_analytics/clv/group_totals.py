@@ -8,7 +8,8 @@ around its mean, and the mean as log-normal.  Nothing is drawn.
 
 With N purchases in the horizon, e expected spend per purchase and A = p x + q of the Gamma-Gamma model, the
 mean square of a customer's spend is e^2 (A - 1) / (A - 2) (E[N^2] + E[N] / p); A is held above 2.2, since
-below 2 there is no variance.
+below 2 there is no variance.  Discounted, N is the sum of what each purchase counts (discounted_futures.py),
+and E[N] / p becomes the sum of the squares of that.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from scipy.special import gammainc, ndtri
 
 from crm_analytics.clv.cohort_models import Models
 from crm_analytics.clv.customer_value import margins, serving_costs, spend_per_purchase
+from crm_analytics.clv.discounted_futures import futures_of
 from crm_analytics.clv.future_counts import FutureCounts
 from crm_analytics.clv.models.patterns import HISTORY, Histories, number_column
-from crm_analytics.clv.models.purchase_model import PurchaseModel
+from crm_analytics.clv.models.purchase_model import DAYS_PER_YEAR, PurchaseModel
 from crm_analytics.clv.parameter_points import parameter_points
-from crm_analytics.clv.pattern_scores import discounts
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -34,6 +35,7 @@ Indices = NDArray[np.intp]
 _LEAST_SHAPE = 2.2
 _NODES = 24
 _HALVINGS = 50
+_CHUNK = 512
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,9 @@ def group_totals(
     model, spend = used.purchases, used.spend
     distinct, row = model._histories(known).distinct(HISTORY)
     futures = FutureCounts(model, distinct, horizon_days=horizon_days, estimate_only=True)
-    counts = _counts(model, distinct, futures)
-    at_estimate, expected, square = (
-        column[row] for column in (counts.at_estimate, counts.mean, counts.square)
-    )
-    discount = discounts(model, futures, annual_discount_rate)[row]
+    counts = _counts(model, distinct, futures, 0.0)
+    worth = _counts(model, distinct, futures, annual_discount_rate) if annual_discount_rate else counts
+    expected, square, each_square = (column[row] for column in (worth.mean, worth.square, worth.each_square))
     spread = square - expected**2
 
     each = spend_per_purchase(known, used)
@@ -89,17 +89,13 @@ def group_totals(
     p, q, _ = spend.params_.values()
     frequency, paid = number_column(known, "frequency"), number_column(known, "monetary_value")
     shape = np.maximum(p * np.where(np.isfinite(paid) & (paid > 0), frequency, 0.0) + q, _LEAST_SHAPE)
-    heavy = (shape - 1.0) / (shape - 2.0) * (square + expected / p) - expected**2
-    revenue_spread = (discount * each) ** 2 * heavy
-    value_spread = (
-        margin**2 * revenue_spread
-        + (cost * discount) ** 2 * spread
-        - 2 * margin * cost * each * discount**2 * spread
-    )
+    heavy = (shape - 1.0) / (shape - 2.0) * (square + each_square / p) - expected**2
+    revenue_spread = each**2 * heavy
+    value_spread = margin**2 * revenue_spread + cost**2 * spread - 2 * margin * cost * each * spread
     weights = {
-        "expected_purchases": (np.ones(len(known)), spread),
-        "lifetime_revenue": (discount * each, revenue_spread),
-        "lifetime_value": (discount * (margin * each - cost), value_spread),
+        "expected_purchases": (counts, np.ones(len(known)), (counts.square - counts.mean**2)[row]),
+        "lifetime_revenue": (worth, each, revenue_spread),
+        "lifetime_value": (worth, margin * each - cost, value_spread),
     }
     # summed in an order of their own, so that the order of the rows changes nothing
     order = np.lexsort((cost, margin, each, row, group))
@@ -108,22 +104,20 @@ def group_totals(
     def total(values: Floats) -> Floats:
         return np.asarray(np.bincount(group[order], values[order], groups), dtype=np.float64)
 
-    moved = [[at_point[row] for at_point in pair] for pair in counts.at_points]
     dearer = [
         [np.where(each > 0, one.expected_spend(known).to_numpy(), 0.0) for one in pair]
         for pair in parameter_points(spend)
     ]
     result: dict[str, Floats] = {}
-    for name, (weight, variance) in weights.items():
+    for name, (number, weight, variance) in weights.items():
+        at_estimate = number.mean[row]
         axes = [
-            _Axis(total(low * weight), total(high * weight), len(model.params_) ** 0.5) for low, high in moved
+            _Axis(total(low[row] * weight), total(high[row] * weight), len(model.params_) ** 0.5)
+            for low, high in number.at_points
         ]
         if name != "expected_purchases":
             share = margin if name == "lifetime_value" else np.ones(len(known))
-            steps = [
-                [total(at_estimate * (weight + discount * share * (e - each))) for e in pair]
-                for pair in dearer
-            ]
+            steps = [[total(at_estimate * (weight + share * (e - each))) for e in pair] for pair in dearer]
             axes += [_Axis(low, high, len(spend.params_) ** 0.5) for low, high in steps]
         mean = total(at_estimate * weight)
         result[name] = mean
@@ -135,7 +129,7 @@ def purchase_limits(
     model: PurchaseModel, distinct: Histories, customers: Floats, futures: FutureCounts, *, level: float
 ) -> tuple[float, float]:
     """Return the limits of the purchases of all customers together, given how many have each history."""
-    counts = _counts(model, distinct, futures)
+    counts = _counts(model, distinct, futures, 0.0)
     variance = np.array([(customers * (counts.square - counts.mean**2)).sum()])
     axes = [
         _Axis(
@@ -145,36 +139,63 @@ def purchase_limits(
         )
         for low, high in counts.at_points
     ]
-    low, high = _limits(np.array([(customers * counts.at_estimate).sum()]), variance, axes, level)
+    low, high = _limits(np.array([(customers * counts.mean).sum()]), variance, axes, level)
     return float(low[0]), float(high[0])
 
 
 @dataclass(frozen=True)
 class _Counts:
-    """Purchases of each history: expected at the estimate and at both points of every axis, two moments."""
+    """Discounted purchases of each history: expected, at the estimate and at both points of every axis; mean
+    square; and the mean of the sum of the squares of what each purchase counts."""
 
-    at_estimate: Floats
-    at_points: list[tuple[Floats, Floats]]
     mean: Floats
+    at_points: list[tuple[Floats, Floats]]
     square: Floats
+    each_square: Floats
 
 
-def _counts(model: PurchaseModel, distinct: Histories, futures: FutureCounts) -> _Counts:
+def _counts(model: PurchaseModel, distinct: Histories, futures: FutureCounts, annual_rate: float) -> _Counts:
     """Ask the estimate about every history, and the parameter points at the nodes of the distributions."""
-    days = futures.horizon_days
-    mean, square = (moment[futures.row] for moment in futures.tables(0, futures.rows).moments)
-    alive = model._alive(distinct)
+    days, nodes = futures.horizon_days, futures.nodes
 
-    def at(point: PurchaseModel) -> Floats:
-        at_nodes = point._purchases_of_the_living(futures.nodes, days)
+    def of_each(point: PurchaseModel, at_nodes: Floats) -> Floats:
         return np.asarray(point._alive(distinct) * futures.between(at_nodes, 0, futures.rows)[futures.row])
 
+    def at(point: PurchaseModel, rate: float = annual_rate) -> Floats:
+        living = point.discounted_of_the_living(nodes, annual_discount_rate=rate, horizon_days=days)
+        return of_each(point, living)
+
+    mean = model._expected(distinct, days) if annual_rate == 0.0 else at(model)
     return _Counts(
-        at_estimate=model._expected(distinct, days),
+        mean=mean,
         at_points=[(at(low), at(high)) for low, high in parameter_points(model)],
-        mean=alive * mean,
-        square=alive * square,
+        square=of_each(model, _squares(futures, float(np.log1p(annual_rate)) / DAYS_PER_YEAR)),
+        each_square=mean if annual_rate == 0.0 else at(model, (1.0 + annual_rate) ** 2 - 1.0),
     )
+
+
+def _squares(futures: FutureCounts, daily_rate: float) -> Floats:
+    """Return the mean square of the discounted purchases of the living at every node.
+
+    Undiscounted from the exact distributions; else, and where these end too early, from `futures_of`, put
+    right by what that misses undiscounted, by as much as the last day of the horizon still counts.
+    """
+    tables = futures.at_nodes
+    exact, known = tables.moments[1], tables.ends
+    if daily_rate == 0.0 and known.all():
+        return exact
+
+    rates = (0.0,) if daily_rate == 0.0 else (0.0, daily_rate)
+    taken = np.empty((len(rates), len(exact)))
+    for some in np.array_split(np.arange(len(exact)), len(exact) // _CHUNK + 1):
+        part = futures.nodes.take(some)
+        drawn = futures_of(futures.possible, part, days=futures.horizon_days, daily_rates=rates)
+        taken[:, some] = [(one.mean**2 + one.variance).mean(axis=1) for one in drawn]
+    plain = taken[0]
+    missed = np.divide(exact, plain, out=np.ones_like(plain), where=known & (plain > 0))
+    if daily_rate == 0.0:
+        return np.where(known, exact, plain)
+    return np.asarray(taken[1] * missed ** np.exp(-daily_rate * futures.horizon_days))
 
 
 def _limits(mean: Floats, variance: Floats, axes: list[_Axis], level: float) -> list[Floats]:

@@ -85,7 +85,7 @@ def score_in_database(
     for first in range(0, max(count, 1), batch):
         _score_batch(wh, models, first, first + batch, horizon_days, annual_discount_rate, level)
     values = SqlFile.beside(__file__, "pattern_values.sql")
-    p, q, v = models.spend.params_.values()
+    p, q, v = models.spend.params_.values() if not models.priceless else (None, None, None)
     usual = models.typical_spend or Typical()
     rows = wh.execute(
         f"create or replace table {quote_table(into)} as {values.text}",

@@ -8,8 +8,8 @@ P(alive), else the quantile at (u - 1 + P(alive)) / P(alive) of the living.  P(a
 
 Spend of n purchases: a customer with x repeat purchases of mean m spends (v + x m) times a beta-prime
 variable with p n and p x + q, from Gamma(p, nu) per purchase and nu ~ Gamma(p x + q, v + x m) (Fader and
-Hardie 2013, eq. (5)); limits are relative to the expected spend per purchase, for a typical m.  Discounting
-uses the expected ratio of discounted to undiscounted purchases.
+Hardie 2013, eq. (5)); limits are relative to the expected spend per purchase, for a typical m.  Discounting:
+discounted_futures.py.
 """
 
 from __future__ import annotations
@@ -19,23 +19,26 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, gammaincinv
+from scipy.special import betainc
 
-from crm_analytics.clv.future_counts import FutureCounts, Tables, grid_quantile
+from crm_analytics.clv.discounted_futures import ENDS, Cells, futures_of, longest_of, reached
+from crm_analytics.clv.future_counts import FutureCounts, grid_quantile
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.patterns import Histories
+from crm_analytics.clv.models.purchase_model import DAYS_PER_YEAR
 from crm_analytics.clv.parameter_points import possible_models
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 _LOG_SPEND = np.arange(-6.0, 10.5, 0.125)
-# Days in units of the shortest time of the model.
-_LOG_DAYS = np.arange(-9.0, 14.0, 0.1)
+_LONG_LOG_SPEND = np.arange(-6.0, 18.0, 0.125)
+# From some ten seconds to more than a hundred years.
+_LOG_DAYS = np.arange(-9.0, 10.7, 0.1)
 _CHUNK = 8_192
-# Numbers of purchases up to which spend is taken alike: each of 0 to 8, then steps of an eighth.
-_ENDS = np.unique(np.r_[np.arange(9), np.round(8.0 * 1.125 ** np.arange(1, 56))]).astype(np.intp)
-_MIDDLES = (_ENDS + np.r_[0, _ENDS[:-1] + 1]) / 2.0
+_NODES = 256
+_MIDDLES = (ENDS + np.r_[0, ENDS[:-1] + 1]) / 2.0
+_LOG_ENDS = np.log(ENDS[1:])
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def future_limits(
     *,
     alive: Floats,
     level: float,
+    annual_discount_rate: float = 0.0,
 ) -> Limits:
     """Return limits for histories, best given as distinct ones.
 
@@ -70,8 +74,12 @@ def future_limits(
         P(alive) of each.
     level : float
         Probability inside the limits, for example 0.9.
+    annual_discount_rate : float
+        Of the spend, a fraction per year, default 0.
     """
-    spend = None if spend_model is None else _spend_at_nodes(futures, spend_model)
+    daily_rate = float(np.log1p(annual_discount_rate)) / DAYS_PER_YEAR
+    spend = None if spend_model is None else _spend_at_nodes(futures, spend_model, daily_rate)
+    many = None if futures.at_nodes.ends.all() else _many_at_nodes(futures)
     result = np.full((4, len(known)), np.nan)
     by_row = np.argsort(futures.row, kind="stable")
     for first in range(0, futures.rows, _CHUNK):
@@ -83,10 +91,16 @@ def future_limits(
         for side, tail in enumerate(((1.0 - level) / 2.0, (1.0 + level) / 2.0)):
             gone = there <= 1.0 - tail
             if_alive = np.where(gone, 0.0, 1.0 - (1.0 - tail) / np.where(gone, 1.0, there))
-            number = _purchases(counts, row, if_alive, known.take(some), futures.horizon_days)
+            number = counts.quantile(row, if_alive)
+            beyond = np.flatnonzero(np.isnan(number))
+            if len(beyond) and many is not None:
+                at_most = futures.between(many, first, last)
+                most = np.ceil(_filled_quantile(_LOG_ENDS, at_most, row[beyond], if_alive[beyond]))
+                number[beyond] = np.maximum(most, counts.longest)
             result[side, some] = np.where(gone, 0.0, number)
             if spent is not None:
-                spending = grid_quantile(_LOG_SPEND, spent, row, if_alive)
+                grid = _LONG_LOG_SPEND[: spent.shape[1]]
+                spending = _filled_quantile(grid, spent, row, if_alive)
                 result[2 + side, some] = np.where(gone, 0.0, spending)
     return Limits(*result)
 
@@ -97,7 +111,7 @@ def waiting_days(futures: FutureCounts, *, alive: Floats, quantiles: Sequence[fl
     NaN where the chance that it ever comes is smaller.
     """
     bought = np.zeros((len(futures.nodes), len(_LOG_DAYS)))
-    days = futures.unit_days * np.exp(_LOG_DAYS)
+    days = np.exp(_LOG_DAYS)
     for model in futures.possible:
         core = model.core(np.array(list(model.params_.values())), futures.nodes)
         bought += model.bought_if_alive(core, futures.nodes, days)
@@ -112,50 +126,107 @@ def waiting_days(futures: FutureCounts, *, alive: Floats, quantiles: Sequence[fl
             some = there[alive[there] > quantile]
             row = futures.row[some] - first
             result[place, some] = grid_quantile(_LOG_DAYS, chance, row, quantile / alive[some])
-    return result * futures.unit_days
-
-
-def _purchases(counts: Tables, row: Indices, tail: Floats, known: Histories, horizon_days: float) -> Floats:
-    """Return a quantile of purchases; beyond the tables, that of a steady buyer, Gamma around x / T."""
-    number = counts.quantile(row, tail)
-    beyond = np.flatnonzero(np.isnan(number))
-    if len(beyond):
-        x, age = known.frequency[beyond] + 0.5, np.maximum(known.T[beyond], 1e-9)
-        steady = gammaincinv(x, np.minimum(tail[beyond], 1.0 - 1e-12)) / age * horizon_days
-        number[beyond] = np.maximum(np.ceil(steady), counts.longest)
-    return number
-
-
-def _spend_at_nodes(futures: FutureCounts, spend_model: GammaGammaModel) -> Floats:
-    """Return P(spend <= grid) of the living at every node, shape (nodes, grid)."""
-    possible = possible_models(spend_model)
-    x = futures.nodes.frequency
-    first = np.flatnonzero(np.r_[True, x[1:] != x[:-1]])
-    result = np.empty((len(x), len(_LOG_SPEND)))
-    for begin, end in zip(first, np.r_[first[1:], len(x)], strict=True):
-        node = np.arange(begin, end)
-        ends = _ENDS[: np.searchsorted(_ENDS, futures.at_nodes.length[node].max()) + 1]
-        reached = futures.at_nodes.up_to(node[:, None], ends)
-        share = np.diff(reached, axis=1, prepend=0.0).T
-        at_most = _spend_of(possible, spend_model, float(x[begin]), _MIDDLES[1 : len(ends)])
-        total = share[0][:, None] * np.ones(len(_LOG_SPEND))
-        # added one by one, so that a node's sum does not depend on how many nodes there are
-        for weight, one in zip(share[1:], at_most, strict=True):
-            total += weight[:, None] * one
-        result[begin:end] = total
     return result
 
 
+def _filled_quantile(log_grid: Floats, at_most: Floats, row: Indices, tail: Floats) -> Floats:
+    """Return `grid_quantile`, or the end of the grid where the tail lies beyond."""
+    found = grid_quantile(log_grid, at_most, row, tail)
+    return np.where(np.isnan(found), np.exp(log_grid[-1]), found)
+
+
+def _many_at_nodes(futures: FutureCounts) -> Floats:
+    """Return P(at most 1, ... a million purchases) at every node; what the exact tables do not reach."""
+    at_most = np.ones((len(futures.nodes), len(ENDS) - 1))
+    node, kernel = np.flatnonzero(~futures.at_nodes.ends), _kernel(futures)
+    for row, cells in zip(node, _drawn(futures, node, (0.0,))[0], strict=True):
+        share = cells.share.sum(axis=1)
+        at_most[row] = sum(share[ended] @ kernel[ended, cells.numbers, 1:] for ended in (0, 1))
+    return at_most
+
+
+def _kernel(futures: FutureCounts) -> Floats:
+    return reached(getattr(futures.possible[0], "k_", 1))
+
+
+def _spend_at_nodes(futures: FutureCounts, spend_model: GammaGammaModel, daily_rate: float) -> Floats:
+    """Return P(discounted spend <= grid) of the living at every node, shape (nodes, grid).
+
+    Undiscounted it comes from the exact distribution of the purchases. Discounted, and where the tables of
+    purchases end too early, from `futures_of`; what these miss of the exact undiscounted distribution is put
+    right level by level, by as much as the last day of the horizon still counts.
+    """
+    possible = possible_models(spend_model)
+    x, ends = futures.nodes.frequency, futures.at_nodes.ends
+    grid = _LOG_SPEND if ends.all() else _LONG_LOG_SPEND
+    first = np.flatnonzero(np.r_[True, x[1:] != x[:-1]])
+    result = np.empty((len(x), len(grid)))
+    for begin, end in zip(first, np.r_[first[1:], len(x)], strict=True):
+        node = np.arange(begin, end)
+        tables = _exact(futures, node)
+        drawn: list[list[Cells]] = []
+        rates = (0.0,) if daily_rate == 0.0 else (0.0, daily_rate)
+        if daily_rate > 0.0 or not ends[node].all():
+            drawn = _drawn(futures, node, rates)
+        longest = max([tables.shape[1], *(longest_of(cells) for cells in drawn)])
+        at_most = _spend_of(possible, spend_model, float(x[begin]), _MIDDLES[1:longest], grid)
+        exact = tables[:, :1] * np.ones(len(grid))
+        # added one by one, so that a node's sum does not depend on how many nodes there are
+        for weight, one in zip(tables.T[1:, :, None], at_most, strict=False):
+            exact += weight * one
+        if not drawn:
+            result[node] = exact
+            continue
+        share = np.diff(_kernel(futures)[:, :, :longest], axis=2, prepend=0.0)
+        by_number = share[:, :, :1] + share[:, :, 1:] @ at_most
+        for place, row in enumerate(node):
+            plain, spent = (_worth(cells[place], by_number) for cells in (drawn[0], drawn[-1]))
+            if ends[row]:
+                last_day = np.exp(-daily_rate * futures.horizon_days)
+                spent += last_day * (np.interp(spent, plain, exact[place]) - spent)
+            result[row] = spent
+    return result
+
+
+def _exact(futures: FutureCounts, node: Indices) -> Floats:
+    """Return P(number of purchases is one of those taken alike) at nodes, shape (nodes, ends)."""
+    ends = ENDS[: np.searchsorted(ENDS, futures.at_nodes.length[node].max()) + 1]
+    return np.diff(futures.at_nodes.up_to(node[:, None], ends), axis=1, prepend=0.0)
+
+
+def _drawn(futures: FutureCounts, node: Indices, daily_rates: tuple[float, ...]) -> list[list[Cells]]:
+    """Return the cells of nodes, one list per rate."""
+    cells: list[list[Cells]] = [[] for _ in daily_rates]
+    for some in np.array_split(node, len(node) // _NODES + 1):
+        drawn = futures_of(
+            futures.possible, futures.nodes.take(some), days=futures.horizon_days, daily_rates=daily_rates
+        )
+        for found, one in zip(cells, drawn, strict=True):
+            found += [one.cells(place) for place in range(len(some))]
+    return cells
+
+
+def _worth(cells: Cells, by_number: Floats) -> Floats:
+    """Return P(spend <= grid) of one node from that of every number of undiscounted purchases."""
+    total = np.zeros(by_number.shape[2])
+    for ended in (0, 1):
+        found = cells.share[ended] @ by_number[ended, cells.numbers]
+        for worth, at_most in zip(range(cells.worths.start, cells.worths.stop), found, strict=True):
+            total[: len(total) - worth] += at_most[worth:]
+            total[len(total) - worth :] += at_most[-1]
+    return np.maximum.accumulate(np.clip(total, 0.0, 1.0))
+
+
 def _spend_of(
-    possible: list[GammaGammaModel], estimate: GammaGammaModel, x: float, purchases: Floats
+    possible: list[GammaGammaModel], estimate: GammaGammaModel, x: float, purchases: Floats, log_grid: Floats
 ) -> Floats:
     """Return P(spend of n purchases <= grid) for a customer with x repeats, shape (purchases, grid)."""
     p, q, v = estimate.params_.values()
     typical = p * v / (q - 1.0)
     expected = p * (v + x * typical) / (p * x + q - 1.0)
-    result = np.zeros((len(purchases), len(_LOG_SPEND)))
+    result = np.zeros((len(purchases), len(log_grid)))
     for one in possible:
         p, q, v = one.params_.values()
-        share = 1.0 / (1.0 + (v + x * typical) / expected * np.exp(-_LOG_SPEND))
+        share = 1.0 / (1.0 + (v + x * typical) / expected * np.exp(-log_grid))
         result += betainc(p * purchases[:, None], p * x + q, share)
     return result / len(possible)

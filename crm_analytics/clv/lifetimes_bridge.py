@@ -73,6 +73,8 @@ def to_lifetimes(
         raise UsageError(f"lifetimes has no fitter for {type(model).__name__}. It has those of {known}.")
     if model.coefficient_names:
         raise UsageError("The fitters of lifetimes know no covariates. Fit the model without them.")
+    if not hasattr(model, "params_"):
+        raise UsageError(f"This {type(model).__name__} is not fitted yet. Call fit(summary) first.")
     fitter = getattr(_lifetimes(), names[0])()
     params = pd.Series(model.describe(unit)).drop("log_likelihood")
     fitter.params_ = params

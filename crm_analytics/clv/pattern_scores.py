@@ -45,15 +45,17 @@ def pattern_scores(
     futures = FutureCounts(model, known, horizon_days=horizon_days)
     expected = alive * _of_the_living(model, known, 0.0, horizon_days)
     discount = discounts(model, futures, annual_discount_rate)
-    limits = future_limits(futures, spend_model, known, alive=alive, level=level)
+    limits = future_limits(
+        futures, spend_model, known, alive=alive, level=level, annual_discount_rate=annual_discount_rate
+    )
     scores = {
         "probability_alive": alive,
         "expected_purchases": expected,
         "expected_purchases_low": limits.purchases_low,
         "expected_purchases_high": limits.purchases_high,
         "discounted_purchases": expected * discount,
-        "spend_low": limits.spend_low * discount,
-        "spend_high": limits.spend_high * discount,
+        "spend_low": limits.spend_low,
+        "spend_high": limits.spend_high,
     }
     waiting = waiting_days(futures, alive=alive, quantiles=(0.5, (1.0 - level) / 2.0, (1.0 + level) / 2.0))
     for side, days in zip(("", "_low", "_high"), waiting, strict=True):
@@ -76,13 +78,3 @@ def discounts(model: PurchaseModel, futures: FutureCounts, annual_discount_rate:
 
 def _of_the_living(model: PurchaseModel, known: Histories, rate: float, horizon_days: float) -> Floats:
     return model.discounted_of_the_living(known, annual_discount_rate=rate, horizon_days=horizon_days)
-
-
-def _waiting(model: PurchaseModel, known: Histories, alive: Floats, quantile: float) -> Floats:
-    """Return after how many days the next purchase has come with this probability; NaN if that is never."""
-    days = np.full(len(known), np.nan)
-    may = np.flatnonzero(alive > quantile)
-    part = known.take(may)
-    core = model.core(np.array(list(model.params_.values())), part)
-    days[may] = model.waiting_if_alive(core, part, quantile / alive[may])
-    return np.where(days <= LATEST_DAYS, days, np.nan)

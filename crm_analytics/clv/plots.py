@@ -159,7 +159,8 @@ def plot_alive_matrix(
     levels = [level for level in (0.2, 0.5, 0.8) if table.min(axis=None) < level < table.max(axis=None)]
     if levels:
         lines = ax.contour(x, y, table, levels=levels, colors=COLOURS[1], linewidths=1)
-        ax.clabel(lines, fmt=lambda level: f"{level:.0%}", fontsize=8)
+        for label in ax.clabel(lines, fmt=lambda level: f"{level:.0%}", fontsize=8):
+            label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85})
     ax.figure.colorbar(mesh, ax=ax, label="probability alive", shrink=0.8)
     ax.set(xlabel="repeat purchases", ylabel="days since the last purchase", xlim=(-0.5, up_to + 0.5))
     ax.locator_params(axis="x", integer=True)

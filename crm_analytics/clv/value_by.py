@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.clv.cohort_models import fit_models
+from crm_analytics.clv.customer_value import margins, spend_per_purchase
 from crm_analytics.clv.group_totals import group_totals
 from crm_analytics.clv.lifetime_value import costed_summary, winner
 from crm_analytics.clv.models.patterns import impossible_rows, number_column
@@ -30,7 +31,8 @@ COLUMNS = (
     "customers", "historic_revenue", "historic_value",
     *(f"{name}{side}" for name in ("expected_purchases", "lifetime_revenue", "lifetime_value")
       for side in ("", "_low", "_high")),
-    "lifetime_value_per_customer", "acquisition_cost", "acquired_customers", "cost_per_customer",
+    "customers_without_value", "lifetime_value_of_the_others", "lifetime_value_per_customer",
+    "acquisition_cost", "acquired_customers", "cost_per_customer",
     "value_to_cost", "revenue_to_cost",
 )  # fmt: skip
 
@@ -46,6 +48,7 @@ def value_by(
     ticket_cost: float = 0.0,
     model: str | None = None,
     level: float = 0.9,
+    robust: bool = True,
 ) -> pd.DataFrame:
     """Return the value of groups of customers, and what they cost to win.
 
@@ -59,7 +62,7 @@ def value_by(
         "all", "segment" (kept by the night of as_of), "channel" (how the customer was won), "cohort" (month
         of the first purchase), "country" or "type"; or a group per customer, indexed by customer_id. A
         customer without a group is in the group "unknown".
-    horizon_days, annual_discount_rate, margin_rate, ticket_cost, model, level
+    horizon_days, annual_discount_rate, margin_rate, ticket_cost, model, level, robust
         As in `lifetime_value`.
 
     Returns
@@ -67,7 +70,9 @@ def value_by(
     DataFrame
         Index: the group. customers; historic_revenue and historic_value so far (missing where a part is
         unknown); expected_purchases, lifetime_revenue and lifetime_value over the horizon, each with the
-        limits of the actual total (_low, _high); lifetime_value_per_customer; acquisition_cost,
+        limits of the actual total (_low, _high); lifetime_value is missing where a margin is, so
+        customers_without_value says of how many, and lifetime_value_of_the_others what all others are worth
+        together; lifetime_value_per_customer, of these others; acquisition_cost,
         acquired_customers (first purchase since the first day of that spend), cost_per_customer (CAC), and
         value_to_cost: what the acquired are worth (historic and predicted value) per unit of that cost
         (CLV:CAC), revenue_to_cost the same in revenue. Missing where no spend is known.
@@ -94,7 +99,7 @@ def value_by(
     index = pd.Index(names, name=by if isinstance(by, str) else "group")
     if known.empty:
         return pd.DataFrame(columns=list(COLUMNS), index=index, dtype=float)
-    used = fit_models(known, model=model or winner(wh, known, as_of=as_of))
+    used = fit_models(known, model=model or winner(wh, known, as_of=as_of), robust=robust)
 
     def totals(some: Flags) -> pd.DataFrame:
         found = group_totals(
@@ -107,7 +112,12 @@ def value_by(
     everybody = np.ones(len(known), dtype=bool)
     result = totals(everybody).join(_past(known, group, everybody, index))
     result.insert(0, "customers", np.bincount(group, minlength=len(names)))
-    result["lifetime_value_per_customer"] = result["lifetime_value"] / result["customers"]
+    valued = np.isfinite(margins(known, margin_rate)) & np.isfinite(spend_per_purchase(known, used))
+    without = np.bincount(group[~valued], minlength=len(names))
+    result["customers_without_value"] = without
+    others = totals(valued)["lifetime_value"] if without.any() else result["lifetime_value"]
+    result["lifetime_value_of_the_others"] = others
+    result["lifetime_value_per_customer"] = others / (result["customers"] - without).where(lambda n: n > 0)
     spent, since = _acquisition(wh, as_of, by, names)
     days = pd.to_datetime(known["first_ordered_on"]).to_numpy("datetime64[ns]")
     # a missing day is never reached

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from crm_analytics.clv import compare
-from crm_analytics.clv.compare import MAE_NOTE, Comparison
+from crm_analytics.clv.compare import MAE_NOTE, Comparison, _winner
+from crm_analytics.clv.rolling_origins import Origin
 from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.warehouse import Warehouse
 from tests import build
@@ -38,12 +39,46 @@ def test_cdnow_is_judged_on_the_published_window(judged: Comparison) -> None:
     assert MAE_NOTE in judged.notes
 
 
-def test_the_winner_has_the_lowest_bic_of_those_that_predict_equally_well(judged: Comparison) -> None:
-    assert judged.winner == "mbg_nbd"
-    assert judged.models.loc["mbg_nbd", "bic"] < judged.models.loc["bg_nbd", "bic"]
-    assert "bg_nbd" in judged.reason
+def test_the_winner_is_nearest_to_what_came_of_those_that_predict_equally_well(judged: Comparison) -> None:
+    tied = judged.models.loc[["bg_nbd", "mbg_nbd"]]
+    assert judged.winner == tied["total_error"].abs().idxmin() == "bg_nbd"
+    assert tied["bic"].idxmin() == "mbg_nbd"
+    assert "mbg_nbd" in judged.reason
     assert judged.models.index[-3:].tolist() == ["zero", "mean", "same_rate"]
     assert judged.models.loc["nbd", "log_score"] < judged.models.loc["bg_nbd", "log_score"] - 0.05
+
+
+def test_a_winner_that_missed_its_own_total_is_said_to_have(judged: Comparison) -> None:
+    missed = judged.models.loc[judged.winner, "total_coverage"] < 1.0
+    said = [note for note in judged.notes if "outside the 90 % limits" in note]
+    assert len(said) == int(missed) == 1
+    assert said[0].endswith(f"of {judged.winner}: 1,663 expected, 1,882 came")
+
+
+def _origin(totals: dict[str, float], inside: dict[str, bool]) -> Origin:
+    ones = np.ones(100)
+    return Origin(
+        as_of=date(2024, 1, 1), actual=ones, band=np.ones(100, dtype=np.intp),
+        predictions={name: total / 100 * ones for name, total in totals.items()},
+        log_scores=dict.fromkeys(totals, -ones), inside={}, total_inside=inside, verdicts={},
+    )  # fmt: skip
+
+
+_NEAREST = "c: its totals were nearest (1.0% off), of those that predicted 1 past window equally well (a)."
+
+
+def test_ties_are_broken_by_limits_that_held_then_by_totals_then_by_bic() -> None:
+    fits = pd.DataFrame({"bic": {"a": 1.0, "b": 2.0, "c": 3.0}})
+    everywhere = {"a": True, "b": True, "c": True}
+    totals = {"a": 106.0, "b": 101.5, "c": 101.0}
+    held = _winner(fits, [_origin(totals, {"a": False, "b": False, "c": True})], list("abc"))
+    assert held[0] == "c"
+    assert "held the total more often" in held[1]
+    near = _winner(fits, [_origin(totals, everywhere)], list("abc"))
+    assert near[0] == "b"  # c is nearer by half a point only
+    assert "lowest BIC" in near[1]
+    nearest = _winner(fits, [_origin(totals, everywhere)], ["a", "c"])
+    assert nearest == ("c", _NEAREST)
 
 
 def test_choosing_again_gives_the_same_to_the_last_bit(

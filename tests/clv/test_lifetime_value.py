@@ -11,7 +11,7 @@ import pytest
 from scipy.integrate import simpson
 
 from crm_analytics.clv import lifetime_value, score_summary
-from crm_analytics.clv.cohort_models import Models, fit_models, fit_purchases
+from crm_analytics.clv.cohort_models import NO_PRICE, Models, fit_models, fit_purchases
 from crm_analytics.clv.customer_value import NUMBERS
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
@@ -67,6 +67,10 @@ def assert_published(scored: pd.DataFrame) -> None:
         numbers = numbers.drop(columns="probability_alive")
     else:
         assert numbers["probability_alive"].between(0, 1).all()
+    if scored["status_reason"].str.contains(NO_PRICE).any():
+        money = [name for name in numbers if "spend" in name or "revenue" in name]
+        assert numbers[money].isna().all(axis=None), "nothing has a price"
+        numbers = numbers.fillna(dict.fromkeys(money, 0.0))
     assert np.isfinite(numbers.to_numpy()).all()
     assert (numbers >= 0).all(axis=None)
     assert (numbers["expected_purchases_low"] <= numbers["expected_purchases_high"]).all()

@@ -243,8 +243,9 @@ class BetaGeoModel(PurchaseModel):
                 own, column = x.position, x.values[:, None]
             rate = gammaincinv(r + column, luck.rate)[own]
             left, stayed = gammaincinv(a, luck.leave), gammaincinv(self.b_alive(b, column), luck.stay)
-            last = geometric(luck.when, left / np.maximum(left + stayed, 1e-300))[own]
-        return Latent(rate / (alpha + known.T[:, None]), np.array(np.inf), last)
+            leaving = (left / np.maximum(left + stayed, 1e-300))[own]
+            last = geometric(luck.when, leaving)
+        return Latent(rate / (alpha + known.T[:, None]), np.array(np.inf), last, leaving)
 
     def b_alive(self, b: Any, frequency: Floats) -> Any:
         """Return the second parameter of the beta distribution of p, of a customer alive after x repeats."""

@@ -209,8 +209,9 @@ class BetaGeoErlangModel(BetaGeoModel):
                 drawn = gammaincinv(r + self.k_ * column + j, luck.rate)[x.position]
                 rate = np.where(phase == j, drawn, rate)
             left, stayed = gammaincinv(a, luck.leave), gammaincinv(self.b_alive(b, column), luck.stay)
-            last = geometric(luck.when, left / np.maximum(left + stayed, 1e-300))[x.position]
-        return Latent(rate / (alpha + known.T[:, None]), np.array(np.inf), last)
+            leaving = (left / np.maximum(left + stayed, 1e-300))[x.position]
+            last = geometric(luck.when, leaving)
+        return Latent(rate / (alpha + known.T[:, None]), np.array(np.inf), last, leaving)
 
     def draw_gaps(self, rate: Floats, rng: np.random.Generator) -> Floats:
         """Return times between purchases of customers whose phases come at these rates."""

@@ -32,6 +32,9 @@ from crm_analytics.errors import UsageError
 
 Floats = NDArray[np.float64]
 
+# Least eigenvalue of a matrix of correlations below which nobody can tell effects apart.
+_COLLINEAR = 1e-10
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -159,6 +162,26 @@ def standardise(patterns: Patterns, names: Sequence[str]) -> Standardised:
     return Standardised(replace(patterns, covariates=covariates), mean, spread)
 
 
+def refuse_collinear(effects: Effects, covariates: Floats, weight: Floats) -> None:
+    """Refuse covariates of one process that say the same (standardised; one follows from the others)."""
+    names = [effects.covariates[effect.column] for effect in effects.effects]
+    for parameter in {moved for effect in effects.effects for moved, _ in effect.moves}:
+        of_one = [
+            number
+            for number, effect in enumerate(effects.effects)
+            if parameter in [moved for moved, _ in effect.moves]
+        ]
+        columns = covariates[:, [effects.effects[number].column for number in of_one]]
+        likeness = np.einsum("i,ij,ik->jk", weight / weight.sum(), columns, columns)
+        values, vectors = np.linalg.eigh(likeness)
+        if values[0] < _COLLINEAR:
+            told = [names[n] for n, part in zip(of_one, vectors[:, 0], strict=True) if abs(part) > 1e-3]
+            raise UsageError(
+                f"Covariates {', '.join(map(repr, told))} are collinear: each follows from the others, so "
+                "that their effects cannot be told apart. Leave one out, or set ridge > 0."
+            )
+
+
 @dataclass(frozen=True)
 class LikelihoodRatio:
     """Twice the gain in log-likelihood, the number of added parameters, and the chance of such a gain."""
@@ -195,6 +218,12 @@ def likelihood_ratio_test(smaller: MaximumLikelihoodModel, larger: MaximumLikeli
     """
     added = len(larger.params_) - len(smaller.params_)
     same = larger.name == smaller.name and larger.customers_ == smaller.customers_
+    outside = [name for name in smaller.coefficient_names if not _is_within(name, larger.coefficient_names)]
+    if same and added >= 1 and (outside or getattr(smaller, "k_", 0) != getattr(larger, "k_", 0)):
+        raise UsageError(
+            "A likelihood-ratio test needs nested models: every effect of the smaller must be among those of "
+            f"the larger. Not there: {', '.join(outside) or 'the same k'}. Compare such models by bic()."
+        )
     if not same or larger.purchases_ != smaller.purchases_ or added < 1:
         raise UsageError(
             "A likelihood-ratio test compares two models of one kind, fitted to the same customers, the "
@@ -206,3 +235,9 @@ def likelihood_ratio_test(smaller: MaximumLikelihoodModel, larger: MaximumLikeli
         raise UsageError("A ridge penalty makes the likelihood-ratio test invalid. Fit with ridge=0.")
     statistic = max(2.0 * (larger.log_likelihood_ - smaller.log_likelihood_), 0.0)
     return LikelihoodRatio(statistic, added, float(chi2.sf(statistic, added)))
+
+
+def _is_within(name: str, larger: Sequence[str]) -> bool:
+    """Return whether an effect is among those of a larger model, where a common one may be two."""
+    group, _, column = name.partition("_")
+    return name in larger or (group == "both" and {f"purchase_{column}", f"dropout_{column}"} <= set(larger))

@@ -53,11 +53,14 @@ class Latent:
         Days until the customer leaves, purchases aside; infinite where only purchases end it.
     last : array that broadcasts against it
         Purchase after which the customer leaves, counted from 1; infinite where time ends it.
+    leaving : array that broadcasts against it
+        Chance to leave after each purchase; 0 where time ends it.
     """
 
     rate: Floats
     lifetime_days: Floats
     last: Floats
+    leaving: Floats
 
 
 def geometric(uniform: Floats, probability: Floats) -> Floats:

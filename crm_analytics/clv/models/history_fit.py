@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from crm_analytics.clv.models.covariates import standardise
+from crm_analytics.clv.models.covariates import refuse_collinear, standardise
 from crm_analytics.clv.models.maximum_likelihood import fingerprint
 from crm_analytics.clv.models.optimiser import Evaluation, Likelihood, maximise
 from crm_analytics.clv.models.patterns import Patterns
@@ -47,6 +47,8 @@ def fit_histories(
     effects, size = model._effects, len(model.parameter_names)
     even = standardise(patterns.scaled(scale), effects.covariates)
     scaled, none = even.patterns, np.zeros(len(effects.effects))
+    if not model.ridge > 0.0:
+        refuse_collinear(effects, scaled.covariates, scaled.weight)
     few = scaled.every(1 + len(scaled) // _FEW_PATTERNS)
     is_dear = model.has_rough_rows or len(few) < len(scaled)
     estimate = maximise(

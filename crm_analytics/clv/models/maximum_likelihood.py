@@ -120,7 +120,7 @@ class MaximumLikelihoodModel:
         model._learn(
             model._theta(in_days),
             np.asarray(covariance, dtype=np.float64),
-            0.0,
+            np.nan,
             Verdict("ok"),
             customers=0.0,
             purchases=0.0,
@@ -138,9 +138,12 @@ class MaximumLikelihoodModel:
     def bic(self) -> float:
         """Return the Bayesian information criterion, parameters log(customers) - 2 log-likelihood.
 
-        Smaller is better. Compare only models fitted to the same customers in the same unit of time.
+        Smaller is better. Compare only models fitted to the same customers in the same unit of time. NaN for
+        a model that was not fitted to customers here (`from_parameters`).
         """
         count = len(self._fitted())
+        if not self.customers_ > 0:
+            return float("nan")
         return float(count * np.log(self.customers_) - 2.0 * self.log_likelihood_)
 
     def describe(self, unit: str = "day") -> dict[str, float]:
@@ -150,6 +153,8 @@ class MaximumLikelihoodModel:
         ----------
         unit : str
             day, week, month (365.25 / 12 days) or year; papers mostly use weeks.
+
+        ``log_likelihood`` is NaN for a model that was not fitted to customers here (`from_parameters`).
         """
         days = unit_days(unit)
         change = self.purchases_ * float(np.log(days)) if self.time_parameters else 0.0
@@ -186,7 +191,7 @@ class MaximumLikelihoodModel:
                 "learned_settings": {name: getattr(self, name) for name in self.learned_settings},
                 "params": self._fitted(),
                 "log_covariance": self.log_covariance_.tolist(),
-                "log_likelihood": self.log_likelihood_,
+                "log_likelihood": self.log_likelihood_ if np.isfinite(self.log_likelihood_) else None,
                 "customers": self.customers_,
                 "purchases": self.purchases_,
                 "verdict": asdict(self.verdict_),
@@ -203,7 +208,7 @@ class MaximumLikelihoodModel:
         Raises
         ------
         ModelFileError
-            The text is not JSON, is another model's, or lacks a value.
+            The text is not JSON, is another model's, or a value is missing or cannot be true.
         """
         try:
             saved = json.loads(text)
@@ -216,24 +221,55 @@ class MaximumLikelihoodModel:
             model = cls(**saved["settings"])
             for name in cls.learned_settings:
                 setattr(model, name, saved["learned_settings"][name])
-            params = {name: float(saved["params"][name]) for name in model.all_names}
-            verdict = Verdict(saved["verdict"]["status"], tuple(saved["verdict"]["reasons"]))
+            params = {name: float(value) for name, value in saved["params"].items()}
+            covariance = np.array(saved["log_covariance"], dtype=np.float64)
+            fitted = saved["log_likelihood"] is not None
+            counts = float(saved["customers"]), float(saved["purchases"])
+            wrong = cls._wrong_values(params, covariance, model.all_names)
+            if saved["unit"] != "day":
+                wrong = f"its unit is {saved['unit']!r}, and saved models are in days"
+            elif fitted and not np.isfinite(float(saved["log_likelihood"])):
+                wrong = f"log_likelihood is {saved['log_likelihood']}"
+            elif not (np.isfinite(counts).all() and min(counts) >= 0):
+                wrong = f"customers and purchases are {counts}"
+            elif saved["verdict"]["status"] not in ("ok", "boundary", "failed"):
+                wrong = f"its verdict is {saved['verdict']['status']!r}"
+            if wrong:
+                raise ValueError(wrong)
+            verdict = Verdict(saved["verdict"]["status"], tuple(map(str, saved["verdict"]["reasons"])))
             model._learn(
                 model._theta(params),
-                np.array(saved["log_covariance"], dtype=np.float64),
-                float(saved["log_likelihood"]),
+                covariance,
+                float(saved["log_likelihood"]) if fitted else np.nan,
                 verdict,
-                customers=float(saved["customers"]),
-                purchases=float(saved["purchases"]),
+                customers=counts[0],
+                purchases=counts[1],
                 fingerprint=str(saved["data_fingerprint"]),
             )
-            model.params_ = params
-        except (KeyError, TypeError, ValueError) as problem:
+            model.params_ = {name: params[name] for name in model.all_names}  # a file may sort them
+        except (AttributeError, KeyError, TypeError, ValueError, UsageError) as problem:
             raise ModelFileError(
                 f"The text is not a saved {cls.__name__} ({type(problem).__name__}: {problem}). "
                 "Fit the model again and save it with to_json."
             ) from None
         return model
+
+    @classmethod
+    def _wrong_values(cls, params: dict[str, float], covariance: Floats, names: tuple[str, ...]) -> str:
+        """Return what about saved parameters cannot be true, in words; empty if nothing."""
+        if set(params) != set(names):
+            return f"its parameters are {', '.join(params)} and should be {', '.join(names)}"
+        low = [n for n in cls.parameter_names if not params[n] > cls.lower_limits.get(n, 0.0)]
+        if low or not np.isfinite(list(params.values())).all():
+            return f"a parameter cannot be: {params}"
+        if covariance.shape != (len(names), len(names)):
+            return f"log_covariance has the shape {covariance.shape} for {len(names)} parameters"
+        size = float(np.abs(covariance).max(initial=0.0))
+        if not np.isfinite(size) or np.abs(covariance - covariance.T).max(initial=0.0) > 1e-6 * size:
+            return "log_covariance is not finite and symmetric"
+        if np.linalg.eigvalsh(covariance).min(initial=0.0) < -1e-6 * size:
+            return "log_covariance is not positive semidefinite"
+        return ""
 
     def log_parameters(self) -> Floats:
         """Return what ``log_covariance_`` is about: logarithms above lower limits, plain coefficients."""

@@ -107,4 +107,4 @@ class NBDModel(PurchaseModel):
         r, alpha = core
         x = levels(known.frequency)
         rate = gammaincinv(r + x.values[:, None], luck.rate)[x.position] / (alpha + known.T[:, None])
-        return Latent(rate, np.array(np.inf), np.array(np.inf))
+        return Latent(rate, np.array(np.inf), np.array(np.inf), np.array(0.0))

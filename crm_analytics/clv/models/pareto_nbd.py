@@ -283,8 +283,9 @@ class ParetoNBDModel(PurchaseModel):
             rate = gammaincinv(r + x.values[:, None], luck.rate)[x.position]
             lifetime = np.minimum(np.expm1(-np.log(luck.when) / s), 1e15)
         return Latent(
-            rate / (alpha + known.T[:, None]), lifetime * (beta + known.T[:, None]), np.array(np.inf)
-        )
+            rate / (alpha + known.T[:, None]), lifetime * (beta + known.T[:, None]), np.array(np.inf),
+            np.array(0.0),
+        )  # fmt: skip
 
 
 def _bends(

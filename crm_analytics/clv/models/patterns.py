@@ -324,7 +324,11 @@ def number_column(summary: pd.DataFrame, name: str) -> Floats:
     except (TypeError, ValueError):
         raise UsageError(
             f"Column {name!r} of the summary is not numeric (dtype {summary[name].dtype}). "
-            "Frequency is a count; recency and T are days as numbers."
+            + (
+                "Frequency is a count; recency and T are days as numbers."
+                if name in HISTORY
+                else "Give numbers; a trait in words becomes one column of 0 and 1 per word."
+            )
         ) from None
 
 

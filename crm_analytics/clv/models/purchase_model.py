@@ -331,14 +331,14 @@ class PurchaseModel(MaximumLikelihoodModel):
     ) -> pd.DataFrame:
         """Return the probability of exactly 0, 1, ... up_to purchase days (columns), per customer."""
         known = self._histories(summary)
-        counts = self._counts(known, _days(horizon_days), up_to)
+        counts = self._counts(known, _days(horizon_days), _up_to(up_to))
         return pd.DataFrame(counts, index=summary.index, columns=range(up_to + 1))
 
     def purchase_count_probabilities_new(
         self, horizon_days: float, up_to: int = 10, *, covariates: Mapping[str, float] | None = None
     ) -> pd.Series:
         """Return the probability that a new customer makes exactly 0, 1, ... up_to repeat purchases."""
-        counts = self._counts(self._newcomer(covariates), _days(horizon_days), up_to)[0]
+        counts = self._counts(self._newcomer(covariates), _days(horizon_days), _up_to(up_to))[0]
         return pd.Series(counts, index=range(up_to + 1), name="probability")
 
     def next_purchase_days(self, summary: pd.DataFrame, *, quantile: float = 0.5) -> pd.Series:
@@ -546,6 +546,12 @@ def _days(days: float, name: str = "horizon_days") -> float:
 
 def _table(covariates: pd.DataFrame | None) -> pd.DataFrame:
     return pd.DataFrame() if covariates is None else covariates
+
+
+def _up_to(number: int) -> int:
+    if not (isinstance(number, int | np.integer) and number >= 0):
+        raise UsageError(f"up_to={number!r} must be a whole number of purchases >= 0, for example 10.")
+    return int(number)
 
 
 def _rate(annual_discount_rate: float) -> float:
