@@ -36,6 +36,11 @@ def _poison_column(wh: Warehouse, entity: Entity, column: Column, versions: str,
         wh.execute(
             f"update {versions} set {name} = {_garbage(column)} where occurred_on >= $as_of", as_of=as_of
         )
+    if entity.kind != "event" and column.type == "BOOLEAN":
+        # of a record first told of at or after as_of this version stands in: its flags must not
+        wh.execute(
+            f"update {versions} set {name} = true where cast(valid_from as date) >= $as_of", as_of=as_of
+        )
     days = ("DATE", "TIMESTAMP")
     if not column.has_history and column.type not in days and (entity.name, column.name) not in DATED:
         wh.execute(f"update {versions} set {name} = {_garbage(column)}")

@@ -32,7 +32,9 @@ with described as (
             when e.is_held then cast(e.valid_from as date)
         end as known_on,
         case when e.is_held then e.owner_source_id end as owner_source_id,
-        coalesce(e.is_test, false) or coalesce(e.is_internal, false) as is_excluded
+        -- a flag that was first told later is no knowledge of this day; a record without any time has none other
+        (e.is_held or (e.created_at is null and e.modified_at is null))
+            and (coalesce(e.is_test, false) or coalesce(e.is_internal, false)) as is_excluded
     from entities.customers_at($as_of, _known_at := $known_at) as e
     left join entities.customer_ids(_known_at := $known_at) as ids
         on ids.source_system = e.source_system and ids.source_id = e.source_id

@@ -392,6 +392,24 @@ def test_customers_are_known_by_record_order_contract_or_ticket() -> None:
     }
 
 
+def test_a_flag_that_was_first_told_later_excludes_nobody_before() -> None:
+    flagged = [
+        {"source_id": "later", "created_at": "2024-08-01", "is_test": True},
+        {
+            "source_id": "changed",
+            "created_at": "2024-01-05",
+            "modified_at": "2024-08-01",
+            "is_internal": True,
+        },
+        {"source_id": "before", "created_at": "2024-01-05", "is_test": True},
+        {"source_id": "timeless", "is_test": True},
+    ]
+    lines = [line(str(n), customer_source_id=one["source_id"]) for n, one in enumerate(flagged)]
+    with build.warehouse(customers=flagged, order_lines=lines) as wh:
+        found = {row["source_id"]: row["is_excluded"] for row in fact(wh, "customers_before")}
+    assert found == {"later": False, "changed": False, "before": True, "timeless": True}
+
+
 def test_labels_look_from_their_first_day_to_before_their_last() -> None:
     days = ["2024-06-30", "2024-07-01", "2024-09-28", "2024-09-29"]
     with build.warehouse(order_lines=build.order_lines_of({"A": days})) as wh:
