@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crm_analytics import load, unload
 from crm_analytics.facts.one_customer import one_customer
+from crm_analytics.normalise.letters import fold_letters
 from crm_analytics.warehouse import SqlFile, Warehouse, all_sql_files
 from tests import build
 
@@ -183,17 +186,81 @@ def test_a_relation_that_is_gone_or_withdrawn_relates_nothing() -> None:
         assert of_deals(wh) == {"default:D1": None, "default:D2": None}
 
 
-def test_a_customer_with_a_new_name_is_found_by_that_and_not_by_the_old_one() -> None:
+def customer(number: str, name: str, since: str | None = None) -> dict[str, Any]:
+    return {"source_id": number, "name": name, "created_at": DAY, "modified_at": since}
+
+
+def test_a_name_means_whoever_had_it_when_it_was_told() -> None:
+    """A deal of before a name passed on stays where it was; one of after is the new bearer's."""
+    with build.warehouse(customers=[customer("A", "Acme"), customer("B", "Beta")]) as wh:
+        for number, month in (("D1", 3), ("D2", 5), ("D3", 7)):
+            told = datetime(2024, month, 1, tzinfo=UTC)
+            build.add(wh, "opportunities", [{"source_id": number, "created_at": DAY}])
+            build.add(wh, "relations", [deal(number, customer_name="Acme")], recorded_at=told)
+        build.add(wh, "customers", [customer("A", "Acme Holding", "2024-04-01")])
+        build.add(wh, "customers", [customer("B", "Acme", "2024-06-01")])
+        expected = {"default:D1": "default:A", "default:D2": None, "default:D3": "default:B"}
+        assert of_deals(wh) == expected
+        assert of_deals(wh, date(2024, 5, 2)) == expected | {"default:D2": "default:A"}, "nobody else had it"
+        wh.execute("update entities.customers_versions set is_deleted = true where name = 'Acme Holding'")
+        assert of_deals(wh) == expected, "nothing is decided by who is left"
+
+
+def test_a_name_that_two_had_when_it_was_told_stays_open() -> None:
+    told = datetime(2024, 3, 1, tzinfo=UTC)
     with build.warehouse(
-        customers=[
-            {"source_id": "A", "name": "Old", "created_at": DAY},
-            {"source_id": "A", "name": "New", "created_at": DAY, "modified_at": "2024-08-01"},
-        ],
-        opportunities=[{"source_id": "D1", "created_at": DAY}, {"source_id": "D2", "created_at": DAY}],
-        relations=[deal("D1", customer_name="Old"), deal("D2", customer_name="New")],
+        customers=[customer("A", "Twin"), customer("B", "Twin")],
+        opportunities=[{"source_id": "D1", "created_at": DAY}],
     ) as wh:
-        assert of_deals(wh) == {"default:D1": "default:A", "default:D2": None}
-        assert of_deals(wh, date(2024, 9, 1)) == {"default:D1": None, "default:D2": "default:A"}
+        build.add(wh, "relations", [deal("D1", customer_name="Twin")], recorded_at=told)
+        build.add(wh, "customers", [customer("B", "Twin", "2024-04-01")])
+        wh.execute("update entities.customers_versions set is_deleted = true where valid_from > '2024-03-15'")
+        assert wh.rows("select source_id from entities.customers") == [("A",)]
+        assert of_deals(wh) == {"default:D1": None}
+
+
+@pytest.mark.parametrize(
+    ("called", "told"),
+    [
+        ("Tab Co", "tab\tco"),
+        ("Tab Co", " TAB\u00a0\u2003Co "),
+        ("Straße AG", "STRASSE ag"),
+        ("کیان تجارت ۱۲", "كيان  تجارت 12"),
+        ("می\u200cخواهم", "میخواهم"),
+        ("Café", "CAFE\u0301"),
+    ],
+)
+def test_names_are_compared_folded(called: str, told: str) -> None:
+    assert fold_letters(called) == fold_letters(told)
+    with build.warehouse(
+        customers=[customer("A", called)],
+        opportunities=[{"source_id": "D1", "created_at": DAY}],
+        relations=[deal("D1", customer_name=told)],
+    ) as wh:
+        assert of_deals(wh) == {"default:D1": "default:A"}
+
+
+def test_a_relation_that_is_told_again_is_the_last_told(tmp_path: Path) -> None:
+    """A table of pairs without marks of deletion says A, then B, then A: it is A, and was B in between."""
+    pairs = "company_id,deal_id,type_id,category\n{},5000000001,5,HUBSPOT_DEFINED\n"
+    with Warehouse.open(reporting_currency="USD") as wh:
+        deals = tmp_path / "deal.csv"
+        deals.write_text(
+            "deal_id,is_deleted,property_dealname,property_createdate\n"
+            "5000000001,false,Mill,2024-01-01 10:00:00\n"
+        )
+        load(wh, deals, received_at="2024-01-02")
+        days = {"2024-02-01": "7001", "2024-02-02": "7002", "2024-02-03": "7001"}
+        for day, company in days.items():
+            (tmp_path / "deal_company.csv").write_text(pairs.format(company))
+            load(wh, tmp_path / "deal_company.csv", received_at=day)
+        for day, company in days.items():
+            after = date.fromisoformat(day) + timedelta(days=1)
+            assert of_deals(wh, after) == {"hubspot:5000000001": f"hubspot:{company}"}
+        known = datetime(2024, 2, 2, 12, tzinfo=UTC)
+        assert of_deals(wh, known_at=known) == {"hubspot:5000000001": "hubspot:7002"}
+        unload(wh, 4)
+        assert of_deals(wh) == {"hubspot:5000000001": "hubspot:7002"}
 
 
 def test_a_name_is_looked_for_in_its_own_system_alone() -> None:

@@ -2,17 +2,38 @@
 -- purpose: Which records name their customer by a name that no customer of the system has, or several have?
 -- gate:    warn above 0.05
 -- grain:   entity, field, source_system, owner_source_id
--- reads:   entities.belongings, entities.customers, entities.customers_of
+-- reads:   entities.belongings, entities.customers, entities.customers_of, entities.contacts,
+--          entities.opportunities, entities.tickets, entities.tasks, entities.interactions
 -- columns:
 --   entity             entity of the records
 --   field              customer_name (of entities.relations)
 --   source_system      system they came from
 --   owner_source_id    always empty: a relation has no owner
---   row_count          records that name their customer by its name
+--   row_count          records that name their customer, and by no id that a customer has
 --   bad_count          those whose customer is not known by it
-with named as (
+with own as (
+    select 'contacts' as entity, source_system, source_id, customer_source_id from entities.contacts
+    union all
+    select 'opportunities', source_system, source_id, customer_source_id from entities.opportunities
+    union all
+    select 'tickets', source_system, source_id, customer_source_id from entities.tickets
+    union all
+    select 'tasks', source_system, source_id, customer_source_id from entities.tasks
+    union all
+    select 'interactions', source_system, source_id, customer_source_id from entities.interactions
+),
+
+identified as (
+    select own.entity, own.source_system, own.source_id
+    from own
+    semi join entities.customers as customer
+        on customer.source_system = own.source_system and customer.source_id = own.customer_source_id
+),
+
+named as (
     select entity, source_system, source_id
     from entities.belongings(date '9999-12-31')
+    anti join identified using (entity, source_system, source_id)
     where of_name is not null
 ),
 
