@@ -25,6 +25,7 @@ from crm_analytics.errors import UsageError
 from crm_analytics.ingest.erased_subjects import is_aside
 from crm_analytics.ingest.ledger import MESSAGES
 from crm_analytics.privacy import erasures_due
+from crm_analytics.privacy.names_told import empty_names, names_told
 from crm_analytics.privacy.subject import Mentions, Subject, about, find
 from crm_analytics.records import RecordStore
 from crm_analytics.records.tables import record_tables
@@ -159,9 +160,11 @@ def _erase(
     erased_at = datetime.now(UTC)
     with wh.transaction():
         erasure_id = int(wh.value("select coalesce(max(erasure_id), 0) + 1 from ops.erasures"))
+        shared = names_told(wh, subject)
         for name in entities():
             removed[f"entities.{name}_versions"] += _from_entity(wh, name, subject)
             emptied[f"entities.{name}_versions"] += _empty_references(wh, name, subject)
+        emptied["entities.relations_versions"] += empty_names(wh, shared)
         for table, tags in privacy_tags().items():
             if tags.keys:
                 removed[table] += _from_table(wh, table, dict(tags.keys), subject)

@@ -282,3 +282,8 @@ def test_names_counts_records_whose_customer_is_not_known_by_its_name() -> None:
     with build.warehouse(relations=relations, customers=customers) as wh:
         build.add(wh, "relations", relations, source_system="bare")
         assert counted(wh, "names") == [("opportunities", "customer_name", "default", "", 4, 2)]
+        deals = [{"source_id": "3", "customer_source_id": "T"}, {"source_id": "4", "customer_source_id": "?"}]
+        build.add(wh, "opportunities", deals)
+        assert counted(wh, "names") == [("opportunities", "customer_name", "default", "", 3, 1)], (
+            "an id that a customer has goes before the name"
+        )

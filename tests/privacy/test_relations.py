@@ -93,3 +93,24 @@ def test_a_published_copy_knows_whose_a_deal_is_though_it_holds_no_names(tmp_pat
         assert copy.rows("select customer_name, customer_source_id from entities.relations") == [(None, "a1")]
         found = copy.rows("select opportunity_id, customer_id from by_customer.opportunities_before")
         assert found == [("suitecrm:d1", "suitecrm:a1")]
+
+
+def test_a_name_that_an_erased_customer_shared_means_nobody_who_is_left(tmp_path: Path) -> None:
+    accounts = "Name,ID,Website,Office Phone,Industry,Type,Date Created,Date Modified,Deleted\n"
+    deals = (
+        "Opportunity Name,ID,Opportunity Amount,Currency,Expected Close Date,Sales Stage,Account Name,"
+        "Date Created,Date Modified,Deleted\n"
+    )
+    row = "{},{},,,,,2024-01-01 10:00,2024-01-01 10:00,0\n"
+    deal = "Silo,d1,{},-99,2024-06-30,Closed Won,TWIN,2024-04-03 21:30,2024-04-03 21:30,0\n"
+    (tmp_path / "accounts.csv").write_text(accounts + row.format("Twin", "b1") + row.format("Twin ", "b2"))
+    options = {"default_currency": "USD", "timezone": "UTC"}
+    with Warehouse.open(reporting_currency="USD") as wh:
+        crm.load(wh, tmp_path / "accounts.csv", received_at="2025-06-30", **options)  # type: ignore[arg-type]
+        (tmp_path / "deals.csv").write_text(deals + deal.format(50))
+        crm.load(wh, tmp_path / "deals.csv", received_at="2025-06-30", **options)  # type: ignore[arg-type]
+        assert crm.erase(wh, "suitecrm:b1").rows_emptied == {"entities.relations_versions": 1}
+        (tmp_path / "again.csv").write_text(deals + deal.format(50) + "\n")
+        crm.load(wh, tmp_path / "again.csv", received_at="2025-07-01", **options)  # type: ignore[arg-type]
+        found = wh.rows("select opportunity_id, customer_id from facts.opportunities_before('2025-12-01')")
+        assert found == [("suitecrm:d1", None)]
