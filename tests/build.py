@@ -17,7 +17,7 @@ from crm_analytics.warehouse import Warehouse
 
 RECORDED_AT = datetime(2030, 1, 1, tzinfo=UTC)
 _SCALES = {"MONEY": (18, 4), "AMOUNT": (38, 4), "QUANTITY": (18, 4), "DECIMAL(9,4)": (9, 4)}
-_SCALES |= {"DECIMAL(9,6)": (9, 6), "DECIMAL(18,8)": (18, 8)}
+_SCALES |= {"DECIMAL(9,6)": (9, 6), "RATE": (28, 18)}
 
 
 def warehouse(

@@ -1,9 +1,10 @@
 -- kind:    facts
--- purpose: What was one unit of each currency worth in the reporting currency, on each day before as_of?
+-- purpose: What was one unit of each currency worth in the reporting currency, on each day before as_of?  Only rates
+--          between the two count: nothing is priced through a third currency.
 -- grain:   currency, priced_on
 -- reads:   entities.exchange_rates_known, ops.settings
 -- columns:
---   currency    ISO 4217 code
+--   currency    ISO 4217 code; never the reporting currency
 --   priced_on   day
 --   rate        units of the reporting currency for one unit of `currency`; a rate holds until the next
 with told as (
@@ -12,18 +13,19 @@ with told as (
         r.occurred_on as from_on,
         -- a rate from the reporting currency into another holds the other way round; twelve places, since
         -- one unit may be worth a millionth
-        cast(
+        try_cast(
             case
                 when r.to_currency = s.value then r.rate
-                else cast(1 as double) / cast(nullif(r.rate, 0) as double)
+                else cast(1 as double) / cast(r.rate as double)
             end as decimal(22, 12)
         ) as rate,
         r.to_currency <> s.value as is_turned,
+        coalesce(r.is_undated, false) as is_undated,
         r.recorded_at as recorded_at,
         r.row_id as row_id
     from entities.exchange_rates_known(_known_at := $known_at) as r
     join ops.settings as s on s.name = 'reporting_currency' and s.value in (r.currency, r.to_currency)
-    where r.occurred_on < cast($as_of as date)
+    where r.occurred_on < cast($as_of as date) and r.rate > 0 and r.currency <> r.to_currency
 ),
 
 rates as (
@@ -32,10 +34,16 @@ rates as (
         from_on,
         rate
     from told
+    where rate > 0
+    -- a rate without a first day of its own counts only before the first dated one
     qualify row_number() over (
         partition by currency, from_on
-        order by is_turned, recorded_at desc, row_id desc
+        order by is_undated, is_turned, recorded_at desc, row_id desc
     ) = 1
+    and (
+        not is_undated
+        or coalesce(from_on < min(case when not is_undated then from_on end) over (partition by currency), true)
+    )
 ),
 
 periods as (

@@ -32,7 +32,7 @@ _NUMBERS = {
     "BIGINT": ("1e15", 0),
     "DECIMAL(9,4)": ("99999", 4),
     "DECIMAL(9,6)": ("999", 6),
-    "DECIMAL(18,8)": ("9999999999", 8),
+    "RATE": ("9999999999", 18),
 }
 _CODES = ", ".join(f"'{code}'" for code in sorted(CURRENCIES))
 # The typographic minus and the narrow blanks of number formats are folded with the foreign digits.
@@ -120,6 +120,8 @@ class Field:
         Calendar of its dates.
     currency : str | None
         SQL of the currency code beside the amount, for minor units.
+    priced : str | None
+        SQL of the currency that is priced in this one: another.
     is_id : bool, default False
         It names a thing: exact text.
     facts : Facts
@@ -133,6 +135,7 @@ class Field:
     bindings: Bindings
     calendar: Calendar = "gregorian"
     currency: str | None = None
+    priced: str | None = None
     is_id: bool = False
     facts: Facts = NOTHING
 
@@ -217,9 +220,12 @@ def _is_error(text: str) -> str:
 def convert_currency(field: Field) -> Conversion:
     """Currencies are ISO 4217 codes in any case."""
     code = field.part("code")
+    tests = f"when {code} not in ({_CODES}) then 'unknown_currency'"
+    if field.priced is not None:
+        tests += f" when {code} = {field.priced} then 'same_currency'"
     return Conversion(
         code,
-        f"case when {code} not in ({_CODES}) then 'unknown_currency' end",
+        f"case {tests} end",
         parts={"code": f"upper({field.text})"},
     )
 
@@ -257,10 +263,11 @@ def convert_number(field: Field) -> Conversion:
         cast = f"try_cast({product} as {column.sql_type})"
         is_finer = f"coalesce({product} <> {cast}, false)"
     in_range = f"coalesce(abs({cast}) <= {limit}, false)"
+    not_above_zero = f"when {cast} <= 0 then 'not_above_zero' " if column.type == "RATE" else ""
     # A count has no fraction: one would be a wrong column, not a finer value.
     is_sound = is_number if decimals else f"{is_number} and not ({is_finer})"
     fault = (
-        f"case when {is_sound} then case when not {in_range} then 'out_of_range' end "
+        f"case when {is_sound} then case when not {in_range} then 'out_of_range' {not_above_zero}end "
         f"when regexp_full_match(lower({number}), '[+-]?(nan|inf|infinity)') then 'non_finite' "
         f"when regexp_full_match(lower({number}), '[+-]?\\d+(\\.\\d+)?e\\+?0*[1-9]\\d+') then 'out_of_range' "
         f"when {number} is not null then 'bad_number' end"
@@ -291,10 +298,11 @@ def _plain_conversion(field: Field, limit: str, decimals: int) -> Conversion:
     point = f"strpos({name}, '.')"
     is_finer = f"strlen({name}) - {point} > {decimals} and {point} > 0"
     is_finer += f" and regexp_matches({name}, '\\.\\d{{{decimals}}}\\d*[1-9]')"
+    not_above_zero = f"when {number} <= 0 then 'not_above_zero' " if field.column.type == "RATE" else ""
     return Conversion(
         number,
         f"case when {number} is null then case when {name} is not null then 'bad_number' end "
-        f"when abs({number}) > {limit} then 'out_of_range' end",
+        f"when abs({number}) > {limit} then 'out_of_range' {not_above_zero}end",
         note=f"case when {is_finer} then 'rounded_value' end",
         parts={"number": f"try_cast({name} as {field.column.sql_type})"},
     )

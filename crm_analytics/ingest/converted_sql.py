@@ -148,7 +148,7 @@ def _quick(plan: MappingPlan, facts: Mapping[int, Facts]) -> str:
         for kind, told in (("fault", _fault(one, conversions[one.key])), ("note", conversions[one.key].note))
         if told != NONE
     ]
-    if not all(planned.target.when for planned in plan.targets):
+    if not all(planned.may_be_untold for planned in plan.targets):
         noticed.append(f"not ({is_told(plan)})")
     columns = [
         f"{sql} as {quote_ident(output(planned, name))}"
@@ -210,6 +210,8 @@ def _steps(plan: MappingPlan, fields: Sequence[Field], conversions: Mapping[str,
                 for one in planned.fields.values()
                 if one.is_id and one.rule.required and one.rule.sources
             ]
+        if planned.entity.name == "exchange_rates":
+            told.append(f"not {_is_own_rate(planned, conversions)}")
         values.append(f"{' and '.join(told)} as {planned.told}")
     return (
         f"parsed as (select {', '.join(parts)} from {_source(plan, conversions)}), "
@@ -217,6 +219,12 @@ def _steps(plan: MappingPlan, fields: Sequence[Field], conversions: Mapping[str,
         f"judged as (select {', '.join(judged)} from placed), "
         f"valued as (select {', '.join(values)} from judged)"
     )
+
+
+def _is_own_rate(planned: TargetPlan, conversions: Mapping[str, Conversion]) -> str:
+    """Return SQL that is true where a currency is told to be worth 1 of itself: nothing new."""
+    code, rate = planned.fields["to_currency"], conversions[planned.fields["rate"].key].value
+    return f"coalesce({code.part('code')} = {code.priced} and {rate} = 1, false)"
 
 
 def _fault(one: Field, how: Conversion) -> str:
@@ -241,7 +249,7 @@ def _is_broken(plan: MappingPlan, conversions: Mapping[str, Conversion]) -> str:
         ]
         if faults:
             tests.append(f"({planned.told} and ({' or '.join(faults)}))")
-    if not all(planned.target.when for planned in plan.targets):
+    if not all(planned.may_be_untold for planned in plan.targets):
         tests.append(f"not ({is_told(plan)})")
     return " or ".join(tests) or "false"
 

@@ -49,9 +49,12 @@ MESSAGES = {
     "missing_value": "a required value is empty. Fill it.",
     "non_finite": "no finite number. Correct it.",
     "nonexistent_time": "this time does not exist on that day (summer time begins). Correct it.",
+    "not_above_zero": "a rate must be above zero. Correct it.",
     "not_an_object": "no JSON object with names and values. Correct it.",
     "nul_byte": "a NUL byte. Remove it.",
     "out_of_range": "the number is implausibly large. Correct it.",
+    "same_currency": "a currency is priced in itself, and not at 1. Correct it; is "
+    f"{option('default_currency')} right?",
     "tells_nothing": "this record tells of none of the layout's entities. Correct it, or the profile's "
     "when=.",
     "repeated_header": "this is the header again, no record. Remove it.",

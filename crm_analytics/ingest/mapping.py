@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.cell_facts import Facts, facts_of
 from crm_analytics.ingest.conversions import NONE, Field
 from crm_analytics.ingest.converted_sql import (
@@ -29,8 +30,9 @@ from crm_analytics.ingest.converted_sql import (
 )
 from crm_analytics.ingest.date_columns import CERTAIN_DATES, DateColumns
 from crm_analytics.ingest.headers import header_key
-from crm_analytics.ingest.planning import MappingPlan, TargetPlan, plan_mapping
-from crm_analytics.ingest.profile import Target
+from crm_analytics.ingest.options import option
+from crm_analytics.ingest.planning import Cells, MappingPlan, TargetPlan, plan_mapping
+from crm_analytics.ingest.profile import Target, Test
 from crm_analytics.ingest.row_shapes import RowShapes
 from crm_analytics.warehouse import Sandbox
 
@@ -174,11 +176,13 @@ class Mapper:
         Raises
         ------
         FileRefused
-            ``ambiguous_date``, or ``bad_date``: all dates of a column are in a form nobody declared.
+            ``ambiguous_date``, or ``bad_date``: all dates of a column are in a form nobody declared;
+            ``other_currency``: the file says that ``default_currency`` is wrong.
         """
         ignored, cells = 0, block.cells
         if not self._shapes.is_plain:
             ignored, cells = self._shapes.apply(cells)
+        self._check_own_currency(cells)
         quick, rest = self._convert_quickly(cells)
         parts = [(rest, self._convert_thoroughly(rest))] if rest.num_rows or quick is None else []
         rows: list[tuple[Target, pa.Table]] = []
@@ -188,6 +192,30 @@ class Mapper:
             rows.append((planned.target, _in_order(tables)))
         faults = self._faults(block.cells) if parts and parts[0][1]["broken"] else ()
         return MappedBlock(tuple(rows), faults, ignored)
+
+    def _check_own_currency(self, cells: pa.Table) -> None:
+        """Refuse a file that marks a currency as its own, where the caller said another."""
+        plan = self._plan
+        said, rows = plan.profile.dialect.default_currency, plan.profile.rows
+        code, mark = rows.own_currency, rows.own_mark
+        if said is None or code is None or mark is None or not {code, mark} <= set(plan.places):
+            return
+        self._sandbox.register("cells", cells)
+        of_file = Cells(plan)
+        told = f"upper({of_file.cell(code)})"
+        sql = (
+            f"select {told} from cells where {of_file.all_hold([Test('if_true', mark)])} "
+            f"and {told} <> {plan.bindings.add(said)} order by record_number limit 1"
+        )
+        for (found,) in self._run(sql):
+            shown = escaped(found[:80])
+            raise FileRefused(
+                f"{plan.file}: its column {mark!r} marks {shown} as the currency that the others are "
+                f"priced in, and {said} was said. Say {option('default_currency', shown)}.",
+                file=plan.file,
+                reason="other_currency",
+                column=code,
+            )
 
     def _convert_quickly(self, cells: pa.Table) -> tuple[pa.Table | None, pa.Table]:
         """Convert what is beyond doubt; return the rows of all targets, and the cells of the rest."""

@@ -57,6 +57,11 @@ class TargetPlan:
     told: str
 
     @property
+    def may_be_untold(self) -> bool:
+        """Are there sound records that do not tell of the target?  A currency is worth 1 of itself."""
+        return bool(self.target.when) or self.entity.name == "exchange_rates"
+
+    @property
     def required(self) -> list[str]:
         """Columns without which a record is broken."""
         return [name for name, one in self.fields.items() if one.rule.required and one.rule.sources]
@@ -279,6 +284,9 @@ def _fields(
             calendar=rule.calendar or dialect.calendar or "gregorian",
             is_id=_is_id(declared, name),
         )
+    if declared.name == "exchange_rates":
+        priced = _currency(fields["currency"])
+        fields["to_currency"] = replace(fields["to_currency"], priced=priced)
     for name, one in fields.items():
         if not one.rule.minor_units:
             continue

@@ -221,12 +221,17 @@ class Rows:
     ignore : tuple of str
         Records whose first filled cell begins so (any case), or fits a pattern written as "/.../", are
         subtotals and headings of groups: no records.
+    own_currency, own_mark : str | None
+        Column with the currency that a file without a column of it means, in the record that this column
+        marks: it contradicts a ``default_currency`` that is another.
     """
 
     fill_columns: tuple[str, ...] = ()
     fill_by: str | None = None
     footers: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    own_currency: str | None = None
+    own_mark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -282,7 +287,9 @@ class Profile:
         named = [source for one in self.targets for rule in one.columns.values() for source in rule.sources]
         named += [source for one in self.targets for test in one.when for source in test.sources]
         named += [source for group in self.recognised_by for source in group]
-        named += [*self.rows.fill_columns, *([self.rows.fill_by] if self.rows.fill_by else [])]
+        named += self.rows.fill_columns
+        rows = self.rows
+        named += [one for one in (rows.fill_by, rows.own_currency, rows.own_mark) if one is not None]
         return tuple(dict.fromkeys([*named, *self.headers]))
 
     @property

@@ -15,6 +15,7 @@
     "StageName" = ["Stage"]
     [rows]                         # footers, ignore, and
     fill_down = { by = "Name", columns = ["Email"] }
+    own_currency = { if_true = "IsCorporate", from = "IsoCode" }   # must be default_currency
     [[entity]]                     # the first is the main one: its required columns tell the layout
     name = "orders"
     when = ["Financial Status"]    # a record tells of it only where these columns are filled; or tests:
@@ -78,7 +79,7 @@ _RULE_KEYS = (
 _TESTS_OF_ONE = ("if_true", "if_false", "if_not_true", "if_not_ahead", "if_filled", "if_empty")
 _TESTS = (*_TESTS_OF_ONE, "if_equal", "if_starts", "if_differs")
 _EVIDENCE = ("verified", "partial", "unverified")
-_NUMBERS = ("QUANTITY", "MONEY", "AMOUNT", "BIGINT", "DECIMAL(9,4)", "DECIMAL(9,6)", "DECIMAL(18,8)")
+_NUMBERS = ("QUANTITY", "MONEY", "AMOUNT", "BIGINT", "DECIMAL(9,4)", "DECIMAL(9,6)", "RATE")
 _DATES = ("DATE", "TIMESTAMP")
 
 
@@ -171,7 +172,11 @@ def _dialect(where: str, given: Any) -> Dialect:
 
 def _rows(where: str, given: Any) -> Rows:
     told = _table(where, given)
-    _only(where, told, ("fill_down", "footers", "ignore"))
+    _only(where, told, ("fill_down", "footers", "ignore", "own_currency"))
+    own = _table(f"{where} own_currency", told.get("own_currency", {}))
+    _only(f"{where} own_currency", own, ("if_true", "from"))
+    if len(own) == 1:
+        raise ProfileError(f"{where} own_currency: say both if_true and from.")
     fill = _table(f"{where} fill_down", told.get("fill_down", {"columns": []}))
     _only(f"{where} fill_down", fill, ("by", "columns"))
     if "columns" not in fill:
@@ -185,6 +190,8 @@ def _rows(where: str, given: Any) -> Rows:
         fill_by=fill.get("by"),
         footers=_texts(f"{where} footers", told.get("footers", [])),
         ignore=ignore,
+        own_currency=own.get("from"),
+        own_mark=own.get("if_true"),
     )
 
 

@@ -232,10 +232,11 @@ def _unknown_layout(
     clear = near and near[0][0] >= 3 and (len(near) == 1 or near[1][0] < near[0][0])
     if clear and len(near[0][2]) <= 2:
         _, name, missing = near[0]
+        hint = currency_hint(profiles()[name], missing)
+        remedy = "Name" if hint else "Export them too, or name"
         return FileRefused(
-            f"{file}: {columns_missing(missing)} for profile {name!r}. Found: {found}. "
-            f"Export them too, or name another profile with {option('profile')}."
-            + currency_hint(profiles()[name], missing),
+            f"{file}: {columns_missing(missing)} for profile {name!r}. Found: {found}.{hint} "
+            f"{remedy} another profile with {option('profile')}{' if it is of another' if hint else ''}.",
             file=file,
             reason="missing_column",
             column=missing[0],

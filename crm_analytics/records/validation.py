@@ -233,5 +233,5 @@ _CHECKS: dict[str, Callable[[Column, Any], Any]] = {
     "QUANTITY": _decimal,
     "DECIMAL(9,4)": _decimal,
     "DECIMAL(9,6)": _decimal,
-    "DECIMAL(18,8)": _decimal,
+    "RATE": _decimal,
 }

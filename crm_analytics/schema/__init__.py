@@ -28,7 +28,7 @@ SQL_TYPES = {
     "QUANTITY": "DECIMAL(18,4)",
     "DECIMAL(9,4)": "DECIMAL(9,4)",
     "DECIMAL(9,6)": "DECIMAL(9,6)",
-    "DECIMAL(18,8)": "DECIMAL(18,8)",
+    "RATE": "DECIMAL(28,18)",
 }
 
 # Columns that the loader adds to every row of every entity: name -> (SQL type, meaning).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -192,11 +193,55 @@ def test_a_rate_holds_the_other_way_round_where_none_is_told() -> None:
         {"currency": "USD", "to_currency": "EUR", "occurred_at": "2024-01-01", "rate": "0.9"},
         {"currency": "USD", "to_currency": "GBP", "occurred_at": "2024-01-01", "rate": "0.8"},
     ]
-    with build.warehouse(exchange_rates=rates) as wh:
+    with build.warehouse(exchange_rates=rates) as wh:  # GBP has no rate in EUR: none is made through USD
         assert wh.rows("select * from facts.last_rates_before($as_of) order by all", as_of=AS_OF) == [
             ("EUR", Decimal("1.000000000000")),
             ("IRR", Decimal("0.000023809524")),
             ("USD", Decimal("0.900000000000")),
+        ]
+
+
+def rate_row(currency: str, to_currency: str, day: str, rate: str, **more: Any) -> dict[str, Any]:
+    return {"currency": currency, "to_currency": to_currency, "occurred_at": day, "rate": rate, **more}
+
+
+def days_of(wh: Warehouse) -> list[tuple[Any, ...]]:
+    return wh.rows(
+        "select currency, min(priced_on), max(priced_on), rate "
+        "from facts.daily_rates_before(date '2024-02-01') "
+        "group by all order by currency, min(priced_on)"
+    )
+
+
+def test_what_is_no_rate_prices_nothing_and_doubles_nothing() -> None:
+    rates = [
+        rate_row("EUR", "EUR", "2024-01-01", "1"),
+        rate_row("USD", "USD", "2024-01-01", "2"),
+        rate_row("EUR", "USD", "2024-01-01", "0"),
+        rate_row("GBP", "EUR", "2024-01-01", "-1.2"),
+        rate_row("CHF", "EUR", "2024-01-01", "0.000000000000000001"),  # and its turn has too many digits
+    ]
+    products = [{"source_id": "p", "unit_price": "9", "currency": "EUR"}]
+    with build.warehouse(exchange_rates=rates, order_lines=[line("1")], products=products) as wh:
+        assert wh.rows("select * from facts.last_rates_before($as_of)", as_of=AS_OF) == [("EUR", Decimal(1))]
+        assert len(fact(wh, "products_before")) == 1
+        assert fact(wh, "orders_before")[0]["gross_amount"] == money("10.0000")
+
+
+def test_a_rate_without_a_first_day_counts_only_before_dated_ones() -> None:
+    rates = [
+        rate_row("EUR", "USD", "2024-01-05", "2", is_undated=True),
+        rate_row("EUR", "USD", "2024-01-10", "1.25"),
+        rate_row("EUR", "USD", "2024-01-10", "4", is_undated=True),
+        rate_row("EUR", "USD", "2024-01-20", "5", is_undated=True),
+        rate_row("GBP", "EUR", "2024-01-20", "1.2", is_undated=True),
+    ]
+    day = partial(date, 2024, 1)
+    with build.warehouse(exchange_rates=rates) as wh:
+        assert days_of(wh) == [
+            ("GBP", day(20), day(31), Decimal("1.2")),
+            ("USD", day(5), day(9), Decimal("0.5")),
+            ("USD", day(10), day(31), Decimal("0.8")),
         ]
 
 

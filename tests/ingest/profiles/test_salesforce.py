@@ -105,3 +105,21 @@ def test_an_amount_is_priced_by_the_rate_of_its_day() -> None:
             "where currency = 'MXN' and priced_on in (date '2024-03-31', date '2024-04-01') order by all"
         )
     assert rates == [(date(2024, 3, 31), 17.05), (date(2024, 4, 1), 18.2)]
+
+
+def test_a_list_of_currencies_that_marks_another_as_corporate_is_refused() -> None:
+    with Warehouse.open() as wh, pytest.raises(FileRefused, match=r"marks USD .* EUR was said") as refusal:
+        load(wh, FILES / "salesforce_currency_type.csv", default_currency="EUR")
+    assert refusal.value.reason == "other_currency"
+
+
+def test_rates_of_the_currency_list_do_not_replace_dated_ones() -> None:
+    with Warehouse.open(reporting_currency="USD") as wh:
+        load(wh, FILES / "salesforce_dated_rate.csv", default_currency="USD")
+        load(wh, FILES / "salesforce_currency_type.csv", default_currency="USD")
+        rates = wh.rows(
+            "select currency, cast(round(1 / rate, 2) as double) "
+            "from facts.daily_rates_before(date '2024-07-01') "
+            "where priced_on in (date '2024-02-01', date '2024-06-30') order by currency, priced_on"
+        )
+    assert rates == [("COP", 4500.0), ("MXN", 17.05), ("MXN", 18.2)]
