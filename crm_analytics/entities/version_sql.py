@@ -427,7 +427,7 @@ LINES_SAID_AGAIN = """
 # What counts of the contested rows once the delivery is stored.
 CURRENT = """
     create or replace temp table versions_counting as
-    select row_id, content_id, load_id, record_number
+    select row_id, content_id, recorded_at, load_id, record_number
     from {versions}
     semi join versions_contested using (row_id)
     anti join ops.withdrawals using (load_id)
@@ -440,8 +440,11 @@ CURRENT = """
 CURRENT_RECORDS = "select record_number from versions_counting where load_id = $load_id"
 
 # Rows told otherwise than they are known now, though another load told what counts: an older state.
+# Of those the ones that another delivery of the same moment tells: neither is the later one.
 OUTDATED = """
-    select count(distinct row_id)
+    select
+        count(distinct row_id) filter (counting.recorded_at <> $received_at),
+        count(distinct row_id) filter (counting.recorded_at = $received_at)
     from {staged}
     join versions_counting as counting using (row_id)
     where counting.load_id <> $load_id

@@ -85,12 +85,15 @@ class StoredDelivery:
         What is to be said of lines without an id of their own.
     outdated : int
         Rows told otherwise than they are known now, by a state that is later than this.
+    contradicted : int
+        Rows told otherwise than they are known now, by another delivery of the same moment.
     """
 
     records: int
     entities: dict[str, Stored]
     lines: LinesTold
     outdated: int
+    contradicted: int
 
 
 class Staging:
@@ -141,6 +144,7 @@ class Staging:
         self._rewound: dict[str, rewinding.Rewound] = {}
         self._lines = LinesTold()
         self._outdated = 0
+        self._contradicted = 0
 
     def __enter__(self) -> Staging:
         return self
@@ -221,7 +225,7 @@ class Staging:
         else:
             records = int(self._run("select count(distinct record_number) from versions_current")[0][0])
         self._drop("versions_current")
-        return StoredDelivery(records, self._stored, self._lines, self._outdated)
+        return StoredDelivery(records, self._stored, self._lines, self._outdated, self._contradicted)
 
     def table(self, entity_name: str) -> str | None:
         """Return the table of what was appended of an entity, with ``row_id`` once it is stored."""
@@ -232,7 +236,9 @@ class Staging:
         staged = _table(declared.name)
         find_current(self._wh, declared, self._delivery)
         contested = int(self._run(f"select count(*) from ({CURRENT_RECORDS})")[0][0])
-        self._outdated += int(self._run(OUTDATED.format(staged=staged))[0][0])
+        [(outdated, contradicted)] = self._run(OUTDATED.format(staged=staged))
+        self._outdated += int(outdated)
+        self._contradicted += int(contradicted)
         if len(self._targets) > 1:
             told = f"select record_number from {staged} as staged {UNCONTESTED}"
             self._run(f"insert into versions_current {told} union all {CURRENT_RECORDS}")

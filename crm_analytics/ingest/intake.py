@@ -32,6 +32,7 @@ from crm_analytics.ingest.readers import read
 from crm_analytics.ingest.reconcile import sums_of
 from crm_analytics.ingest.records import Block, BrokenRecord, Delivery, Part
 from crm_analytics.ingest.snapshot import Removal, Snapshot
+from crm_analytics.ingest.text_reader import ends_within_line
 from crm_analytics.warehouse import Warehouse
 
 REJECT_RATE = 0.1
@@ -173,7 +174,9 @@ def take_in(
     issues += staged.issues + removal.issues
     issues += _told_of(stored)
     if not staged.rows_in:
-        issues += (Issue("no_records", "", "the file has a header and no records", 0),)
+        is_cut = part.kind == "text" and ends_within_line(part, used.dialect)
+        told = "; it ends within the header's line: was it cut off?" if is_cut else ""
+        issues += (Issue("no_records", "", f"the file has a header and no records{told}", 0),)
     return Intake(
         header=delivery.header,
         rows_in=staged.rows_in,
@@ -215,7 +218,14 @@ def _told_of(stored: StoredDelivery) -> tuple[Issue, ...]:
             "rows are known in a later state already: kept as history, the later state counts",
         ),
     }
-    return tuple(Issue(issue, "", text, count) for issue, (count, text) in found.items() if count)
+    issues = tuple(Issue(issue, "", text, count) for issue, (count, text) in found.items() if count)
+    if stored.contradicted:
+        text = (
+            "rows are told otherwise by another file received at the same moment, and one of the two counts. "
+            f"If one is the later, say when: {option('received_at')}"
+        )
+        issues += (Issue("told_beside", "", text, stored.contradicted),)
+    return issues
 
 
 def _stage(

@@ -8,6 +8,7 @@ receipt, when the caller gives none, and when the load began and ended.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from crm_analytics.errors import FileRefused, InputError, ProfileError, UsageError
+from crm_analytics.errors import DiskFullError, FileRefused, InputError, ProfileError, UsageError
 from crm_analytics.ingest import ledger
 from crm_analytics.ingest.delivered_again import counts_anew, note_again
-from crm_analytics.ingest.disk_space import check_space
+from crm_analytics.ingest.disk_space import check_space, folder_stopped
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
 from crm_analytics.ingest.inbox import check_place, exports, name_in
 from crm_analytics.ingest.intake import Progress, take_in
@@ -45,6 +46,7 @@ from crm_analytics.ingest.seen_before import Seen, seen_before, supersede
 from crm_analytics.ingest.snapshot import held_back
 from crm_analytics.ingest.source import open_source
 from crm_analytics.ingest.stillness import FileState, check_still, state_of
+from crm_analytics.schema import entity
 from crm_analytics.warehouse import Warehouse
 
 # What a load of any size leaves to DuckDB's tables; the rest of the process takes about as much again.
@@ -118,7 +120,11 @@ class Load:
 
 @dataclass(frozen=True)
 class _Call:
-    """What the caller of `load` asked for; `is_dated`: the caller said when the files were received."""
+    """What the caller of `load` asked for.
+
+    `is_dated`: the caller said when the files were received. `place`: how many
+    files of its name came before it in the folder.
+    """
 
     profile: str | None
     source_system: str | None
@@ -129,6 +135,7 @@ class _Call:
     show_values: bool
     progress: Progress | None
     is_folder: bool = False
+    place: int = 0
     is_forced: bool = False
     control_totals: Mapping[str, Decimal] = field(default_factory=dict)
 
@@ -214,7 +221,8 @@ def load(
     UsageError
         No such file, a profile or option that cannot be, or a time that cannot be read: nothing was recorded.
     DiskFullError
-        The disk is too full for a file, or became so; what was loaded before stays.
+        The disk is too full for a file, or became so; what was loaded before stays, and the message names the
+        files of a folder that were not.
 
     Examples
     --------
@@ -264,7 +272,12 @@ def load(
     if control_totals:
         raise UsageError("control_totals are those of one file: load the files of the folder one by one.")
     call = replace(call, is_folder=True)
-    return [one for file in exports(given) for one in _try_file(wh, file, given, call)]
+    met: Counter[str] = Counter()
+    loads = []
+    for file in exports(given):
+        loads += _try_file(wh, file, given, replace(call, place=met[file.name]))
+        met[file.name] += 1
+    return loads
 
 
 def read_moment(given: datetime | date | str | None, timezone: str) -> datetime:
@@ -291,7 +304,7 @@ def read_moment(given: datetime | date | str | None, timezone: str) -> datetime:
 
 
 def _try_file(wh: Warehouse, file: Path, folder: Path, call: _Call) -> list[Load]:
-    """Load one file of a folder; a refusal becomes its account."""
+    """Load one file of a folder; a refusal becomes its account, a full disk ends the folder."""
     name = name_in(file, folder)
     try:
         check_place(file, folder)
@@ -302,6 +315,10 @@ def _try_file(wh: Warehouse, file: Path, folder: Path, call: _Call) -> list[Load
         return _load_file(wh, file, name, call)
     except InputError as refusal:
         return [refused_load(name, refusal, ledger.last_load_id(wh))]
+    except DiskFullError as error:
+        files = exports(folder)
+        names = [name_in(one, folder) for one in files[files.index(file) :]]
+        raise folder_stopped(error, names) from error
 
 
 def _load_file(wh: Warehouse, file: Path, name: str, call: _Call) -> list[Load]:
@@ -351,6 +368,7 @@ def _load_part(wh: Warehouse, part: Part, call: _Call, before: FileState | None)
     used: Profile | None = None
     try:
         used = _profile_of(part, call)
+        call = _in_its_place(call, used)
         with wh.frugal(MEMORY_LIMIT), wh.transaction():
             seen = _seen_before(wh, part, used, call)
             if seen is None:
@@ -364,6 +382,18 @@ def _load_part(wh: Warehouse, part: Part, call: _Call, before: FileState | None)
     except InputError as refusal:
         _write_refusal(wh, part.name, part, used, call, started_at, refusal)
         raise
+
+
+def _in_its_place(call: _Call, used: Profile) -> _Call:
+    """Return the call with moments of their own for files of one name in several subfolders, received now.
+
+    So where these tell a customer or a product otherwise the last in the order of the paths counts. Lines,
+    events and snapshots keep one moment: files of one moment are parts of one delivery.
+    """
+    is_state = all(entity(target.entity).kind == "state" for target in used.targets)
+    if call.is_dated or used.snapshot or not is_state:
+        return call
+    return replace(call, received_at=call.received_at + timedelta(microseconds=call.place))
 
 
 def _seen_before(wh: Warehouse, part: Part, used: Profile, call: _Call) -> Seen | None:

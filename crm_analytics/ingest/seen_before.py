@@ -27,6 +27,20 @@ _LAST = """
     order by load.load_id desc
     limit 1"""
 
+# A load of the same bytes under the end of the path, so that the file lies where it was loaded from; unless
+# it was met in the folder under another path with the same end already.
+_LOADED_FROM_WITHIN = """
+    select 1
+    from ops.loads as load
+    anti join ops.withdrawals using (load_id)
+    where load.status = 'loaded' and load.file_sha256 = $file_sha256
+        and load.profile_sha256 = $profile_sha256 and ends_with($file, '/' || load.file)
+        and not exists (
+            select 1 from ops.loads as other
+            where other.file_sha256 = load.file_sha256 and ends_with(other.file, '/' || load.file)
+        )
+    limit 1"""
+
 # A standing load of the same bytes in another way.
 _READ_OTHERWISE = """
     select max(load_id), max_by(rows_in - rows_quarantined, load_id)
@@ -87,7 +101,7 @@ def seen_before(
     Seen or None
         None: it is to be read.
     """
-    seen = _loaded_before(wh, part, used, received_at=received_at, is_dated=is_dated)
+    seen = _loaded_before(wh, part, used, received_at=received_at, is_dated=is_dated, is_folder=is_folder)
     if seen is not None:
         return seen
     if not is_folder:
@@ -128,11 +142,12 @@ def supersede(wh: Warehouse, part: Part, load_id: int) -> tuple[Issue, ...]:
 
 
 def _loaded_before(
-    wh: Warehouse, part: Part, used: Profile, *, received_at: datetime, is_dated: bool
+    wh: Warehouse, part: Part, used: Profile, *, received_at: datetime, is_dated: bool, is_folder: bool
 ) -> Seen | None:
     """Tell of an earlier load of the same bytes in the same way, if there was one.
 
-    A file that still lies where it was says nothing new, whenever that is looked at. One that is delivered
+    A file that still lies where it was says nothing new, whenever that is looked at, and by whichever end of
+    its path it was called. One that is delivered
     anew (under another name, over a file of other bytes, or received before it was known) may take back a
     value that was changed since: then it is read again. A file of which every record was set aside was not
     loaded. One that was withdrawn, or compared with a load that was withdrawn since, is read again.
@@ -156,7 +171,11 @@ def _loaded_before(
         "and file = $file order by load_id desc limit 1",
         file=part.name,
     )
-    is_delivered_anew = last_bytes != part.sha256 or (is_dated and is_earlier)
+    is_lying = last_bytes == part.sha256
+    if last_bytes is None and is_folder:
+        digests = {"file_sha256": part.sha256, "profile_sha256": used.sha256}
+        is_lying = bool(wh.rows(_LOADED_FROM_WITHIN, **digests, file=part.name))
+    is_delivered_anew = not is_lying or (is_dated and is_earlier)
     if is_delivered_anew and _has_revisions_since(wh, used, load_id):
         return None
     return Seen("unchanged", int(rows_in), may_confirm=is_delivered_anew)

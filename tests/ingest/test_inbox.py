@@ -134,3 +134,47 @@ def test_what_still_lies_in_two_subfolders_takes_nothing_back(tmp_path: Path) ->
     assert names == ["Ada", "Ida", "Ida"]
     assert rows == [1, 2, 2]
     assert [one.status for one in accounts] == ["unchanged", "unchanged"]
+
+
+def dated_folders(tmp_path: Path, *names: str) -> None:
+    """A folder a month, each with a file of one name that calls a customer otherwise."""
+    for number, name in enumerate(names, start=1):
+        file = tmp_path / f"2025-0{number}" / "customers.csv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(CUSTOMERS.replace("Ada", name))
+
+
+@pytest.mark.parametrize("names", [("Old", "New"), ("Zed", "Abe"), ("Abe", "Zed")])
+def test_of_files_of_one_name_in_dated_subfolders_the_last_counts(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    dated_folders(tmp_path, *names)
+    with Warehouse.open() as wh:
+        accounts = load(wh, tmp_path)
+        assert wh.rows("select name from entities.customers") == [(names[1],)]
+        assert not any(one.issues for one in accounts)
+
+
+@pytest.mark.parametrize("names", [("Old", "New"), ("Zed", "Abe"), ("Abe", "Zed"), ("New", "Old")])
+def test_files_said_to_be_of_one_moment_are_none_the_later_state(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    dated_folders(tmp_path, *names)
+    with Warehouse.open() as wh:
+        accounts = load(wh, tmp_path, received_at="2025-06-01")
+        [(name,)] = wh.rows("select name from entities.customers")
+    found = [one.issue for account in accounts for one in account.issues]
+    assert found == (["told_beside"] if name == names[0] else [])
+
+
+def test_a_file_that_was_loaded_by_its_name_lies_in_the_folder_still(tmp_path: Path) -> None:
+    """Its name in the folder is another; it takes nothing back, but a copy of it does."""
+    dated_folders(tmp_path, "New", "Old")
+    with Warehouse.open() as wh:
+        load(wh, tmp_path / "2025-02" / "customers.csv", received_at="2025-06-01")
+        load(wh, tmp_path / "2025-01" / "customers.csv", received_at="2025-06-02")
+        assert [one.status for one in load(wh, tmp_path)] == ["unchanged", "unchanged"]
+        assert wh.rows("select name from entities.customers") == [("New",)]
+        dated_folders(tmp_path, "New", "Old", "Old")
+        assert [one.status for one in load(wh, tmp_path)] == ["unchanged", "unchanged", "loaded"]
+        assert wh.rows("select name from entities.customers") == [("Old",)]
