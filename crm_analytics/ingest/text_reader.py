@@ -61,6 +61,14 @@ def read_text(part: Part, dialect: Dialect) -> Delivery:
     return Delivery(part.name, names, lambda: read(text, layout))
 
 
+def ends_within_line(part: Part, dialect: Dialect) -> bool:
+    """Does a text end without a line end?"""
+    last = b""
+    for piece, _ in decoded(part, dialect.encoding).pieces():
+        last = piece or last
+    return not last.endswith((b"\n", b"\r"))
+
+
 def _header(text: Text, delimiter: str, skip_rows: int) -> tuple[tuple[str, ...], int, int]:
     """Return the names, where the records begin, and on which line."""
     for head, is_last in _heads(text):

@@ -50,3 +50,21 @@ def test_a_warehouse_in_memory_asks_no_disk(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(disk_space, "disk_usage", None)
     with Warehouse.open() as wh:
         assert [one.status for one in load(wh, tmp_path / "customers.csv")] == ["loaded"]
+
+
+def test_a_folder_that_stops_for_want_of_room_says_which_files_were_not_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox, store = tmp_path / "inbox", tmp_path / "store"
+    inbox.mkdir()
+    store.mkdir()
+    for name in "abc":
+        (inbox / f"{name}.csv").write_text(f"customer_id,name\n{name},Ada\n")
+    free = iter([10**9, 0])
+    monkeypatch.setattr(disk_space, "disk_usage", lambda _: Usage(0, 0, next(free)))
+    with Warehouse.open(store / "crm.duckdb") as wh:
+        with pytest.raises(
+            DiskFullError, match=r"^b\.csv: .* Not loaded: b\.csv, c\.csv; the files before are"
+        ):
+            load(wh, inbox)
+        assert wh.rows("select file, status from ops.loads") == [("a.csv", "loaded")]

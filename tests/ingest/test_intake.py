@@ -140,3 +140,15 @@ def test_interrupt_leaves_the_warehouse_as_it_was_and_the_load_can_be_repeated(
             [account] = load(wh, file, received_at=RECEIVED_AT)
             kept = account.rows_loaded
         assert kept == 5_000
+
+
+@pytest.mark.parametrize(("end", "is_told"), [("", True), ("\n", False)])
+def test_a_file_that_ends_within_its_header_is_told_as_perhaps_cut(
+    tmp_path: Path, end: str, is_told: bool
+) -> None:
+    file = tmp_path / "customers.csv"
+    file.write_text(f"customer_id,name,coun{end}")
+    with Warehouse.open() as wh:
+        [account] = load(wh, file)
+    [issue] = [one for one in account.issues if one.issue == "no_records"]
+    assert ("was it cut off?" in issue.detail) == is_told
