@@ -27,17 +27,23 @@ folded as (
     select
         name,
         case
-            when strlen(name) = length(name) then lower(trim(regexp_replace(name, '\s+', ' ', 'g')))
+            -- most are Latin letters and single blanks, which need little
+            when regexp_matches(name, '^[!-~¡-¬®-ʯ]+( [!-~¡-¬®-ʯ]+)*$') then replace(lower(name), 'ß', 'ss')
             else replace(
                 lower(trim(regexp_replace(
-                    translate(
-                        regexp_replace(
-                            nfc_normalize(name),
-                            '[\x{0640}\x{064b}-\x{065f}\x{0670}\x{200b}-\x{200f}'
-                            || '\x{061c}\x{2060}\x{feff}\x{00ad}]',
-                            '', 'g'
+                    regexp_replace(
+                        nfc_normalize(
+                            case
+                                when regexp_matches(name, '[\x{0600}-\x{06ff}]') then translate(
+                                    name, 'يىئكةۀۂؤأإآٱ۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩',
+                                    'یییکهههواااا01234567890123456789'
+                                )
+                                else name
+                            end
                         ),
-                        'يىئكةۀۂؤأإآٱ۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩', 'یییکهههواااا01234567890123456789'
+                        '[\x{0640}\x{064b}-\x{065f}\x{0670}\x{200b}-\x{200f}'
+                        || '\x{061c}\x{2060}\x{feff}\x{00ad}]',
+                        '', 'g'
                     ),
                     '[\s\x{00a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+',
                     ' ', 'g'
@@ -62,6 +68,7 @@ asked_names as (
     where folded.folded_name <> ''
 ),
 
+-- versions of the customers that ever had such a name, and what they were called at each
 customer_names as (
     select
         source_system, source_id, row_id, folded_name, created_at, valid_from, recorded_at, record_number,
@@ -70,7 +77,14 @@ customer_names as (
             partition by row_id order by valid_from, recorded_at, record_number, content_id
         ) = 1 as is_first
     from entities.customers_versions
-    semi join named using (source_system)
+    semi join (
+        select customer.row_id
+        from entities.customers_versions as customer
+        join folded using (name)
+        semi join asked_names
+            on asked_names.source_system = customer.source_system
+            and asked_names.folded_name = folded.folded_name
+    ) as bearing using (row_id)
     left join folded using (name)
     anti join withdrawn using (load_id)
     where $known_at is null or recorded_at <= cast($known_at as timestamptz)
