@@ -29,7 +29,7 @@ from crm_analytics.warehouse.duckdb_errors import translated
 from crm_analytics.warehouse.identifiers import quote_table
 from crm_analytics.warehouse.locking import FileLock
 from crm_analytics.warehouse.sql_file import PACKAGE, SqlFile
-from crm_analytics.warehouse.tables import definitions, fingerprint
+from crm_analytics.warehouse.tables import added_columns, definitions, fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -523,7 +523,11 @@ class Warehouse:
         )
         if exists and self.value("select value from ops.settings where name = 'definitions'") == wanted:
             return
+        columns = "select table_name, column_name from duckdb_columns() where schema_name = 'entities'"
         with self.transaction():
+            if exists:
+                for statement in added_columns(set(self.rows(columns))):
+                    self.execute(statement)
             for statement in definitions():
                 self.execute(statement)
             self._store("definitions", wanted)

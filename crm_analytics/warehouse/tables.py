@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from crm_analytics.schema import Entity, entities
 from crm_analytics.warehouse.commit_mark import SEQUENCE
@@ -82,6 +82,24 @@ def definitions() -> Iterator[str]:
     yield from field_views()
     for kind in ("entities", "facts"):
         yield from (_macro(file) for file in _in_reading_order(_macros(kind)))
+
+
+def added_columns(known: Container[tuple[str, str]]) -> Iterator[str]:
+    """Yield what a warehouse of an earlier day lacks: columns of entities that were declared since.
+
+    Parameters
+    ----------
+    known : container of (str, str)
+        Table of schema ``entities`` and column, as they are in the warehouse.
+    """
+    for entity in entities().values():
+        table = f"{entity.name}_versions"
+        for column in entity.columns:
+            if (table, column.name) not in known:
+                yield (
+                    f"alter table if exists entities.{quote_ident(table)} "
+                    f"add column {quote_ident(column.name)} {column.sql_type}"
+                )
 
 
 def fingerprint() -> str:
