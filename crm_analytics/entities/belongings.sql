@@ -14,7 +14,7 @@
 --   is_primary       the source calls it the main one of several
 --   is_held          told before as_of
 --   told_at          when this was first received
---   recency          1 = of the record's relations the last told; equal where nothing tells them apart
+--   place_told       1 = of the record's relations the last told; equal where nothing tells them apart
 with said_again as (
     select version_load_id, version_record_number, row_part, max(recorded_at) as said_at
     from ops.repeats
@@ -88,5 +88,5 @@ select
             case when is_held then last_said_at end desc nulls last,
             case when is_held then valid_from end desc nulls last,
             valid_from
-    ) as recency
+    ) as place_told
 from of_kinds

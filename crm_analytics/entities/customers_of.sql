@@ -206,14 +206,14 @@ direct as (
     -- what the contact or deal itself says
     select
         entity, source_system, source_id, customer_source_id, 0 as step, false as is_primary, true as is_held,
-        1 as recency
+        1 as place_told
     from states
     where not is_deleted and customer_source_id is not null
     union all
     select
         told.entity, told.source_system, told.source_id,
         coalesce(told.of_source_id, customers_by_name.customer_source_id), 1, told.is_primary, told.is_held,
-        told.recency
+        told.place_told
     from told
     left join customers_by_name
         on customers_by_name.source_system = told.source_system
@@ -229,7 +229,7 @@ of_contacts as (
     where entity = 'contacts'
     qualify row_number() over (
         partition by source_system, source_id
-        order by is_held desc, step, is_primary desc, recency, customer_source_id
+        order by is_held desc, step, is_primary desc, place_told, customer_source_id
     ) = 1
 ),
 
@@ -238,7 +238,7 @@ with_contacts as (
     union all
     select
         told.entity, told.source_system, told.source_id, of_contacts.customer_source_id, 2, told.is_primary,
-        told.is_held, told.recency
+        told.is_held, told.place_told
     from told
     join of_contacts
         on of_contacts.source_system = told.source_system and of_contacts.source_id = told.of_source_id
@@ -251,7 +251,7 @@ of_deals as (
     where entity = 'opportunities'
     qualify row_number() over (
         partition by source_system, source_id
-        order by is_held desc, step, is_primary desc, recency, customer_source_id
+        order by is_held desc, step, is_primary desc, place_told, customer_source_id
     ) = 1
 ),
 
@@ -260,7 +260,7 @@ with_deals as (
     union all
     select
         told.entity, told.source_system, told.source_id, of_deals.customer_source_id, 3, told.is_primary,
-        told.is_held, told.recency
+        told.is_held, told.place_told
     from told
     join of_deals
         on of_deals.source_system = told.source_system and of_deals.source_id = told.of_source_id
@@ -276,5 +276,5 @@ select
 from with_deals
 qualify row_number() over (
     partition by entity, source_system, source_id
-    order by is_held desc, step, is_primary desc, recency, customer_source_id
+    order by is_held desc, step, is_primary desc, place_told, customer_source_id
 ) = 1
