@@ -36,10 +36,11 @@ occurred_at = { from = "Day" }
 
 # Loads a file slowly (small blocks) and says when it is where the test wants to interrupt it.
 CHILD = """
-import sys, time
+import signal, sys, time
 from crm_analytics.ingest import load, text_records
 from crm_analytics.warehouse import Warehouse
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 text_records.BLOCK_BYTES = 20_000
 calls = []
 
