@@ -14,6 +14,7 @@ below `# primitives` that raise or say "override"), and add a line to `crm_analy
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -54,7 +55,7 @@ BUYING_EDGES = {
 }
 
 
-class PurchaseModel(MaximumLikelihoodModel):
+class PurchaseModel(MaximumLikelihoodModel, ABC):
     """Base of the models of purchasing: every question, from the primitives of a model.
 
     Parameters
@@ -121,39 +122,40 @@ class PurchaseModel(MaximumLikelihoodModel):
 
     # ------------------------------------------------------------------------------------------ primitives
 
+    @abstractmethod
     def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
         """Return per pattern the log-likelihood, and its derivatives by the log-parameters (n, parameters).
 
         ``core`` are the model's own parameters (not their logarithms), each one number or one per pattern.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def alive(self, core: Sequence[Any], known: Histories) -> Floats:
         """Return P(alive at the end of T)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def purchases_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
         """Return expected purchases in the next `days` (one number > 0 each) of customers alive now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def counts_if_alive(self, core: Sequence[Any], known: Histories, days: float, up_to: int) -> Floats:
         """Return P(0), ... P(up_to purchases in the next days) of customers alive now, (n, up_to + 1)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def silence_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
         """Return P(no purchase in the next `days`, one number per history) of customers alive now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def staying_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
         """Return P(still there after `days`, one number per history) of customers alive now."""
-        raise NotImplementedError
 
     def latent_if_alive(self, core: Sequence[Any], known: Histories, luck: Luck) -> Latent:
         """Return what customers alive now will do, one future per column of `luck`.
 
-        ``core`` holds numbers, or arrays that broadcast against (histories, draws).
+        ``core`` holds numbers, or arrays that broadcast against (histories, draws). A model of purchases in
+        discrete periods (BG/BB) has no such futures, and says so.
         """
-        raise NotImplementedError
+        raise UsageError(f"{type(self).__name__} has no futures in days. Ask it for expected purchases.")
 
     def discounted_if_alive(
         self, core: Sequence[Any], known: Histories, days: float, daily_rate: float
