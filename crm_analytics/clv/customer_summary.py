@@ -30,9 +30,10 @@ def summary(wh: Warehouse, *, as_of: date, known_at: datetime | None = None) -> 
     DataFrame
         customer_id, source_system, source_id, frequency, recency (days), T (days), monetary_value (mean net
         spend per repeat purchase day, 0 if frequency = 0), log_gap_sum (sum of the logarithms of the days
-        between neighbouring purchase days), first_ordered_on, last_ordered_on, order_count, net_spend,
-        net_margin, unpriced_order_count. Several orders on one day are one purchase day. Customers
-        without a purchase, and test or internal ones, are not in it.
+        between neighbouring purchase days), log_spend_sum (sum of the logarithms of the amounts of repeat
+        purchase days; missing where one is not known or not above zero), first_ordered_on,
+        last_ordered_on, order_count, net_spend, net_margin, unpriced_order_count. Several orders on one day
+        are one purchase day. Customers without a purchase, and test or internal ones, are not in it.
 
     Raises
     ------

@@ -13,6 +13,10 @@
 --                           0 if frequency = 0; NULL = no repeat day has a price
 --   log_gap_sum             sum of the natural logarithms of the days between neighbouring purchase days
 --                           (how regular they are, for the CNBD-k models); 0 if frequency = 0
+--   log_spend_sum           sum of the natural logarithms of the net spend of the repeat purchase days, reporting
+--                           currency (for spend models that learn from single amounts); 0 if frequency = 0;
+--                           NULL = a repeat day has no price or is not worth more than nothing, or goods
+--                           came back on another day
 --   first_ordered_on        first purchase day
 --   last_ordered_on         last purchase day
 --   order_count             orders
@@ -55,6 +59,19 @@ histories as (
                 else 0
             end
         ) as priced_repeat_days,
+        sum(
+            case
+                when is_purchase_day and ordered_on > first_ordered_on and net_spend > 0
+                    then cast(ln(cast(net_spend as double)) as decimal(18, 15))
+            end
+        ) as log_spend_sum,
+        sum(
+            case
+                when ordered_on > first_ordered_on and is_purchase_day and net_spend > 0 then 0
+                when ordered_on > first_ordered_on then 1
+                else 0
+            end
+        ) as worthless_repeat_days,
         -- summed as decimals: a sum of doubles depends on the order in which threads deliver the rows
         sum(
             case
@@ -83,6 +100,7 @@ select
         when priced_repeat_days > 0 then cast(repeat_spend as double) / cast(priced_repeat_days as double)
     end as monetary_value,
     cast(coalesce(log_gap_sum, 0) as double) as log_gap_sum,
+    case when worthless_repeat_days = 0 then cast(coalesce(log_spend_sum, 0) as double) end as log_spend_sum,
     first_ordered_on as first_ordered_on,
     last_ordered_on as last_ordered_on,
     cast(order_count as bigint) as order_count,

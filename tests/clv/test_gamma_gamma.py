@@ -7,9 +7,13 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.integrate import quad
+from scipy.stats import gamma
 from sklearn.base import clone
 
+from crm_analytics.clv.models import gamma_gamma
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
+from crm_analytics.clv.models.patterns import levels
 from crm_analytics.errors import NotEnoughData, UsageError
 
 
@@ -110,6 +114,113 @@ def test_simulated_parameters_are_found_again() -> None:
         assert abs(model.params_[name] - value) < 3 * model.standard_errors_[name], (name, model.params_)
 
 
+def simulated(seed: int, size: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Customers with one to some single amounts each, and what each really spends on average."""
+    rng = np.random.default_rng(seed)
+    frequency, own = rng.geometric(0.45, size), rng.gamma(3.74, 1 / 15.44, size)
+    buyer = np.repeat(np.arange(size), frequency)
+    amount = rng.gamma(6.25, 1 / own[buyer])
+    sums = np.bincount(buyer, amount), np.bincount(buyer, np.log(amount))
+    table = customers(frequency.tolist(), (sums[0] / frequency).tolist())
+    return table.assign(log_spend_sum=sums[1]), 6.25 / own
+
+
+def test_likelihood_of_single_amounts_is_the_integral_over_the_customers_own_rate() -> None:
+    """One customer with four amounts: the product of their densities, averaged over nu."""
+    amounts = np.array([12.0, 7.5, 30.25, 9.0])
+    one = customers([4.0], [amounts.mean()]).assign(log_spend_sum=np.log(amounts).sum())
+    model = GammaGammaModel("amounts").fit(pd.concat([one] * 30 + [simulated(1, 200)[0]]))
+    p, q, v = model.params_.values()
+
+    def joint(nu: float) -> float:
+        return float(np.prod(gamma.pdf(amounts, p, scale=1 / nu)) * gamma.pdf(nu, q, scale=1 / v))
+
+    exact = np.log(quad(joint, 0, np.inf, epsabs=0, epsrel=1e-11)[0])
+    theta, (ours, slope) = model.log_parameters(), (rows(model, one))
+    assert ours == pytest.approx(exact, abs=1e-9)
+    for i, step in enumerate(1e-6 * np.eye(3)):
+        high, low = (rows(from_logs(theta + move), one)[0] for move in (step, -step))
+        assert slope[i] == pytest.approx((high - low) / 2e-6, abs=1e-6)
+
+
+def rows(model: GammaGammaModel, table: pd.DataFrame) -> tuple[float, np.ndarray]:
+    """The log-likelihood of one customer with given parameters, and the model's scores of it."""
+    x, m, log_sum = (table[name].to_numpy(float) for name in ("frequency", "monetary_value", "log_spend_sum"))
+    value = gamma_gamma._rows(model.log_parameters(), levels(x), m, log_sum)[0]
+    return value.item(), model.scores(table)[0]
+
+
+def from_logs(theta: np.ndarray) -> GammaGammaModel:
+    p, above_one, v = np.exp(theta)
+    return GammaGammaModel.from_parameters({"p": p, "q": 1 + above_one, "v": v}, learn_from="amounts")
+
+
+def test_single_amounts_tell_p_several_times_more_surely_than_means() -> None:
+    table, real = simulated(5, 3000)
+    means, amounts = GammaGammaModel().fit(table), GammaGammaModel("amounts").fit(table)
+    for name, value in {"p": 6.25, "q": 3.74, "v": 15.44}.items():
+        assert abs(amounts.params_[name] - value) < 3 * amounts.standard_errors_[name], (
+            name,
+            amounts.params_,
+        )
+    assert amounts.standard_errors_["p"] < means.standard_errors_["p"] / 3
+    assert amounts.standard_errors_["q"] < means.standard_errors_["q"]
+    # in small cohorts whose mean to trust is guesswork, from means alone
+    errors = {"means": 0.0, "amounts": 0.0}
+    for seed in range(8):
+        few, real = simulated(seed, 100)
+        for how in errors:
+            errors[how] += float(
+                np.sqrt(((GammaGammaModel(how).fit(few).expected_spend(few) - real) ** 2).mean())
+            )
+    assert errors["amounts"] < 0.98 * errors["means"]
+
+
+@pytest.mark.parametrize("factor", [100.0, 1e7], ids=["cents", "rial"])
+def test_single_amounts_in_another_currency_unit(factor: float) -> None:
+    table, _ = simulated(2, 400)
+    more = table["log_spend_sum"] + table["frequency"] * np.log(factor)
+    parts = table.assign(monetary_value=table["monetary_value"] * factor, log_spend_sum=more)
+    one, other = GammaGammaModel("amounts").fit(table), GammaGammaModel("amounts").fit(parts.iloc[::-1])
+    assert other.params_["p"] == pytest.approx(one.params_["p"], rel=1e-9)
+    assert other.params_["v"] / factor == pytest.approx(one.params_["v"], rel=1e-9)
+    change = -float(table["frequency"].sum()) * np.log(factor)
+    assert other.log_likelihood_ == pytest.approx(one.log_likelihood_ + change, rel=1e-12)
+    back = GammaGammaModel.from_json(one.to_json())
+    assert (back.get_params(), back.params_) == ({"learn_from": "amounts"}, one.params_)
+
+
+def test_single_amounts_that_cannot_be_are_refused_and_missing_ones_left_out() -> None:
+    table, _ = simulated(4, 60)
+    some = table.assign(log_spend_sum=table["log_spend_sum"].where(table.index != 3))
+    assert GammaGammaModel("amounts").fit(some).left_out_ == 1
+    wrong = table.assign(log_spend_sum=table["log_spend_sum"] + 9.0)
+    with pytest.raises(UsageError, match="log_spend_sum cannot be true in 60 rows"):
+        GammaGammaModel("amounts").fit(wrong)
+    with pytest.raises(UsageError, match="has no column 'log_spend_sum'"):
+        GammaGammaModel("amounts").fit(table[["frequency", "monetary_value"]])
+    with pytest.raises(UsageError, match="learn_from='sums' must be one of means, amounts"):
+        GammaGammaModel("sums").fit(table)
+
+
+def test_single_amounts_of_cdnow_foresee_the_spend_of_the_holdout_better(
+    cdnow: pd.DataFrame, cdnow_orders: pd.DataFrame
+) -> None:
+    days = cdnow_orders.groupby(["customer_id", "ordered_on"])["spend"].sum().reset_index()
+    repeat = days[days["customer_id"].duplicated() & (days["ordered_on"] <= "1997-09-30")]
+    later = days[days["ordered_on"] > "1997-09-30"].groupby("customer_id")["spend"].mean()
+    log_sum = np.log(repeat["spend"]).groupby(repeat["customer_id"]).sum()
+    known = cdnow.set_index("customer_id").assign(log_spend_sum=log_sum).fillna({"log_spend_sum": 0.0})
+    count = known.loc[later.index, "actual"]
+    errors, models = [], [GammaGammaModel(), GammaGammaModel("amounts")]
+    for model in models:
+        spend = model.fit(known).expected_spend(known)[later.index]
+        errors.append(float(np.sqrt((count * (spend - later) ** 2).sum() / count.sum())))
+    assert errors == pytest.approx([23.906, 23.258], abs=2e-3)
+    assert models[1].params_["p"] == pytest.approx(3.609959, abs=1e-5)
+    assert models[1].standard_errors_["p"] < models[0].standard_errors_["p"] / 10
+
+
 def test_nobody_to_learn_from_is_said_in_words() -> None:
     with pytest.raises(NotEnoughData, match="none of the 2 customers has one"):
         GammaGammaModel().fit(customers([0, 2], [0.0, -3.0]))
@@ -124,4 +235,4 @@ def test_saved_model_comes_back_equal_and_can_be_cloned(cdnow: pd.DataFrame) -> 
     back = GammaGammaModel.from_json(model.to_json())
     assert back.params_ == model.params_
     assert back.to_json() == model.to_json()
-    assert clone(model).get_params() == {}
+    assert clone(model).get_params() == {"learn_from": "means"}

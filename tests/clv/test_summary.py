@@ -113,6 +113,14 @@ def test_log_gap_sum_of_cdnow_is_that_of_its_days(
     np.testing.assert_allclose(ours, theirs.loc[ours.index], atol=1e-12)
 
 
+def test_log_spend_sum_adds_the_logarithms_of_the_repeat_days_amounts(known: pd.DataFrame) -> None:
+    logs = known["log_spend_sum"]
+    assert logs["same day"] == pytest.approx(np.log(40.0), abs=1e-14)
+    assert logs["one day"] == 0.0
+    # goods came back on a day without a purchase; a day has no price
+    assert logs[["gaps", "returns", "no rate"]].isna().all()
+
+
 def test_one_purchase_day_has_no_recency_and_no_monetary_value(known: pd.DataFrame) -> None:
     assert known.loc["one day", ["frequency", "recency", "monetary_value"]].tolist() == [0, 0, 0.0]
 
