@@ -425,7 +425,12 @@ def _report(night: _Night, step: Step) -> Path:
     run = live_run(folder)
     assert run is not None, "a run was published just now"
     with open_published(folder) as copy:
-        html = company_report(copy, as_of=night.as_of, models=run["made_from"]["models"])
+        html = company_report(
+            copy,
+            as_of=night.as_of,
+            models=run["made_from"]["models"],
+            smallest_group=night.settings.report.smallest_group,
+        )
     path: Path = run["folder"] / REPORT
     write_whole(path, html.encode())
     step.note = f"{len(html) // 1024} KB"

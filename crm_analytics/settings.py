@@ -279,6 +279,15 @@ class PublishSettings:
 
 
 @dataclass(frozen=True)
+class ReportSettings:
+    """The page of each night."""
+
+    smallest_group: int = _setting(
+        5, "groups of fewer people are not counted on the page; 1 shows all", **_between(1, 1000)
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of a company; see the sections for the single ones.
 
@@ -301,6 +310,7 @@ class Settings:
     models: ModelSettings = field(default_factory=ModelSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
     publish: PublishSettings = field(default_factory=PublishSettings)
+    report: ReportSettings = field(default_factory=ReportSettings)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Settings:

@@ -80,7 +80,13 @@ def columns(
 
 
 def histogram(
-    values: pd.Series, *, tick: Callable[[float], str], title: str, axis: str, bins: int = 20
+    values: pd.Series,
+    *,
+    tick: Callable[[float], str],
+    title: str,
+    axis: str,
+    bins: int = 20,
+    smallest: int = 1,
 ) -> Chart:
     """Draw how many customers have which value; the last bin holds everything above the 98 % quantile.
 
@@ -94,6 +100,8 @@ def histogram(
         What the chart shows; what the horizontal axis counts.
     bins : int, default 20
         Number of columns.
+    smallest : int, default 1
+        A column of fewer customers (but not of nobody) is drawn as high as one of so many.
     """
     known = np.sort(values.dropna().to_numpy(dtype=float))
     if not len(known):
@@ -102,6 +110,7 @@ def histogram(
     low = min(0.0, float(known[0]))
     edges = np.linspace(low, high, bins + 1)
     counts, _ = np.histogram(np.clip(known, low, high), bins=edges)
+    counts = np.where(counts > 0, np.maximum(counts, smallest), 0)
     data = pd.DataFrame({"from_value": edges[:-1], "customer_count": counts})
     width, height, bottom, left = 480.0, 240.0, 190.0, 48.0
     top = nice_top(float(counts.max()))

@@ -22,6 +22,7 @@ from crm_analytics.churn.score import RISK_CUTS
 from crm_analytics.modelling.model_card import ModelCard
 from crm_analytics.reports import charts
 from crm_analytics.reports.segment_moves import segment_moves
+from crm_analytics.reports.small_groups import SMALLEST_GROUP, is_small, part_of, without_small
 from crm_analytics.reports.words import count, day, is_missing, money, number, percent, short
 from crm_analytics.segmentation.names import segment_names
 from crm_analytics.warehouse import SqlFile, Warehouse
@@ -51,6 +52,7 @@ def company_report(
     as_of: date,
     models: Mapping[str, Any] | None = None,
     title: str = "Customers",
+    smallest_group: int = SMALLEST_GROUP,
 ) -> str:
     """Return the report of one night as a self-contained HTML page.
 
@@ -64,6 +66,9 @@ def company_report(
         Model name -> {"card": a ModelCard as a dict}, as run.json keeps it.
     title : str, default "Customers"
         Heading of the page.
+    smallest_group : int, default 5
+        Groups of fewer customers are counted and described nowhere on the page, nor any group from which they
+        could be worked out (`crm_analytics.reports.small_groups`). Lists that name customers by id stay.
     """
     import jinja2
 
@@ -78,6 +83,9 @@ def company_report(
     )
     currency = wh.settings.reporting_currency or ""
     own = _own_prefix(customers["customer_id"])
+    segments = _segments(customers, smallest_group)
+    churn = _churn(customers, _frame(wh, "calls.sql", as_of), cards.get("churn"), smallest_group)
+    named = {rule.name: rule.label for rule in segment_names() if rule.label not in segments["hidden"]}
 
     def in_currency(value: Any, digits: int = 0) -> str:
         return money(value, currency, digits)
@@ -90,7 +98,7 @@ def company_report(
         "day": day,
         "spark": charts.spark,
         "id": lambda value: str(value).removeprefix(own),
-        "segment": {rule.name: rule.label for rule in segment_names()}.get,
+        "segment": lambda name: named.get(name, "–"),
     }
     css = (TEMPLATES / "company.css").read_text(encoding="utf-8")
     return environment.get_template("company.html.j2").render(
@@ -99,28 +107,35 @@ def company_report(
         css=Markup(css),  # our own file
         css_sha256=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
         currency=currency,
-        headline=_headline(wh, customers, as_of),
+        smallest_group=smallest_group,
+        headline=_headline(wh, customers, churn, as_of, smallest_group),
         months=_months(wh, as_of, currency),
-        segments=_segments(customers),
-        moves=segment_moves(wh, as_of=as_of),
+        segments=segments,
+        moves=segment_moves(wh, as_of=as_of, smallest_group=smallest_group),
         period=_period(customers["horizon_days"]),
-        value=_value(customers, currency),
-        churn=_churn(customers, _frame(wh, "calls.sql", as_of), cards.get("churn")),
-        offers=_offers(wh, as_of, customers) | {"card": cards.get("offers")},
+        value=_value(customers, currency, smallest_group),
+        churn=churn,
+        offers=_offers(wh, as_of, customers, smallest_group) | {"card": cards.get("offers")},
         loads=_loads(wh),
     )
 
 
-def _headline(wh: Warehouse, customers: pd.DataFrame, as_of: date) -> dict[str, Any]:
+def _headline(
+    wh: Warehouse, customers: pd.DataFrame, churn: Mapping[str, Any], as_of: date, smallest: int
+) -> dict[str, Any]:
     row: dict[str, Any] = _frame(wh, "headline.sql", as_of).iloc[0].to_dict()
     before = float(row["previous_year_net_spend"])
-    at_risk = customers[customers["risk_band"] == "high"]
+    high = next(
+        (band for band in churn["bands"] if band["band"] == "high"), {"customer_count": 0, "value": None}
+    )
+    bought_lately = part_of(int(row["year_customer_count"]), len(customers), smallest)
     return row | {
         "customer_count": len(customers),
         "change_rate": float(row["year_net_spend"]) / before - 1 if before > 0 else None,
         "value_total": total(customers["lifetime_revenue"]),
-        "at_risk_count": len(at_risk) if customers["churn_status"].notna().any() else None,
-        "at_risk_value": total(at_risk["lifetime_revenue"]),
+        "year_customer_count": bought_lately,
+        "at_risk_count": high["customer_count"] if churn["has_model"] else None,
+        "at_risk_value": high["value"],
     }
 
 
@@ -145,7 +160,7 @@ def _months(wh: Warehouse, as_of: date, currency: str) -> dict[str, Any]:
     return {"chart": chart, "rows": _records(months)}
 
 
-def _segments(customers: pd.DataFrame) -> dict[str, Any]:
+def _segments(customers: pd.DataFrame, smallest: int) -> dict[str, Any]:
     spent = total(customers["net_spend"]) or 0.0
     rows = []
     for rule in segment_names():
@@ -161,16 +176,24 @@ def _segments(customers: pd.DataFrame) -> dict[str, Any]:
                     "revenue_share": (total(members["net_spend"]) or 0.0) / spent if spent > 0 else None,
                     "churn": members["churn_probability"].mean(),
                     "value": members["lifetime_revenue"].mean(),
+                    "scored_count": int(members["churn_probability"].notna().sum()),
+                    "valued_count": int(members["lifetime_revenue"].notna().sum()),
                 }
             )
-    table = pd.DataFrame(rows, columns=["label", "customer_count"])
+    figures = ["customer_share", "revenue_share", "churn", "value", "scored_count", "valued_count"]
+    rows, _ = without_small(rows, "customer_count", figures, smallest=smallest)
+    for count_of, mean in (("scored_count", "churn"), ("valued_count", "value")):
+        rows, _ = without_small(rows, count_of, [mean], smallest=smallest)
+    shown = [row for row in rows if row["customer_count"] is not None]
+    table = pd.DataFrame(shown, columns=["label", "customer_count"])
     table["text"] = [
-        f"{row['customer_count']:,} · {percent(row['revenue_share'])} of revenue" for row in rows
+        f"{row['customer_count']:,} · {percent(row['revenue_share'])} of revenue" for row in shown
     ]
     chart, _ = charts.bars(
         table, label="label", value="customer_count", text="text", title="Customers by segment"
     )
-    return {"rows": rows, "chart": chart, "dash_note": _dash_note(customers)}
+    gone = {row["label"] for row in rows if row["customer_count"] is None}
+    return {"rows": rows, "hidden": gone, "chart": chart, "dash_note": _dash_note(customers)}
 
 
 def _dash_note(customers: pd.DataFrame) -> str:
@@ -184,14 +207,21 @@ def _dash_note(customers: pd.DataFrame) -> str:
     return ""
 
 
-def _value(customers: pd.DataFrame, currency: str) -> dict[str, Any]:
+def _value(customers: pd.DataFrame, currency: str, smallest: int) -> dict[str, Any]:
     values = customers["lifetime_revenue"]
     known = values.dropna()
+    kinds = [
+        {"words": words, "customer_count": count}
+        for status, words in _VALUE_STATUSES.items()
+        if (count := int((customers["value_status"].fillna("none") == status).sum()))
+    ]
+    with_margin = part_of(int(customers["lifetime_value"].notna().sum()), len(customers), smallest)
     chart, _ = charts.histogram(
         values,
         tick=lambda value: f"{value:,.0f}",
         title="Customers by expected revenue",
         axis=f"expected revenue, {currency} per customer",
+        smallest=smallest,
     )
     curve, shares = charts.share_curve(
         values, title="Share of expected revenue carried by the best customers"
@@ -203,21 +233,19 @@ def _value(customers: pd.DataFrame, currency: str) -> dict[str, Any]:
         "top_tenth_share": float(shares["value_share"].iloc[10]) if len(shares) else None,
         "mean": known.mean() if len(known) else None,
         "median": known.median() if len(known) else None,
-        "total": total(values),
+        "total": None if is_small(len(known), smallest) else total(values),
         "limits": _limits_of_total(customers),
         "known_count": len(known),
         "margin_total": total(customers["lifetime_value"]),
-        "margin_count": int(customers["lifetime_value"].notna().sum()),
-        "statuses": [
-            (words, int(count))
-            for status, words in _VALUE_STATUSES.items()
-            if (count := (customers["value_status"].fillna("none") == status).sum())
-        ],
+        "margin_count": with_margin,
+        "statuses": without_small(kinds, "customer_count", smallest=smallest)[0],
         "best": _records(best.head(ROWS_SHOWN)) if len(known) else [],
     }
 
 
-def _churn(customers: pd.DataFrame, calls: pd.DataFrame, card: Mapping[str, Any] | None) -> dict[str, Any]:
+def _churn(
+    customers: pd.DataFrame, calls: pd.DataFrame, card: Mapping[str, Any] | None, smallest: int
+) -> dict[str, Any]:
     scored = customers[customers["churn_probability"].notna()].copy()
     bands = [
         {
@@ -231,10 +259,22 @@ def _churn(customers: pd.DataFrame, calls: pd.DataFrame, card: Mapping[str, Any]
         for band in BANDS
         if len(members := scored[scored["risk_band"] == band])
     ]
+    bands, others_are_shown = without_small(
+        bands,
+        "customer_count",
+        ["share", "mean_probability", "expected_leavers", "value"],
+        smallest=smallest,
+        others=len(customers) - len(scored),
+    )
     read = None if card is None else ModelCard.from_dict(card)
-    points = pd.DataFrame([] if read is None else [vars(group) for group in read.reliability])
+    points = pd.DataFrame(
+        []
+        if read is None
+        else [vars(group) for group in read.reliability if not is_small(group.row_count, smallest)]
+    )
     return {
-        "scored_count": len(scored),
+        "is_anybody_scored": len(scored) > 0,
+        "scored_count": len(scored) if others_are_shown else None,
         "has_model": bool(customers["churn_status"].notna().any()),
         "bands": bands,
         "calls": _records(calls.head(CALLS_SHOWN)),
@@ -248,7 +288,7 @@ def _churn(customers: pd.DataFrame, calls: pd.DataFrame, card: Mapping[str, Any]
     }
 
 
-def _offers(wh: Warehouse, as_of: date, customers: pd.DataFrame) -> dict[str, Any]:
+def _offers(wh: Warehouse, as_of: date, customers: pd.DataFrame, smallest: int) -> dict[str, Any]:
     offers = _frame(wh, "offers.sql", as_of)
     open_to = set(customers.loc[~customers["has_opted_out"].astype(bool), "customer_id"])
     first = offers[(offers["rank"] == 1) & offers["customer_id"].isin(open_to)]
@@ -260,12 +300,21 @@ def _offers(wh: Warehouse, as_of: date, customers: pd.DataFrame) -> dict[str, An
     )
     worth = first.groupby("product_id")["expected_value"].apply(total).rename("expected_value")
     products = products.join(worth, on="product_id")
+    offered = first["customer_id"].nunique()
+    groups, others_are_shown = without_small(
+        _records(products),
+        "customer_count",
+        ["probability", "expected_value"],
+        smallest=smallest,
+        others=len(customers) - offered,
+    )
     single = first.sort_values(["expected_value", "customer_id"], ascending=[False, True])
     return {
-        "customer_count": first["customer_id"].nunique(),
+        "is_anybody_offered": offered > 0,
+        "customer_count": offered if others_are_shown else None,
         "product_count": len(products),
         "ranked_by": _ranked_by(offers),
-        "products": _records(products.head(ROWS_SHOWN)),
+        "products": groups[:ROWS_SHOWN],
         "single": _records(single.head(ROWS_SHOWN)),
     }
 

@@ -48,7 +48,7 @@ def wh() -> Iterator[Warehouse]:
 
 
 def test_moves_states_and_rules_are_those_of_the_kept_nights(wh: Warehouse) -> None:
-    told = segment_moves(wh, as_of=SECOND)
+    told = segment_moves(wh, as_of=SECOND, smallest_group=1)
     assert told["since"] == FIRST
     assert told["moves"] == [
         {"earlier": "Loyal customers", "later": "Silent regulars", "customer_count": 2},
@@ -71,9 +71,18 @@ def test_the_first_night_has_nobody_who_moved(wh: Warehouse) -> None:
 
 
 def test_the_page_shows_them_and_a_rule_is_text_and_no_markup(wh: Warehouse) -> None:
-    page = company_report(wh, as_of=SECOND)
+    page = company_report(wh, as_of=SECOND, smallest_group=1)
     assert "Who moved since 1 January 2025" in page
     assert "3 customers changed their segment" in page
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "Who moved" not in company_report(wh, as_of=FIRST)
+
+
+def test_a_few_who_moved_are_not_counted(wh: Warehouse) -> None:
+    told = segment_moves(wh, as_of=SECOND)
+    assert (told["moves"], told["moved_count"], told["has_moved"]) == ([], None, True)
+    assert [row["customer_count"] for row in told["states"]] == [None, None]
+    assert [told["rules"][0][name] for name in ("member_count", "entered_count", "left_count")] == [None] * 3
+    page = company_report(wh, as_of=SECOND)
+    assert "Fewer than 5 customers changed their segment, in groups too small to be shown." in page
