@@ -21,6 +21,9 @@ from .models.bg_bb import BetaGeoBetaBinomModel as BetaGeoBetaBinomModel
 from .models.bg_nbd import BetaGeoModel as BetaGeoModel
 from .models.cnbd import BetaGeoErlangModel as BetaGeoErlangModel
 from .models.cnbd import ModifiedBetaGeoErlangModel as ModifiedBetaGeoErlangModel
+from .models.contract_cohorts import CohortFits as CohortFits
+from .models.contract_cohorts import fit_cohorts as fit_cohorts
+from .models.contract_cohorts import lives_from_survivors as lives_from_survivors
 from .models.covariates import likelihood_ratio_test as likelihood_ratio_test
 from .models.gamma_gamma import GammaGammaModel as GammaGammaModel
 from .models.mbg_nbd import ModifiedBetaGeoModel as ModifiedBetaGeoModel
@@ -29,10 +32,7 @@ from .models.pareto_nbd import ParetoNBDModel as ParetoNBDModel
 from .models.robust_errors import bootstrap_covariance as bootstrap_covariance
 from .models.robust_errors import sandwich_covariance as sandwich_covariance
 from .models.seasonality import SeasonalIndex as SeasonalIndex
-from .models.shifted_beta_geo import CohortFits as CohortFits
 from .models.shifted_beta_geo import ShiftedBetaGeoModel as ShiftedBetaGeoModel
-from .models.shifted_beta_geo import fit_cohorts as fit_cohorts
-from .models.shifted_beta_geo import lives_from_survivors as lives_from_survivors
 from .opportunity_summary import opportunity_summary as opportunity_summary
 from .plot_data import alive_history as alive_history
 from .plot_data import alive_matrix as alive_matrix

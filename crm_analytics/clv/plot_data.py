@@ -300,7 +300,11 @@ def alive_history(model: PurchaseModel, purchase_days: Sequence[date], *, as_of:
 
 
 def retention_table(
-    model: ShiftedBetaGeoModel, *, periods: int, survivors: Sequence[float] | None = None
+    model: ShiftedBetaGeoModel,
+    *,
+    periods: int,
+    survivors: Sequence[float] | None = None,
+    covariates: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Return what share of contracts is left after each period, and what share of those renews.
 
@@ -312,6 +316,8 @@ def retention_table(
         How far to look, at least 1.
     survivors : sequence of float, optional
         Contracts left at the beginning and after 1, 2, ... periods, as far as known.
+    covariates : mapping, optional
+        Of the contracts, for a model that has some; those not given are 0.
 
     Returns
     -------
@@ -321,7 +327,8 @@ def retention_table(
     """
     if periods < 1:
         raise UsageError(f"periods={periods} must be at least 1.")
-    table = pd.DataFrame({"survival": model.survival(periods), "retention": model.retention(periods)})
+    survival = model.survival(periods, covariates=covariates)
+    table = pd.DataFrame({"survival": survival, "retention": model.retention(periods, covariates=covariates)})
     left = pd.Series(survivors if survivors is not None else [], dtype=np.float64).reindex(table.index)
     return table.assign(actual_survival=left / left.iloc[0], actual_retention=left / left.shift())
 

@@ -206,10 +206,11 @@ def plot_retention(
     *,
     periods: int,
     survivors: Sequence[float] | None = None,
+    covariates: Mapping[str, float] | None = None,
     ax: Axes | None = None,
 ) -> pd.DataFrame:
     """Draw the share of contracts left and the share renewed, by age; see `retention_table`."""
-    table = plot_data.retention_table(model, periods=periods, survivors=survivors)
+    table = plot_data.retention_table(model, periods=periods, survivors=survivors, covariates=covariates)
     ax = _axes(ax)
     ends = {}
     for column, words, colour in (("retention", "renewed", COLOURS[1]), ("survival", "still there", MODEL)):

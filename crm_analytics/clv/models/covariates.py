@@ -6,8 +6,9 @@ multiplies one parameter of the purchase process and one of the dropout process:
     alpha = alpha_0 exp(-purchase_z z)       positive effect = buys faster
     beta  = beta_0  exp(-dropout_z z)        Pareto/NBD: positive effect = leaves faster
     a     = a_0     exp( dropout_z z)        BG/NBD and MBG/NBD: positive effect = leaves sooner; b stays
+    alpha = alpha_0 exp( dropout_z z)        sBG: positive effect = ends sooner; beta stays
 
-The parameters alpha_0, beta_0, a_0 are those of a customer whose covariates are all 0.  a and b are not
+The parameters with the index 0 are those of a customer whose covariates are all 0.  a and b are not
 scaled together, as other programs do: that moves the spread of the dropout probability and not its mean.  For
 fitting, covariates are brought to mean 0 and standard deviation 1; a ridge penalty is on effects per standard
 deviation.
@@ -19,7 +20,7 @@ models"; the equality constraint as in Bachmann, Meierer and Naef (2021).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,6 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
-from crm_analytics.clv.models.patterns import Patterns
 from crm_analytics.errors import UsageError
 
 Floats = NDArray[np.float64]
@@ -124,11 +124,27 @@ def effects_of(
     return Effects(names, tuple(effects))
 
 
+def given_traits(covariates: Sequence[str], given: Mapping[str, float] | None) -> Floats:
+    """Return the covariates of one customer in the model's order; those not given are 0.
+
+    Raises
+    ------
+    UsageError
+        One is given that the model does not have.
+    """
+    values = dict(given or {})
+    unknown = sorted(set(values) - set(covariates))
+    if unknown:
+        known = ", ".join(covariates) or "none"
+        raise UsageError(f"The model has no covariate {unknown[0]!r}. Its covariates: {known}.")
+    return np.array([float(values.get(name, 0.0)) for name in covariates])
+
+
 @dataclass(frozen=True)
 class Standardised:
-    """Patterns with covariates of mean 0 and standard deviation 1, and the way back."""
+    """Covariates of mean 0 and standard deviation 1, one row per pattern, and the way back."""
 
-    patterns: Patterns
+    covariates: Floats
     mean: Floats
     spread: Floats
 
@@ -147,19 +163,18 @@ class Standardised:
         return matrix
 
 
-def standardise(patterns: Patterns, names: Sequence[str]) -> Standardised:
+def standardise(covariates: Floats, weight: Floats, names: Sequence[str]) -> Standardised:
     """Bring covariates to mean 0 and standard deviation 1 over customers; a constant one is refused."""
-    share = patterns.weight / patterns.customers
-    mean = np.einsum("i,ij->j", share, patterns.covariates)
-    spread = np.sqrt(np.einsum("i,ij->j", share, (patterns.covariates - mean) ** 2))
+    share = weight / weight.sum()
+    mean = np.einsum("i,ij->j", share, covariates)
+    spread = np.sqrt(np.einsum("i,ij->j", share, (covariates - mean) ** 2))
     for name, width, middle in zip(names, spread, mean, strict=True):
         if width <= 1e-12 * abs(middle) or width == 0.0:
             raise UsageError(
                 f"Covariate {name!r} is the same for all customers ({middle:g}), so that its effect cannot "
                 "be told from the parameters. Leave it out."
             )
-    covariates = (patterns.covariates - mean) / spread
-    return Standardised(replace(patterns, covariates=covariates), mean, spread)
+    return Standardised((covariates - mean) / spread, mean, spread)
 
 
 def refuse_collinear(effects: Effects, covariates: Floats, weight: Floats) -> None:

@@ -7,6 +7,7 @@ data are first climbed on every n-th pattern.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,8 +46,9 @@ def fit_histories(
     scale = model._time_scale(patterns)
     units = np.array([np.log(scale) if name in model.time_parameters else 0.0 for name in model.all_names])
     effects, size = model._effects, len(model.parameter_names)
-    even = standardise(patterns.scaled(scale), effects.covariates)
-    scaled, none = even.patterns, np.zeros(len(effects.effects))
+    even = standardise(patterns.covariates, patterns.weight, effects.covariates)
+    scaled = replace(patterns.scaled(scale), covariates=even.covariates)
+    none = np.zeros(len(effects.effects))
     if not model.ridge > 0.0:
         refuse_collinear(effects, scaled.covariates, scaled.weight)
     few = scaled.every(1 + len(scaled) // _FEW_PATTERNS)

@@ -288,14 +288,19 @@ def possible_histories(summary: pd.DataFrame, *, covariates: Sequence[str] = ())
         whole = (frequency == np.floor(frequency)) & (frequency >= 0) & np.isfinite(frequency + age)
         if not (whole & (recency >= 0) & (recency <= age) & ((frequency > 0) == (recency > 0))).all():
             raise UsageError(describe_faults(impossible_rows(summary)))
-    further = [number_column(summary, name) for name in covariates]
-    for name, column in zip(covariates, further, strict=True):
+    return Histories(frequency, recency, age, covariate_columns(summary, covariates))
+
+
+def covariate_columns(summary: pd.DataFrame, covariates: Sequence[str]) -> Floats:
+    """Return the covariates of every row, shape (rows, covariates); a missing value is a UsageError."""
+    columns = [number_column(summary, name) for name in covariates]
+    for name, column in zip(covariates, columns, strict=True):
         if not np.isfinite(column).all():
             raise UsageError(
                 f"Covariate {name!r} is missing or infinite in {int((~np.isfinite(column)).sum())} of "
                 f"{len(column)} rows. Fill it, or leave those customers out."
             )
-    return Histories(frequency, recency, age, _columns(further, len(summary)))
+    return _columns(columns, len(summary))
 
 
 def new_customer(covariates: Sequence[float] = ()) -> Histories:

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv.models.covariates import Effects, effects_of
+from crm_analytics.clv.models.covariates import Effects, effects_of, given_traits
 from crm_analytics.clv.models.futures import Latent, Luck, live_through
 from crm_analytics.clv.models.history_fit import fit_histories, refuse_degenerate
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
@@ -452,12 +452,7 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
         return possible_histories(summary, covariates=self._effects.covariates)
 
     def _newcomer(self, covariates: Mapping[str, float] | None = None) -> Histories:
-        given, names = dict(covariates or {}), self._effects.covariates
-        unknown = sorted(set(given) - set(names))
-        if unknown:
-            known = ", ".join(names) or "none"
-            raise UsageError(f"The model has no covariate {unknown[0]!r}. Its covariates: {known}.")
-        return new_customer([float(given.get(name, 0.0)) for name in names])
+        return new_customer(given_traits(self._effects.covariates, covariates).tolist())
 
     def _time_scale(self, patterns: Patterns) -> float:
         """Return the days that count as one while fitting: the median age, or the largest if that is 0."""

@@ -10,6 +10,9 @@ runs has periods = renewals so far (0, 1, ...) and has_ended = False.  `contract
 warehouse, `lives_from_survivors` from a table of how many were left.  Times are periods of period_days; the
 parameters are pure numbers.
 
+Static covariates (covariates.py) multiply alpha: alpha = alpha_0 exp(dropout_z z), so that a positive effect
+means that contracts end sooner; beta stays.
+
 Source: Fader and Hardie (2007), Journal of Interactive Marketing 21(1), 76-90; discounted expected residual
 lifetime: Fader and Hardie (2010), Marketing Science 29(1), 85-93, as an average of (1 - theta)(1 + d) / (d +
 theta) by the nodes of quadrature.py instead of by 2F1.
@@ -18,21 +21,33 @@ theta) by the nodes of quadrature.py instead of by 2F1.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import betaln, chdtrc, psi
+from scipy.special import betaln, psi
 
+from crm_analytics.clv.models.covariates import (
+    Effects,
+    effects_of,
+    given_traits,
+    refuse_collinear,
+    standardise,
+)
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel, fingerprint
 from crm_analytics.clv.models.optimiser import maximise
-from crm_analytics.clv.models.patterns import checked_weights, distinct_rows, number_column
+from crm_analytics.clv.models.patterns import (
+    checked_weights,
+    covariate_columns,
+    distinct_rows,
+    number_column,
+)
 from crm_analytics.clv.models.quadrature import dropout_nodes
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 DAYS_PER_YEAR = 365.0
 _START = np.log([1.0, 1.5])
@@ -46,11 +61,16 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
     ----------
     period_days : float
         Days from one renewal to the next, > 0, default 30; it converts horizons and the annual discount rate.
+    dropout_covariates : sequence of str
+        Columns of the lives that change how soon contracts end; default none. Their effects are in
+        ``params_`` as dropout_<column>.
+    ridge : float
+        Penalty ridge / 2 * effect^2 on effects per standard deviation, default 0.
 
     Attributes
     ----------
     params_ : dict
-        alpha, beta.
+        alpha, beta (of a contract whose covariates are all 0), then the effects.
     log_likelihood_, standard_errors_, log_covariance_, verdict_
         As for the models of purchasing.
 
@@ -70,8 +90,12 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
         "beta": ("customers leave at once or never", "all customers leave with the same probability"),
     }
 
-    def __init__(self, period_days: float = 30.0) -> None:
+    def __init__(
+        self, period_days: float = 30.0, *, dropout_covariates: Sequence[str] = (), ridge: float = 0.0
+    ) -> None:
         self.period_days = period_days
+        self.dropout_covariates = dropout_covariates
+        self.ridge = ridge
 
     def fit(self, lives: pd.DataFrame, weights: Sequence[float] | Floats | pd.Series | None = None) -> Self:
         """Learn the parameters from the lives of contracts.
@@ -79,7 +103,7 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
         Parameters
         ----------
         lives : DataFrame
-            periods (whole number), has_ended (true or false). Other columns are ignored.
+            periods (whole number), has_ended (true or false), and the covariates. Other columns are ignored.
         weights : array of shape (rows,), optional
             How many contracts each row stands for; default one.
 
@@ -90,50 +114,62 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
         DegenerateCohortError
             No contract has ended, so nothing can be learned about leaving.
         UsageError
-            A row is no life of a contract.
+            A row is no life of a contract, or a covariate is missing, constant or follows from others.
         """
         periods, ended = _checked(lives)
         weight = checked_weights(lives, weights)
-        (periods, ended), position = distinct_rows(periods, ended)
+        effects = self._effects
+        traits = covariate_columns(lives, effects.covariates)
+        (periods, ended, *columns), position = distinct_rows(periods, ended, *traits.T)
         order = np.lexsort((weight, position))
         count = np.bincount(position[order], weight[order], len(periods)).astype(np.float64)
         self._refuse_degenerate(periods, ended > 0, count)
+        traits = np.column_stack([np.empty((len(periods), 0)), *columns])
+        even = standardise(traits, count, effects.covariates)
+        if not self.ridge > 0.0:
+            refuse_collinear(effects, even.covariates, count)
+        none = np.zeros(len(effects.effects))
         estimate = maximise(
-            lambda theta: _log_likelihood(theta, periods, ended, count),
-            start=_START,
-            second_start=_SECOND_START,
+            lambda theta: self._penalised_total(theta, periods, ended, even.covariates, count),
+            start=np.concatenate([_START, none]),
+            second_start=np.concatenate([_SECOND_START, none]),
             customers=float(count.sum()),
             edge_meaning=self._edge_meaning,
         )
+        back = even.back(effects, 2)
         self._learn(
-            estimate.theta,
-            estimate.covariance,
-            estimate.log_likelihood,
+            (back * estimate.theta).sum(axis=1),
+            np.einsum("ij,jk,lk->il", back, estimate.covariance, back),
+            estimate.log_likelihood + self._penalty(estimate.theta),
             estimate.verdict,
             customers=float(count.sum()),
             purchases=float((count * (periods - ended)).sum()),
-            fingerprint=fingerprint(periods, ended, count),
+            fingerprint=fingerprint(periods, ended, *columns, count),
         )
         return self
 
-    def survival(self, periods: int) -> pd.Series:
-        """Return the share of new contracts that still run after 0, 1, ... periods."""
-        alpha, beta = self._fitted().values()
-        steps = beta + np.arange(_whole(periods))
-        share = np.concatenate([[1.0], np.cumprod(steps / (alpha + steps))])
+    def survival(self, periods: int, *, covariates: Mapping[str, float] | None = None) -> pd.Series:
+        """Return the share of new contracts that still run after 0, 1, ... periods.
+
+        Covariates that are not given are 0.
+        """
+        share = np.concatenate([[1.0], self.retention(periods, covariates=covariates).cumprod()])
         return pd.Series(share, index=pd.RangeIndex(periods + 1, name="period"), name="survival")
 
-    def retention(self, periods: int) -> pd.Series:
-        """Return the share of contracts in their 1st, 2nd, ... period that are renewed at its end."""
-        alpha, beta = self._fitted().values()
+    def retention(self, periods: int, *, covariates: Mapping[str, float] | None = None) -> pd.Series:
+        """Return the share of contracts in their 1st, 2nd, ... period that are renewed at its end.
+
+        Covariates that are not given are 0.
+        """
+        alpha, beta = self._core(given_traits(self._effects.covariates, covariates)[None])
         steps = beta + np.arange(_whole(periods))
         index = pd.RangeIndex(1, periods + 1, name="period")
         return pd.Series(steps / (alpha + steps), index=index, name="retention")
 
     def renewal_probability(self, lives: pd.DataFrame) -> pd.Series:
         """Return the probability that each contract is renewed next time; 0 if it has ended."""
-        alpha, beta = self._fitted().values()
         periods, ended = _checked(lives)
+        alpha, beta = self._core(covariate_columns(lives, self._effects.covariates))
         renewed = np.where(ended > 0, 0.0, (beta + periods) / (alpha + beta + periods))
         return pd.Series(renewed, index=lives.index, name="renewal_probability")
 
@@ -142,12 +178,9 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
 
         The horizon is a whole number of periods; 0 for a contract that has ended.
         """
-        alpha, beta = self._fitted().values()
-        periods, ended = _checked(lives)
-        ahead = self._periods_ahead(horizon_days)
-        distinct, position = np.unique(periods, return_inverse=True)
-        steps = beta + distinct[:, None] + np.arange(ahead)
-        expected = np.cumprod(steps / (alpha + steps), axis=1).sum(axis=1)[position]
+        ended, position, alpha, beta = self._distinct(lives)
+        steps = beta[:, None] + np.arange(self._periods_ahead(horizon_days))
+        expected = np.cumprod(steps / (alpha[:, None] + steps), axis=1).sum(axis=1)[position]
         return pd.Series(np.where(ended > 0, 0.0, expected), index=lives.index, name="expected_renewals")
 
     def discounted_expected_lifetime(
@@ -161,43 +194,86 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
         Parameters
         ----------
         lives : DataFrame
-            periods, has_ended. A contract that has ended gets 0.
+            periods, has_ended, and the covariates. A contract that has ended gets 0.
         annual_discount_rate : float
             Fraction per year, > 0 (>= 0 with a horizon); d = (1 + rate) ** (period_days / 365) - 1.
         horizon_days : float, optional
             Only renewals of so many days, whole periods; None (default) = for ever.
         """
-        alpha, beta = self._fitted().values()
-        periods, ended = _checked(lives)
         if not (np.isfinite(annual_discount_rate) and annual_discount_rate >= 0):
             raise UsageError(
                 f"annual_discount_rate={annual_discount_rate!r} must be a fraction: 0.1 for 10 %."
             )
-        distinct, position = np.unique(periods, return_inverse=True)
+        ended, position, alpha, beta = self._distinct(lives)
         log_interest = float(np.log1p(annual_discount_rate)) * self._period() / DAYS_PER_YEAR
         if horizon_days is not None:
             later = np.arange(self._periods_ahead(horizon_days))
-            steps = beta + distinct[:, None] + later
-            survival = np.cumprod(steps / (alpha + steps), axis=1)
+            steps = beta[:, None] + later
+            survival = np.cumprod(steps / (alpha[:, None] + steps), axis=1)
             value = (survival * np.exp(-log_interest * later)).sum(axis=1)
         else:
             interest = float(np.expm1(log_interest))
             if interest == 0.0:
                 raise UsageError("Renewals for ever need annual_discount_rate > 0; else give horizon_days.")
-            one = np.ones(len(distinct))
-            nodes = dropout_nodes(alpha, beta + distinct, one, one / interest)
+            one = np.ones(len(beta))
+            nodes = dropout_nodes(alpha, beta, one, one / interest)
             theta = nodes.probability
             value = (nodes.weight * (1.0 - theta) * (1.0 + interest) / (interest + theta)).sum(axis=1)
         lasting = np.where(ended > 0, 0.0, value[position])
         return pd.Series(lasting, index=lives.index, name="discounted_expected_lifetime")
 
-    def simulate(self, ages_periods: Sequence[int] | Floats, *, seed: int) -> pd.DataFrame:
-        """Draw contracts that began so many periods ago: periods, has_ended. Equal seeds, equal contracts."""
-        alpha, beta = self._fitted().values()
+    def simulate(
+        self, ages_periods: Sequence[int] | Floats, *, covariates: pd.DataFrame | None = None, seed: int
+    ) -> pd.DataFrame:
+        """Draw contracts that began so many periods ago: periods, has_ended, and their covariates.
+
+        ``covariates`` has one row per contract; equal seeds give equal contracts.
+        """
         rng, ages = np.random.default_rng(seed), np.asarray(ages_periods, dtype=np.float64)
+        names = self._effects.covariates
+        traits = covariate_columns(pd.DataFrame() if covariates is None else covariates, names)
+        if names and len(traits) != len(ages):
+            raise UsageError(f"covariates needs one row per contract ({len(ages)}), got {len(traits)}.")
+        alpha, beta = self._core(traits)
         theta = rng.beta(alpha, beta, len(ages))
         end = rng.geometric(np.maximum(theta, 1e-15)).astype(np.float64)
-        return pd.DataFrame({"periods": np.minimum(end, ages), "has_ended": end <= ages})
+        drawn = {"periods": np.minimum(end, ages), "has_ended": end <= ages}
+        return pd.DataFrame(drawn | dict(zip(names, traits.T, strict=True)))
+
+    @property
+    def coefficient_names(self) -> tuple[str, ...]:
+        """Names of the effects of covariates: dropout_<covariate>."""
+        return tuple(effect.name for effect in self._effects.effects)
+
+    @property
+    def _effects(self) -> Effects:
+        return effects_of({"dropout": (0, 1.0)}, purchase=(), dropout=self.dropout_covariates, equal=())
+
+    def _core(self, covariates: Floats) -> list[Any]:
+        """Return alpha and beta; alpha one number, or one per row of the covariates if the model has some."""
+        numbers = np.array(list(self._fitted().values()))
+        return self._effects.shift(list(numbers[:2]), numbers[2:], covariates)
+
+    def _distinct(self, lives: pd.DataFrame) -> tuple[Floats, Indices, Floats, Floats]:
+        """Return has_ended and the place of every row among distinct contracts; their alpha and beta now."""
+        periods, ended = _checked(lives)
+        traits = covariate_columns(lives, self._effects.covariates)
+        (distinct, *columns), position = distinct_rows(periods, *traits.T)
+        alpha, beta = self._core(np.column_stack([np.empty((len(distinct), 0)), *columns]))
+        return ended, position, alpha * np.ones(len(distinct)), beta + distinct
+
+    def _penalised_total(
+        self, theta: Floats, periods: Floats, ended: Floats, covariates: Floats, count: Floats
+    ) -> tuple[float, Floats]:
+        """Return the log-likelihood less the ridge penalty, and its gradient."""
+        effects = self._effects
+        value, scores = _rows(effects.shift(list(np.exp(theta[:2])), theta[2:], covariates), periods, ended)
+        slope = np.einsum("i,ij->j", count, effects.scores(scores, covariates))
+        slope[2:] -= self.ridge * theta[2:]
+        return float((count * value).sum()) - self._penalty(theta), slope
+
+    def _penalty(self, theta: Floats) -> float:
+        return float(self.ridge * (theta[2:] ** 2).sum() / 2.0)
 
     def _refuse_degenerate(self, periods: Floats, ended: NDArray[np.bool_], count: Floats) -> None:
         model = type(self).__name__
@@ -227,131 +303,10 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
         return round(periods)
 
     def _edge_meaning(self, parameter: int, upper: bool) -> str:
-        name = self.parameter_names[parameter]
+        name = self.all_names[parameter]
+        if name in self.coefficient_names:
+            return f"{name} runs to infinity: the covariate separates contracts that end perfectly"
         return f"{name} runs to {'infinity' if upper else 'zero'}: {self.edges[name][upper]}"
-
-
-@dataclass(frozen=True)
-class CohortFits:
-    """One model for all cohorts, one per cohort, and whether the cohorts differ.
-
-    Attributes
-    ----------
-    pooled : ShiftedBetaGeoModel
-        Fitted to all.
-    by_cohort : dict
-        Cohort -> model fitted to it alone; cohorts that identify no model are in `left_out`.
-    left_out : dict
-        Cohort -> why it has no model of its own.
-    likelihood_ratio : float
-        Twice the gain in log-likelihood of one model per fitted cohort over one for all of these.
-    p_value : float
-        Chance of such a gain if these cohorts were alike (chi-squared, 2 parameters per further cohort).
-    """
-
-    pooled: ShiftedBetaGeoModel
-    by_cohort: dict[object, ShiftedBetaGeoModel]
-    left_out: dict[object, str]
-    likelihood_ratio: float
-    p_value: float
-
-
-def fit_cohorts(
-    lives: pd.DataFrame,
-    weights: Sequence[float] | Floats | pd.Series | None = None,
-    *,
-    by: str = "cohort",
-    period_days: float = 30.0,
-) -> CohortFits:
-    """Fit one model to all contracts and one to each cohort, and test whether the cohorts differ.
-
-    Parameters
-    ----------
-    lives : DataFrame
-        periods, has_ended, and the column `by`.
-    weights : array of shape (rows,), optional
-        How many contracts each row stands for; default one.
-    by : str
-        Column that names the cohort.
-    period_days : float
-        Setting of the models.
-
-    Examples
-    --------
-    >>> lives = lives_from_survivors(pd.DataFrame({
-    ...     "cohort": ["a"] * 4 + ["b"] * 4, "period": [0, 1, 2, 3] * 2,
-    ...     "customers": [1000, 631, 468, 382, 1000, 869, 743, 653]}))
-    >>> fits = fit_cohorts(lives, weights=lives["customer_count"], period_days=365)
-    >>> fits.p_value < 0.001
-    True
-    """
-    if by not in lives.columns:
-        raise UsageError(f"The lives have no column {by!r} that names the cohort.")
-    weight = checked_weights(lives, weights)
-    fitted: dict[object, ShiftedBetaGeoModel] = {}
-    left_out: dict[object, str] = {}
-    among = np.zeros(len(lives), dtype=bool)
-    for cohort, rows in lives.groupby(by, sort=True).indices.items():
-        try:
-            fitted[cohort] = ShiftedBetaGeoModel(period_days).fit(lives.iloc[rows], weight[rows])
-            among[rows] = True
-        except (DegenerateCohortError, NotEnoughData) as problem:
-            left_out[cohort] = str(problem)
-    pooled = ShiftedBetaGeoModel(period_days).fit(lives, weight)
-    together = pooled
-    if fitted and left_out:
-        together = ShiftedBetaGeoModel(period_days).fit(lives[among], weight[among])
-    separate = sum(model.log_likelihood_ for model in fitted.values())
-    gain = max(2.0 * (separate - together.log_likelihood_), 0.0) if len(fitted) > 1 else 0.0
-    p_value = float(chdtrc(2.0 * (len(fitted) - 1), gain)) if len(fitted) > 1 else 1.0
-    return CohortFits(pooled, fitted, left_out, gain, p_value)
-
-
-def lives_from_survivors(survivors: pd.DataFrame) -> pd.DataFrame:
-    """Return lives from a table of how many customers were left.
-
-    Parameters
-    ----------
-    survivors : DataFrame
-        period (0, 1, 2, ... without a gap; 0 = the start), customers (how many were left after so many
-        periods), and, where there are several cohorts, cohort.
-
-    Returns
-    -------
-    DataFrame
-        cohort, periods, has_ended, customer_count (the weight of the row).
-
-    Raises
-    ------
-    UsageError
-        A column is missing, a period is missing or twice there, or the customers become more.
-
-    Examples
-    --------
-    >>> lives_from_survivors(pd.DataFrame({"period": [0, 1, 2], "customers": [100, 60, 45]})
-    ...     )[["periods", "has_ended", "customer_count"]].values.tolist()
-    [[1, True, 40.0], [2, True, 15.0], [2, False, 45.0]]
-    """
-    table = pd.DataFrame(
-        {
-            "cohort": survivors.get("cohort", "all"),
-            "period": number_column(survivors, "period"),
-            "customers": number_column(survivors, "customers"),
-        },
-        index=survivors.index,
-    )
-    rows = []
-    for cohort, part in table.groupby("cohort", sort=True):
-        part = part.sort_values("period")
-        left = part["customers"].to_numpy()
-        if part["period"].tolist() != list(range(len(part))):
-            raise UsageError(f"Cohort {cohort}: the periods must be 0, 1, 2, ... without a gap or a repeat.")
-        if not np.isfinite(left).all() or (left < 0).any() or (np.diff(left) > 0).any():
-            raise UsageError(f"Cohort {cohort}: the customers left must be counts that never grow.")
-        gone = -np.diff(left)
-        rows += [(cohort, t, True, float(count)) for t, count in enumerate(gone, start=1)]
-        rows.append((cohort, len(gone), False, float(left[-1])))
-    return pd.DataFrame(rows, columns=["cohort", "periods", "has_ended", "customer_count"])
 
 
 def _checked(lives: pd.DataFrame) -> tuple[Floats, Floats]:
@@ -382,11 +337,10 @@ def _whole(periods: int) -> int:
     return int(periods)
 
 
-def _log_likelihood(theta: Floats, periods: Floats, ended: Floats, count: Floats) -> tuple[float, Floats]:
-    """Return the total log-likelihood and its gradient in theta = (log alpha, log beta)."""
-    alpha, beta = np.exp(theta)
+def _rows(core: Sequence[Any], periods: Floats, ended: Floats) -> tuple[Floats, Floats]:
+    """Return the log-likelihood of each life and its derivatives by log alpha and log beta."""
+    alpha, beta = core
     a, b = alpha + ended, beta + periods - ended
-    value = (count * (betaln(a, b) - betaln(alpha, beta))).sum()
+    value = betaln(a, b) - betaln(alpha, beta)
     both = psi(alpha + beta) - psi(a + b)
-    d_alpha, d_beta = psi(a) - psi(alpha) + both, psi(b) - psi(beta) + both
-    return float(value), np.array([(count * d_alpha).sum() * alpha, (count * d_beta).sum() * beta])
+    return value, np.column_stack([alpha * (psi(a) - psi(alpha) + both), beta * (psi(b) - psi(beta) + both)])

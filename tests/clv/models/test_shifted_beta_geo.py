@@ -7,11 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from crm_analytics.clv.models.shifted_beta_geo import (
-    ShiftedBetaGeoModel,
-    fit_cohorts,
-    lives_from_survivors,
-)
+from crm_analytics.clv.models.contract_cohorts import fit_cohorts, lives_from_survivors
+from crm_analytics.clv.models.covariates import likelihood_ratio_test
+from crm_analytics.clv.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
 
 YEAR = 365
@@ -115,7 +113,7 @@ def test_a_cohort_that_shows_nothing_is_left_out_with_the_reason() -> None:
 
 def test_cohorts_of_different_age_are_fitted_together() -> None:
     truth = ShiftedBetaGeoModel.from_parameters({"alpha": 0.9, "beta": 2.5})
-    ages = np.random.default_rng(2).integers(1, 24, 8000)
+    ages = np.random.default_rng(2).integers(1, 24, 8000).astype(float)
     found = ShiftedBetaGeoModel().fit(truth.simulate(ages, seed=12))
     for name, value in truth.params_.items():
         assert abs(found.params_[name] - value) < 3 * found.standard_errors_[name], (name, found.params_)
@@ -129,7 +127,7 @@ def test_weights_order_and_saving_change_nothing() -> None:
     repeated = table.loc[table.index.repeat(table["customer_count"].astype(int))]
     assert ShiftedBetaGeoModel(YEAR).fit(repeated).params_ == pytest.approx(model.params_, rel=1e-9)
     assert ShiftedBetaGeoModel.from_json(model.to_json()).to_json() == model.to_json()
-    assert clone(model).get_params() == {"period_days": YEAR}
+    assert clone(model).get_params() == {"period_days": YEAR, "dropout_covariates": (), "ridge": 0.0}
 
 
 @pytest.mark.parametrize(
@@ -171,3 +169,77 @@ def test_bad_tables_are_refused_in_words() -> None:
         lives_from_survivors(pd.DataFrame({"period": [0, 2], "customers": [10, 5]}))
     with pytest.raises(UsageError, match="never grow"):
         lives_from_survivors(pd.DataFrame({"period": [0, 1], "customers": [10, 11]}))
+
+
+def simulated(size: int = 6000, **effects: float) -> pd.DataFrame:
+    """Contracts of up to 24 periods; web ones and dear ones end sooner or later by the given effects."""
+    rng = np.random.default_rng(3)
+    traits = pd.DataFrame({"web": rng.integers(0, 2, size), "price": rng.integers(1, 6, size) * 10.0})
+    model = ShiftedBetaGeoModel.from_parameters(
+        {"alpha": 0.9, "beta": 2.5} | {f"dropout_{name}": value for name, value in effects.items()},
+        dropout_covariates=list(effects),
+    )
+    drawn = model.simulate(rng.integers(1, 24, size).astype(float), covariates=traits, seed=9)
+    return drawn.assign(web=traits["web"], price=traits["price"])
+
+
+def test_simulated_effects_are_found_again_and_their_likelihood_ratio_tells_them_from_none() -> None:
+    table = simulated(web=0.8, price=-0.02)
+    plain = ShiftedBetaGeoModel().fit(table)
+    found = ShiftedBetaGeoModel(dropout_covariates=["web", "price"]).fit(table)
+    assert found.verdict_.status == "ok", found.verdict_
+    for name, value in {"alpha": 0.9, "beta": 2.5, "dropout_web": 0.8, "dropout_price": -0.02}.items():
+        assert abs(found.params_[name] - value) < 3 * found.standard_errors_[name], (name, found.params_)
+    test = likelihood_ratio_test(plain, found)
+    assert (test.degrees_of_freedom, test.p_value < 1e-10) == (2, True)
+    nothing = simulated(size=1500)
+    noise = ShiftedBetaGeoModel(dropout_covariates=["web"]).fit(nothing)
+    assert likelihood_ratio_test(ShiftedBetaGeoModel().fit(nothing), noise).p_value > 0.01
+    strict = ShiftedBetaGeoModel(dropout_covariates=["web", "price"], ridge=1e7).fit(table)
+    assert strict.params_["dropout_web"] == pytest.approx(0.0, abs=1e-3)
+    assert strict.log_likelihood_ == pytest.approx(plain.log_likelihood_, abs=0.5)
+
+
+def test_gradient_with_covariates_is_that_of_the_log_likelihood() -> None:
+    model = ShiftedBetaGeoModel(dropout_covariates=["web", "price"], ridge=2.0)
+    table = simulated(40, web=0.5, price=0.01)
+    periods, ended = (table[name].to_numpy(dtype=float) for name in ("periods", "has_ended"))
+    traits, count = table[["web", "price"]].to_numpy(dtype=float), np.arange(40.0)
+    theta = np.array([-0.3, 0.8, 0.4, -0.03])
+    slope = model._penalised_total(theta, periods, ended, traits, count)[1]
+    for i, step in enumerate(1e-6 * np.eye(4)):
+        high, low = (
+            model._penalised_total(theta + move, periods, ended, traits, count)[0] for move in (step, -step)
+        )
+        assert slope[i] == pytest.approx((high - low) / 2e-6, rel=1e-6, abs=1e-4)
+
+
+def test_a_contract_with_covariates_is_one_of_its_own_alpha() -> None:
+    params = {"alpha": 0.9, "beta": 2.5, "dropout_web": 0.8}
+    model = ShiftedBetaGeoModel.from_parameters(params, dropout_covariates=["web"])
+    table = running(0, 3, 3).assign(web=[1.0, 1.0, 0.0])
+    for web, rows in ((1.0, [0, 1]), (0.0, [2])):
+        own = ShiftedBetaGeoModel.from_parameters({"alpha": 0.9 * np.exp(0.8 * web), "beta": 2.5})
+        some = table.iloc[rows]
+        np.testing.assert_allclose(model.renewal_probability(some), own.renewal_probability(some), rtol=1e-12)
+        for horizon in (300, None):
+            ours, theirs = (
+                m.discounted_expected_lifetime(some, annual_discount_rate=0.1, horizon_days=horizon)
+                for m in (model, own)
+            )
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+        ours, theirs = (m.expected_renewals(some, horizon_days=300) for m in (model, own))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+        np.testing.assert_allclose(model.survival(9, covariates={"web": web}), own.survival(9), rtol=1e-12)
+    assert ShiftedBetaGeoModel.from_json(model.to_json()).to_json() == model.to_json()
+    with pytest.raises(UsageError, match="has no covariate 'wep'"):
+        model.survival(3, covariates={"wep": 1.0})
+    with pytest.raises(UsageError, match="has no column 'web'"):
+        model.renewal_probability(running(1))
+    with pytest.raises(UsageError, match="one row per contract"):
+        model.simulate([1, 2], covariates=pd.DataFrame({"web": [1.0]}), seed=1)
+    both = ["web", "web_too"]
+    with pytest.raises(UsageError, match="'web', 'web_too' are collinear"):
+        ShiftedBetaGeoModel(dropout_covariates=both).fit(
+            simulated(200).assign(web_too=lambda t: 2 * t["web"])
+        )
