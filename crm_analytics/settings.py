@@ -133,6 +133,9 @@ class IngestSettings:
         otherwise="the profile's, else the warehouse's",
         example="Europe/London",
     )
+    isolate: bool = _setting(
+        False, "load each file in a process of its own, so that none can crash the night (a second a file)"
+    )
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,9 @@ def load(
     max_expanded_bytes: Annotated[
         int | None, typer.Option(min=1, help="how large a compressed file may become")
     ] = None,
+    isolate: Annotated[
+        bool, typer.Option("--isolate", help="each file in a process of its own: for files of strangers")
+    ] = False,
     show_values: ShowValues = False,
     settings_file: SettingsFile = None,
     as_json: Json = False,
@@ -130,6 +133,7 @@ def load(
         "received_at": received_at,
         "max_expanded_bytes": max_expanded_bytes,
         "snapshot": snapshot or None,
+        "isolate": isolate or None,
         "control_totals": _control_totals(control or [], paths),
     }
     settings = read_settings(settings_file)

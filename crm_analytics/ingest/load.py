@@ -21,6 +21,8 @@ from zoneinfo import ZoneInfo
 
 from crm_analytics.errors import DiskFullError, FileRefused, InputError, ProfileError, UsageError
 from crm_analytics.ingest import ledger
+from crm_analytics.ingest.apart import REASON as CRASHED
+from crm_analytics.ingest.apart import run_apart
 from crm_analytics.ingest.delivered_again import counts_anew, note_again
 from crm_analytics.ingest.disk_space import check_space, folder_stopped
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
@@ -119,11 +121,11 @@ class Load:
 
 
 @dataclass(frozen=True)
-class _Call:
+class Call:
     """What the caller of `load` asked for.
 
     `is_dated`: the caller said when the files were received. `place`: how many
-    files of its name came before it in the folder.
+    files of its name came before it in the folder. `is_apart`: files are loaded in processes of their own.
     """
 
     profile: str | None
@@ -137,6 +139,7 @@ class _Call:
     is_folder: bool = False
     place: int = 0
     is_forced: bool = False
+    is_apart: bool = False
     control_totals: Mapping[str, Decimal] = field(default_factory=dict)
 
 
@@ -165,6 +168,7 @@ def load(
     money_unit: str | None = None,
     max_expanded_bytes: int | None = None,
     show_values: bool = False,
+    isolate: bool = False,
     progress: Progress | None = None,
 ) -> list[Load]:
     """Load one export file, or every export of a folder.
@@ -203,6 +207,10 @@ def load(
         How large a compressed file may become; default: 50 MB, or 100 times its size if that is more.
     show_values : bool, default False
         May messages hold values of personal columns? For a person at a prompt.
+    isolate : bool, default False
+        Load every file in a process of its own, with bounded memory and processor time: a file that crashes
+        the reader is refused (``reader_crashed``). For files of strangers; costs about a second a file, tells
+        no progress, and needs a warehouse in a file.
     progress : callable, optional
         Called again and again with (file name, bytes of it read so far, bytes in all).
 
@@ -235,7 +243,7 @@ def load(
     >>> account.profile, account.rows_in, account.rows_loaded, account.reasons
     ('customers', 3, 2, {'missing_value': 1})
     """
-    call = _Call(
+    call = Call(
         profile=profile,
         source_system=source_system,
         received_at=read_moment(received_at, wh.settings.timezone),
@@ -260,12 +268,13 @@ def load(
         show_values=show_values,
         progress=progress,
         is_forced=force,
+        is_apart=isolate,
         control_totals=read_totals(control_totals or {}),
     )
     asked_profile(profile, **call.options)
     given = Path(path)
     if given.is_file():
-        return _load_file(wh, given, given.name, call)
+        return load_file(wh, given, given.name, call)
     if not given.is_dir():
         what = "is neither a file nor a folder" if given.exists() else "no such file or folder"
         raise UsageError(f"{path}: {what}.")
@@ -303,7 +312,7 @@ def read_moment(given: datetime | date | str | None, timezone: str) -> datetime:
     return moment
 
 
-def _try_file(wh: Warehouse, file: Path, folder: Path, call: _Call) -> list[Load]:
+def _try_file(wh: Warehouse, file: Path, folder: Path, call: Call) -> list[Load]:
     """Load one file of a folder; a refusal becomes its account, a full disk ends the folder."""
     name = name_in(file, folder)
     try:
@@ -312,7 +321,7 @@ def _try_file(wh: Warehouse, file: Path, folder: Path, call: _Call) -> list[Load
         _write_refusal(wh, name, None, None, call, datetime.now(UTC), refusal)
         return [refused_load(name, refusal, ledger.last_load_id(wh))]
     try:
-        return _load_file(wh, file, name, call)
+        return load_file(wh, file, name, call)
     except InputError as refusal:
         return [refused_load(name, refusal, ledger.last_load_id(wh))]
     except DiskFullError as error:
@@ -321,8 +330,10 @@ def _try_file(wh: Warehouse, file: Path, folder: Path, call: _Call) -> list[Load
         raise folder_stopped(error, names) from error
 
 
-def _load_file(wh: Warehouse, file: Path, name: str, call: _Call) -> list[Load]:
+def load_file(wh: Warehouse, file: Path, name: str, call: Call) -> list[Load]:
     """Load the parts of one file; a refusal is raised where the file has no other part."""
+    if call.is_apart:
+        return _load_apart(wh, file, name, replace(call, is_apart=False, progress=None))
     started_at = datetime.now(UTC)
     before = state_of(file)
     try:
@@ -346,6 +357,25 @@ def _load_file(wh: Warehouse, file: Path, name: str, call: _Call) -> list[Load]:
     return loads
 
 
+def _load_apart(wh: Warehouse, file: Path, name: str, call: Call) -> list[Load]:
+    started_at = datetime.now(UTC)
+    totals = {control: str(total) for control, total in call.control_totals.items()}
+    told = vars(call) | {"received_at": call.received_at.isoformat(), "control_totals": totals}
+    try:
+        return [_read_account(one) for one in run_apart(wh, file, name, told)]
+    except FileRefused as refusal:
+        if refusal.reason == CRASHED:
+            _write_refusal(wh, name, None, None, call, started_at, refusal)
+        raise
+
+
+def _read_account(told: Mapping[str, Any]) -> Load:
+    """Return an account as the process that loaded the file wrote it."""
+    numbers = [one | {side: Decimal(one[side]) for side in ("theirs", "ours")} for one in told["controls"]]
+    issues = tuple(Issue(**one) for one in told["issues"])
+    return Load(**{**told, "issues": issues, "controls": tuple(Control(**one) for one in numbers)})
+
+
 def refused_load(file: str, refusal: InputError, load_id: int) -> Load:
     """Return the account of a file that was refused under that number."""
     reason = refusal.reason if isinstance(refusal, FileRefused) else "no_profile"
@@ -363,7 +393,7 @@ def refused_load(file: str, refusal: InputError, load_id: int) -> Load:
     )
 
 
-def _load_part(wh: Warehouse, part: Part, call: _Call, before: FileState | None) -> Load:
+def _load_part(wh: Warehouse, part: Part, call: Call, before: FileState | None) -> Load:
     started_at = datetime.now(UTC)
     used: Profile | None = None
     try:
@@ -384,7 +414,7 @@ def _load_part(wh: Warehouse, part: Part, call: _Call, before: FileState | None)
         raise
 
 
-def _in_its_place(call: _Call, used: Profile) -> _Call:
+def _in_its_place(call: Call, used: Profile) -> Call:
     """Return the call with moments of their own for files of one name in several subfolders, received now.
 
     So where these tell a customer or a product otherwise the last in the order of the paths counts. Lines,
@@ -396,7 +426,7 @@ def _in_its_place(call: _Call, used: Profile) -> _Call:
     return replace(call, received_at=call.received_at + timedelta(microseconds=call.place))
 
 
-def _seen_before(wh: Warehouse, part: Part, used: Profile, call: _Call) -> Seen | None:
+def _seen_before(wh: Warehouse, part: Part, used: Profile, call: Call) -> Seen | None:
     """Tell why a part need not be read; None: it is to be read."""
     if call.is_forced and used.snapshot and held_back(wh, part.sha256, used.sha256):
         return None
@@ -413,7 +443,7 @@ def _seen_before(wh: Warehouse, part: Part, used: Profile, call: _Call) -> Seen 
     return seen
 
 
-def _profile_of(part: Part, call: _Call) -> Profile:
+def _profile_of(part: Part, call: Call) -> Profile:
     """Return the profile to read a part by, with the caller's options and its own delimiter in place."""
     options = call.options
     delimiter: str | None
@@ -445,7 +475,7 @@ def _delimiter_for(part: Part, used: Profile) -> str:
     )[0]
 
 
-def _store(wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: datetime) -> Load:
+def _store(wh: Warehouse, part: Part, used: Profile, call: Call, started_at: datetime) -> Load:
     """Read, convert and store one part, in the caller's transaction."""
     check_space(wh, part)
     load_id = ledger.next_load_id(wh)
@@ -494,7 +524,7 @@ def _store(wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: da
 
 
 def _unchanged(
-    wh: Warehouse, part: Part, used: Profile, call: _Call, started_at: datetime, seen: Seen
+    wh: Warehouse, part: Part, used: Profile, call: Call, started_at: datetime, seen: Seen
 ) -> Load:
     account = Load(
         file=part.name,
@@ -518,7 +548,7 @@ class _NotKept(Exception):
     """Rolls a transaction back of which nothing is to be kept."""
 
 
-def _with_totals(wh: Warehouse, part: Part, used: Profile, call: _Call, account: Load) -> Load:
+def _with_totals(wh: Warehouse, part: Part, used: Profile, call: Call, account: Load) -> Load:
     """Compare a file that was loaded before with its totals: read it again, and keep nothing of it."""
     sums: Mapping[str, Decimal] = {}
     with suppress(_NotKept), wh.frugal(MEMORY_LIMIT), wh.transaction():
@@ -545,7 +575,7 @@ def _write_refusal(
     file: str,
     source: Part | None,
     used: Profile | None,
-    call: _Call,
+    call: Call,
     started_at: datetime,
     refusal: InputError,
 ) -> None:
@@ -566,7 +596,7 @@ def _write_refusal(
 
 
 def _entry(
-    account: Load, source: Part | None, used: Profile | None, call: _Call, started_at: datetime
+    account: Load, source: Part | None, used: Profile | None, call: Call, started_at: datetime
 ) -> ledger.Entry:
     if account.load_id is None:
         raise ProfileError(f"{account.file}: a load without number cannot be written down.")

@@ -111,6 +111,7 @@ class Warehouse:
         wait_seconds: float = 0.0,
         memory_limit: str | None = None,
         threads: int | None = None,
+        lock: FileLock | None = None,
     ) -> Warehouse:
         """Open (and on first use create) a warehouse.
 
@@ -129,6 +130,8 @@ class Warehouse:
             For example "4GB"; default is DuckDB's (80 % of memory).
         threads : int, optional
             Worker threads; default is the number of cores. Results do not depend on it.
+        lock : FileLock, optional
+            The lock of a warehouse that was `lent` to this process; default: it is taken.
 
         Raises
         ------
@@ -143,7 +146,8 @@ class Warehouse:
         in_memory = name == ":memory:"
         if not in_memory:
             _check_path(Path(name), read_only)
-        lock = None if in_memory or read_only else FileLock(Path(name), wait_seconds=wait_seconds)
+        if lock is None and not in_memory and not read_only:
+            lock = FileLock(Path(name), wait_seconds=wait_seconds)
         try:
             with translated():
                 config: dict[str, Any] = {
@@ -192,6 +196,47 @@ class Warehouse:
         with translated():
             self._connection = duckdb.connect(self.path, config=self._config)
         os.chmod(self.path, 0o600)
+
+    @contextmanager
+    def lent(self) -> Iterator[dict[str, Any]]:
+        """Let a child process write the file while the block runs; nobody else can meanwhile.
+
+        Yields what `borrowed` takes there; the child must inherit ``lock_descriptor``. Afterwards all threads
+        go on with what the child committed.
+
+        Raises
+        ------
+        UsageError
+            The warehouse is in memory or open for reading, or this process is in the middle of something.
+        """
+        if self._lock is None:
+            raise errors.UsageError(
+                f"{self.path}: only a warehouse in a file, open for writing, can be lent to another process."
+            )
+        if self._is_in_transaction or getattr(self._local, "held", {}):
+            raise errors.UsageError(f"{self.path}: in use here. Finish the transaction or block first.")
+        self.close_connection()
+        try:
+            yield {
+                "path": str(self._lock.path),
+                "lock_descriptor": self._lock.descriptor,
+                "memory_limit": self._memory_limit,
+                "threads": self._config.get("threads"),
+            }
+        finally:
+            self._lock.sign()
+            self.reconnect()
+            self._settings = None
+            self._mark = CommitMark(Path(self.path))
+            self._check_mark()
+
+    @classmethod
+    def borrowed(
+        cls, path: str, *, lock_descriptor: int, memory_limit: str | None, threads: int | None
+    ) -> Warehouse:
+        """Open the warehouse that the parent process has `lent`."""
+        lock = FileLock(Path(path), inherited=lock_descriptor)
+        return cls.open(path, memory_limit=memory_limit, threads=threads, lock=lock)
 
     def __enter__(self) -> Warehouse:
         return self

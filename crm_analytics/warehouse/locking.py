@@ -31,13 +31,22 @@ class FileLock:
         The warehouse file that is to be protected (resolved: a symlink shares the lock).
     wait_seconds : float, default 0
         How long to wait for another holder before StoreBusy.
+    inherited : int, optional
+        Descriptor of the lock, held by the process that started this one and lent to it.
+
+    Attributes
+    ----------
+    descriptor : int
+        Of the lock file.
     """
 
-    def __init__(self, path: Path, *, wait_seconds: float = 0.0) -> None:
+    def __init__(self, path: Path, *, wait_seconds: float = 0.0, inherited: int | None = None) -> None:
         self.path = path.resolve()
         self._file = Path(f"{self.path}.lock")
         try:
-            self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if inherited is None:
+                inherited = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.descriptor = inherited
         except OSError as error:
             raise StoreIOError(
                 f"{path}: the lock file beside it cannot be written ({error.strerror}). The warehouse needs "
@@ -47,37 +56,38 @@ class FileLock:
         while not self._try():
             if time.monotonic() >= deadline:
                 holder = self._holder()
-                os.close(self._descriptor)
+                os.close(self.descriptor)
                 raise StoreBusy(
                     f"{path}: in use by {holder}. Close it there, or wait (wait_seconds=...). "
                     "To read while the night runs, open the published copy: crm.open_published(...)."
                 )
             time.sleep(_RETRY_SECONDS)
-        self._sign()
+        self.sign()
 
     def release(self) -> None:
         """Give the lock back."""
         with suppress(OSError):  # the name of the holder is for people; closing is what gives the lock back
-            os.ftruncate(self._descriptor, 0)
-        os.close(self._descriptor)
+            os.ftruncate(self.descriptor, 0)
+        os.close(self.descriptor)
 
     def _try(self) -> bool:
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
-    def _sign(self) -> None:
+    def sign(self) -> None:
+        """Write down who holds the lock."""
         since = datetime.now(UTC).isoformat(timespec="seconds")
         signature = {"process": os.getpid(), "user": getpass.getuser(), "since": since}
         with suppress(OSError):  # a full disk must not keep anybody from opening what is there
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, json.dumps(signature).encode(), 0)
+            os.ftruncate(self.descriptor, 0)
+            os.pwrite(self.descriptor, json.dumps(signature).encode(), 0)
 
     def _holder(self) -> str:
         try:
-            found = json.loads(os.pread(self._descriptor, 4096, 0))
+            found = json.loads(os.pread(self.descriptor, 4096, 0))
             return f"process {found['process']} of user {found['user']} since {found['since']}"
         except (ValueError, KeyError, TypeError):
             return "another process"
