@@ -27,7 +27,11 @@ _WAS_FILLED, _NOW_LOST = 0.5, 0.3
 
 
 # What a row of status "ok" must have.
-_PROMISED = {"scores.clv": "lifetime_revenue", "scores.churn": "churn_probability"}
+_PROMISED = {
+    "scores.clv": "lifetime_revenue",
+    "scores.churn": "churn_probability",
+    "scores.contract_churn": "churn_probability",
+}
 
 
 @dataclass(frozen=True)

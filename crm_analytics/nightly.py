@@ -46,6 +46,7 @@ SCORE_TABLES = {
     "scores.clusters": ("customer_id",),
     "scores.clv": ("customer_id",),
     "scores.churn": ("customer_id",),
+    "scores.contract_churn": ("customer_id",),
     "scores.next_best_offers": ("customer_id", "rank"),
     "scores.rule_segments": ("segment", "customer_id"),
     "scores.lead_segments": ("segment", "lead_id"),
@@ -60,6 +61,7 @@ STEPS = (
     "segments",
     "lifetime value",
     "churn",
+    "contract churn",
     "offers",
     "rule segments",
     "customer scores",
@@ -172,8 +174,9 @@ def run(
             _segments(night, step)
         with log.step("lifetime value", skip_on=(NotEnoughData,)) as step:
             _value(night, step)
-        with log.step("churn", skip_on=(NotEnoughData,)) as step:
-            _churn(night, step)
+        for kind, asked in churn.KINDS.items():
+            with log.step(asked.model.replace("_", " "), skip_on=(NotEnoughData,)) as step:
+                _churn(night, step, kind)
         with log.step("offers", skip_on=(NotEnoughData,)) as step:
             _offers(night, step)
         with log.step("rule segments") as step:
@@ -321,10 +324,14 @@ def _purchase_model(night: _Night, step: Step) -> str:
         return str(clv.DEFAULT_MODEL)
 
 
-def _churn(night: _Night, step: Step) -> None:
-    _clear(night, "scores.churn")
-    model = _model(night, step, "churn")
-    _keep(night, step, "scores.churn", churn.score(night.wh, model, as_of=night.as_of))
+def _churn(night: _Night, step: Step, kind: str) -> None:
+    name, wanted = churn.KINDS[kind].model, night.settings.churn.kind
+    _clear(night, f"scores.{name}")
+    if wanted not in (None, kind):
+        step.skip(f'settings: churn.kind is "{wanted}"')
+        return
+    model = _model(night, step, name)
+    _keep(night, step, f"scores.{name}", churn.score(night.wh, model, as_of=night.as_of))
 
 
 def _offers(night: _Night, step: Step) -> None:

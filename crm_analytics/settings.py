@@ -206,17 +206,29 @@ class SegmentSettings:
 
 @dataclass(frozen=True)
 class ChurnSettings:
-    """Churn risk."""
+    """Churn risk, of customers who may fall silent and of customers whose contracts may end."""
 
+    kind: Literal["purchase", "contract"] | None = _setting(
+        None,
+        "what leaving is: to fall silent (purchase), or to be without a running contract (contract)",
+        otherwise="each of both for which there are data",
+        example="purchase",
+    )
     horizon_days: int = _setting(
-        90, "a customer without an order in so many days has left", **_between(1, 3660)
+        90,
+        "who places no order in so many days, or has no running contract after them, has left",
+        **_between(1, 3660),
     )
     active_days: int | None = _setting(
         None,
-        "only customers who ordered in so many days before are at risk",
+        "only customers who ordered in so many days before are at risk of falling silent",
         otherwise="worked out from the pauses between purchases, at least the horizon",
         example=365,
         **_between(1, 3660),
+    )
+    leaving: Literal["any", "voluntary", "involuntary"] = _setting(
+        "any",
+        "contracts: which ends count, all, those the customer wanted (or let run out), or those made by us",
     )
 
 

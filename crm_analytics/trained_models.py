@@ -81,7 +81,7 @@ def train(wh: Warehouse, settings: Settings, name: str, *, as_of: date) -> Train
     settings : Settings
         Horizons, and the models folder (created if need be).
     name : str
-        Key of ``KINDS``: rfm, clusters, churn, offers or value.
+        Key of ``KINDS``: rfm, clusters, churn, contract_churn, offers or value.
     as_of : date
         No outcome at or after this day is learned from.
 
@@ -115,15 +115,28 @@ def newest_or_trained(wh: Warehouse, settings: Settings, name: str, *, as_of: da
     return newest(settings, name, as_of=as_of) or train(wh, settings, name, as_of=as_of)
 
 
-def _train_churn(wh: Warehouse, settings: Settings, as_of: date) -> Model:
+def _purchase_churn(settings: Settings) -> dict[str, Any]:
     how = settings.churn
-    model: Model = churn.train(wh, as_of=as_of, horizon_days=how.horizon_days, active_days=how.active_days)
-    return model
+    return {"kind": "purchase", "horizon_days": how.horizon_days, "active_days": how.active_days}
 
 
-def _fits_churn(model: Any, settings: Settings) -> bool:
+def _contract_churn(settings: Settings) -> dict[str, Any]:
     how = settings.churn
-    return model.horizon_days == how.horizon_days and how.active_days in (None, model.active_days)
+    return {"kind": "contract", "horizon_days": how.horizon_days, "leaving": how.leaving}
+
+
+def _churn_kind(asked: Callable[[Settings], dict[str, Any]]) -> Kind:
+    """Return how churn models are trained for what the settings ask, and recognised."""
+
+    def fits(model: Any, settings: Settings) -> bool:
+        wanted = asked(settings)
+        return all(value in (None, getattr(model, name)) for name, value in wanted.items())
+
+    return Kind(
+        train=lambda wh, settings, as_of: churn.train(wh, as_of=as_of, **asked(settings)),
+        read=churn.load_model,
+        fits=fits,
+    )
 
 
 def _learn_limits(wh: Warehouse, settings: Settings, as_of: date) -> Model:
@@ -157,7 +170,9 @@ KINDS: dict[str, Kind] = {
         read=segmentation.load_clusters,
         fits=lambda model, settings: model.customer_count >= _FEW_CUSTOMERS,
     ),
-    "churn": Kind(train=_train_churn, read=churn.load_model, fits=_fits_churn),
+    # who may fall silent, and whose contract may end
+    "churn": _churn_kind(_purchase_churn),
+    "contract_churn": _churn_kind(_contract_churn),
     "offers": Kind(
         train=lambda wh, settings, as_of: scoring.train_offers(
             wh, as_of=as_of, horizon_days=settings.offers.horizon_days, k=settings.offers.k

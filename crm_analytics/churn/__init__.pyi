@@ -8,6 +8,7 @@ from .hazards import DiscreteHazard as DiscreteHazard
 from .hazards import contract_durations as contract_durations
 from .hazards import fit_cox as fit_cox
 from .hazards import fit_hazard as fit_hazard
+from .kinds import KINDS as KINDS
 from .model import ChurnModel as ChurnModel
 from .model import load_model as load_model
 from .plots import plot_cohorts as plot_cohorts

@@ -51,6 +51,8 @@ class Kind:
 
     Attributes
     ----------
+    model : str
+        What its models are called, and the table of its scores (in the schema ``scores``).
     label, customers, first_day : str
         SQL files of this folder: who is asked about and left, who gets a score, how far back facts reach.
     theory_column : str
@@ -71,6 +73,7 @@ class Kind:
         What most of its SQL reads, computed once per day; what others rest on comes first.
     """
 
+    model: str
     label: str
     customers: str
     first_day: str
@@ -166,6 +169,7 @@ def _ages(wh: Warehouse, frame: pd.DataFrame, as_of: date, known_at: datetime | 
 
 KINDS: dict[str, Kind] = {
     "purchase": Kind(
+        model="churn",
         label="label.sql",
         customers="customers.sql",
         first_day="history.sql",
@@ -180,6 +184,7 @@ KINDS: dict[str, Kind] = {
         held_facts=("orders_before", "order_days_before", "customers_before"),
     ),
     "contract": Kind(
+        model="contract_churn",
         label="contract_label.sql",
         customers="contract_customers.sql",
         first_day="contract_history.sql",

@@ -33,6 +33,8 @@ class ChurnModel:
     ----------
     kind : str
         ``purchase`` or ``contract``.
+    leaving : str
+        Which ends of contracts count: ``any``, ``voluntary`` or ``involuntary``.
     horizon_days, active_days : int
         The event it predicts (see the module); `active_days` is 0 for contracts.
     as_of : date
@@ -50,6 +52,7 @@ class ChurnModel:
     """
 
     kind: str
+    leaving: str
     horizon_days: int
     active_days: int
     as_of: date
@@ -75,6 +78,7 @@ class ChurnModel:
         kind = kind_of(self.kind)
         content = {
             "kind": self.kind,
+            "leaving": self.leaving,
             "horizon_days": self.horizon_days,
             "active_days": self.active_days,
             "as_of": self.as_of.isoformat(),
@@ -102,6 +106,7 @@ def load_model(path: str | os.PathLike[str]) -> ChurnModel:
         theory = content["theory"]
         return ChurnModel(
             kind=content["kind"],
+            leaving=content["leaving"],
             horizon_days=int(content["horizon_days"]),
             active_days=int(content["active_days"]),
             as_of=date.fromisoformat(content["as_of"]),

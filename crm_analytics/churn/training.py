@@ -20,7 +20,7 @@ from crm_analytics.churn.candidates import CANDIDATES, candidates_for, outcome_o
 from crm_analytics.churn.choice import Choice, choose
 from crm_analytics.churn.kinds import LEAVING, Kind, kind_of
 from crm_analytics.churn.known import known
-from crm_analytics.churn.model import KIND, ChurnModel
+from crm_analytics.churn.model import ChurnModel
 from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.facts import settle_currency
 from crm_analytics.modelling.cutoffs import Cutoff, monthly_cutoffs, months_before
@@ -121,6 +121,7 @@ def train(
     fitted = CANDIDATES[choice.chosen].fit(table, outcome_of(table), seed=seed)
     return ChurnModel(
         kind=kind,
+        leaving=leaving,
         horizon_days=horizon_days,
         active_days=active,
         as_of=as_of,
@@ -129,7 +130,7 @@ def train(
         theory=asked.fit_theory(_without(history, odd)),
         theme_means={theme: float(np.mean(part)) for theme, part in fitted.parts(table).items()},
         card=ModelCard(
-            name=KIND,
+            name=asked.model.replace("_", " "),
             event=_event(kind, leaving, active, horizon_days),
             as_of=as_of,
             horizon_days=horizon_days,

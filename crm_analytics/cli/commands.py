@@ -23,7 +23,7 @@ from crm_analytics.cli.session import (
     read_settings,
     show_trouble,
 )
-from crm_analytics.errors import UsageError
+from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.settings import FILE_NAME, Settings, init_toml
 
 if TYPE_CHECKING:
@@ -188,7 +188,10 @@ def clv(
 @app.command()
 def train(
     names: Annotated[
-        list[str] | None, typer.Argument(help="rfm, clusters, churn, offers, value; default: all")
+        list[str] | None,
+        typer.Argument(
+            help="rfm, clusters, churn, contract_churn, offers, value; default: all that the data allow"
+        ),
     ] = None,
     as_of: AsOf = None,
     settings_file: SettingsFile = None,
@@ -197,28 +200,51 @@ def train(
     """Train models on what was known before --as-of, and save them for the nights to come."""
     from crm_analytics import trained_models
 
+    left_out: list[str] = []
+
     def learn(wh: Warehouse, settings: Settings, day: date) -> list[Trained]:
-        wanted = names or list(trained_models.KINDS)
-        return [trained_models.train(wh, settings, name, as_of=day) for name in wanted]
+        if names:
+            return [trained_models.train(wh, settings, name, as_of=day) for name in names]
+        done = []
+        for name in trained_models.KINDS:
+            try:
+                done.append(trained_models.train(wh, settings, name, as_of=day))
+            except NotEnoughData as reason:
+                left_out.append(f"No {name} model: {reason}")
+        if not done:
+            raise NotEnoughData(" ".join(left_out))
+        return done
 
     trained = _analyse(settings_file, as_of, learn)
     if as_json:
         out.print_json([{"path": one.path, **one.record()} for one in trained])
         return
+    out.print_lines(*left_out)
     for one in trained:
         out.print_lines(*one.model.card.to_markdown().splitlines(), f"Saved in {one.path}.")
 
 
 @app.command()
 def churn(
-    as_of: AsOf = None, settings_file: SettingsFile = None, as_json: Json = False, limit: Limit = 20
+    kind: Annotated[
+        Literal["purchase", "contract"] | None,
+        typer.Option(
+            help="purchase: who may fall silent; contract: whose contracts may end; default: churn.kind of the "
+            "settings, else purchase"
+        ),
+    ] = None,
+    as_of: AsOf = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+    limit: Limit = 20,
 ) -> None:
     """Churn risk by the newest saved model that fits; trains one when there is none."""
     from crm_analytics import churn as churn_package
     from crm_analytics.trained_models import newest_or_trained
 
     def score(wh: Warehouse, settings: Settings, day: date) -> pd.DataFrame:
-        model = newest_or_trained(wh, settings, "churn", as_of=day).model
+        asked = churn_package.KINDS[kind or settings.churn.kind or "purchase"]
+        model = newest_or_trained(wh, settings, asked.model, as_of=day).model
         return churn_package.score(wh, model, as_of=day)
 
     out.print_frame("Churn risk", _analyse(settings_file, as_of, score), as_json=as_json, limit=limit)
@@ -283,7 +309,8 @@ def nightly(
 def scores(
     folder: Annotated[Path | None, typer.Option(help="published folder; default: as in crm.toml")] = None,
     table: Annotated[
-        str, typer.Option(help="customer_scores, rfm, clv, churn, next_best_offers or actions")
+        str,
+        typer.Option(help="customer_scores, rfm, clv, churn, contract_churn, next_best_offers or actions"),
     ] = "customer_scores",
     settings_file: SettingsFile = None,
     as_json: Json = False,

@@ -82,7 +82,8 @@ def company_report(
         lstrip_blocks=True,
     )
     currency = wh.settings.reporting_currency or ""
-    own = _own_prefix(customers["customer_id"])
+    of_contracts = _frame(wh, "contract_churn.sql", as_of)
+    own = _own_prefix(pd.concat([customers["customer_id"], of_contracts["customer_id"]]))
     segments = _segments(customers, smallest_group)
     churn = _churn(customers, _frame(wh, "calls.sql", as_of), cards.get("churn"), smallest_group)
     named = {rule.name: rule.label for rule in segment_names() if rule.label not in segments["hidden"]}
@@ -115,6 +116,7 @@ def company_report(
         period=_period(customers["horizon_days"]),
         value=_value(customers, currency, smallest_group),
         churn=churn,
+        contracts=_contracts(of_contracts, cards.get("contract_churn"), smallest_group),
         offers=_offers(wh, as_of, customers, smallest_group) | {"card": cards.get("offers")},
         loads=_loads(wh),
     )
@@ -246,26 +248,8 @@ def _value(customers: pd.DataFrame, currency: str, smallest: int) -> dict[str, A
 def _churn(
     customers: pd.DataFrame, calls: pd.DataFrame, card: Mapping[str, Any] | None, smallest: int
 ) -> dict[str, Any]:
-    scored = customers[customers["churn_probability"].notna()].copy()
-    bands = [
-        {
-            "band": band,
-            "customer_count": len(members),
-            "share": len(members) / len(scored),
-            "mean_probability": members["churn_probability"].mean(),
-            "expected_leavers": math.fsum(members["churn_probability"]),
-            "value": total(members["lifetime_revenue"]),
-        }
-        for band in BANDS
-        if len(members := scored[scored["risk_band"] == band])
-    ]
-    bands, others_are_shown = without_small(
-        bands,
-        "customer_count",
-        ["share", "mean_probability", "expected_leavers", "value"],
-        smallest=smallest,
-        others=len(customers) - len(scored),
-    )
+    scored = customers[customers["churn_probability"].notna()]
+    bands, others_are_shown = _bands(scored, smallest, others=len(customers) - len(scored))
     read = None if card is None else ModelCard.from_dict(card)
     points = pd.DataFrame(
         []
@@ -286,6 +270,38 @@ def _churn(
         "metric_names": _SHOWN_METRICS,
         "cuts": RISK_CUTS,
     }
+
+
+def _contracts(scored: pd.DataFrame, card: Mapping[str, Any] | None, smallest: int) -> dict[str, Any]:
+    """Who may be without a contract; nobody is named where the model gives everybody one rate."""
+    tells_apart = scored["churn_probability"].nunique() > 1
+    read = None if card is None or not tells_apart else ModelCard.from_dict(card)
+    return {
+        "is_anybody_scored": len(scored) > 0,
+        "scored_count": None if is_small(len(scored), smallest) else len(scored),
+        "bands": _bands(scored.assign(lifetime_revenue=None), smallest)[0],
+        "likeliest": _records(scored.head(ROWS_SHOWN)) if tells_apart else [],
+        "card": card,
+        "comparison": "" if read is None else read.answers()[1][1],
+    }
+
+
+def _bands(scored: pd.DataFrame, smallest: int, *, others: int = 0) -> tuple[list[dict[str, Any]], bool]:
+    """Return how many are in each band of risk, and whether the number of the others may be shown."""
+    bands = [
+        {
+            "band": band,
+            "customer_count": len(members),
+            "share": len(members) / len(scored),
+            "mean_probability": members["churn_probability"].mean(),
+            "expected_leavers": math.fsum(members["churn_probability"]),
+            "value": total(members["lifetime_revenue"]),
+        }
+        for band in BANDS
+        if len(members := scored[scored["risk_band"] == band])
+    ]
+    figures = ["share", "mean_probability", "expected_leavers", "value"]
+    return without_small(bands, "customer_count", figures, smallest=smallest, others=others)
 
 
 def _offers(wh: Warehouse, as_of: date, customers: pd.DataFrame, smallest: int) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What do we think of each customer tonight?  One row per customer with every score of one night.
 
 The scores are read from the ``scores`` tables of that night, never computed here. Segments must be there;
-value, churn and offers may be missing where there were too few data for them, and the statuses say so.
+value, churn (of purchases, and of contracts) and offers may be missing where there were too few data for
+them, and the statuses say so.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ def customer_scores(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Ordered by customer_id; columns as in customer_scores.sql. ``value_status`` and ``churn_status``
-        say why a score is missing: no_purchase, not_computed (too few data that night), inactive, excluded.
+        Ordered by customer_id; columns as in customer_scores.sql. ``value_status``, ``churn_status``
+        and ``contract_churn_status`` say why a score is missing: no_purchase, no_contract, not_computed (too
+        few data that night), inactive, excluded.
 
     Raises
     ------

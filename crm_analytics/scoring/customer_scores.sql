@@ -1,7 +1,8 @@
 -- kind:    score
 -- purpose: What do all scores of one night say about each customer?
 -- grain:   customer_id
--- reads:   facts.customers_before, scores.rfm, scores.clv, scores.churn, scores.next_best_offers
+-- reads:   facts.customers_before, facts.contracts_before, scores.rfm, scores.clv, scores.churn, scores.contract_churn,
+--          scores.next_best_offers
 -- columns:
 --   customer_id              canonical customer, everybody known before as_of
 --   source_system            system of the leading source record
@@ -28,6 +29,10 @@
 --   reason_2                 second reason
 --   reason_3                 third reason
 --   churn_status             status of the churn score; no_purchase, not_computed as above
+--   contract_churn_probability    0..1, that no contract runs any more at the end of the churn horizon
+--   contract_risk_band       low, medium or high
+--   contract_reason          strongest reason of that probability
+--   contract_churn_status    status of that score; no_contract = never had one, not_computed as above
 --   offer_product_id         product of the best offer; NULL = nothing to offer
 --   offer_probability        0..1, that the customer buys it in the offer horizon
 --   offer_expected_value     probability x mean net amount of an order of it, reporting currency
@@ -42,6 +47,14 @@ clv as (
 
 churn as (
     select * from scores.churn where as_of = cast($as_of as date)
+),
+
+contract_churn as (
+    select * from scores.contract_churn where as_of = cast($as_of as date)
+),
+
+holders as (
+    select distinct customer_id from facts.contracts_before($as_of) where customer_id is not null
 ),
 
 best_offers as (
@@ -84,6 +97,15 @@ select
         when rfm.customer_id is null then 'no_purchase'
         else 'not_computed'
     end as churn_status,
+    contract_churn.churn_probability as contract_churn_probability,
+    contract_churn.risk_band as contract_risk_band,
+    contract_churn.reason_1 as contract_reason,
+    case
+        when c.is_excluded then 'excluded'
+        when contract_churn.status is not null then contract_churn.status
+        when holders.customer_id is null then 'no_contract'
+        else 'not_computed'
+    end as contract_churn_status,
     best_offers.product_id as offer_product_id,
     best_offers.probability as offer_probability,
     best_offers.expected_value as offer_expected_value,
@@ -92,5 +114,7 @@ from facts.customers_before($as_of) as c
 left join rfm on rfm.customer_id = c.customer_id
 left join clv on clv.customer_id = c.customer_id
 left join churn on churn.customer_id = c.customer_id
+left join contract_churn on contract_churn.customer_id = c.customer_id
+left join holders on holders.customer_id = c.customer_id
 left join best_offers on best_offers.customer_id = c.customer_id
 order by customer_id

@@ -29,6 +29,10 @@
 --   reason_2                 second reason
 --   reason_3                 third reason
 --   churn_status             status of the churn score; no_purchase, not_computed as above
+--   contract_churn_probability    0..1, that no contract runs any more at the end of the churn horizon
+--   contract_risk_band       low, medium or high
+--   contract_reason          strongest reason of that probability
+--   contract_churn_status    status of that score; no_contract = never had one, not_computed as above
 --   offer_product_id         product of the best offer; NULL = nothing to offer
 --   offer_probability        0..1, that the customer buys it in the offer horizon
 --   offer_expected_value     probability x mean net amount of an order of it, reporting currency
@@ -60,6 +64,10 @@ create table if not exists scores.customer_scores (
     reason_2 varchar,
     reason_3 varchar,
     churn_status varchar not null,
+    contract_churn_probability double,
+    contract_risk_band varchar,
+    contract_reason varchar,
+    contract_churn_status varchar,
     offer_product_id varchar,
     offer_probability double,
     offer_expected_value double,

@@ -5,7 +5,7 @@
 --          facts.order_lines_before, facts.products_before, facts.tickets_before, facts.feedback_before,
 --          facts.interactions_before, facts.campaign_contacts_before, facts.contracts_before,
 --          facts.payments_before, facts.opportunities_before, scores.rfm, scores.lifecycle, scores.clusters,
---          scores.clv, scores.churn
+--          scores.clv, scores.churn, scores.contract_churn
 -- columns:
 --   customer_id                       canonical customer, test and internal ones left out
 --   type                              person or organisation
@@ -74,6 +74,7 @@
 --   lifetime_value                    expected margin in the value horizon, reporting currency
 --   churn_probability                 0 to 1, of no purchase in the churn horizon
 --   risk_band                         low, medium or high
+--   contract_churn_probability        0 to 1, that no contract runs any more at the end of the churn horizon
 with customers as (
     select * from facts.customers_before($as_of) where not is_excluded
 ),
@@ -298,6 +299,10 @@ clv as (
 
 churn as (
     select * from scores.churn where as_of = cast($as_of as date)
+),
+
+contract_churn as (
+    select * from scores.contract_churn where as_of = cast($as_of as date)
 )
 
 select
@@ -379,7 +384,8 @@ select
     clv.lifetime_revenue as lifetime_revenue,
     clv.lifetime_value as lifetime_value,
     churn.churn_probability as churn_probability,
-    churn.risk_band as risk_band
+    churn.risk_band as risk_band,
+    contract_churn.churn_probability as contract_churn_probability
 from customers as c
 left join facts.customer_profiles_before($as_of) as f on f.customer_id = c.customer_id
 left join refusals as r on r.customer_id = c.customer_id
@@ -399,4 +405,5 @@ left join lifecycle on lifecycle.customer_id = c.customer_id
 left join clusters on clusters.customer_id = c.customer_id
 left join clv on clv.customer_id = c.customer_id
 left join churn on churn.customer_id = c.customer_id
+left join contract_churn on contract_churn.customer_id = c.customer_id
 order by customer_id

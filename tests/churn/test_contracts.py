@@ -3,6 +3,7 @@ company."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,12 +14,13 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from crm_analytics import churn
+from crm_analytics import churn, customer, nightly, read_scores, trained_models
 from crm_analytics.churn import contract_durations
 from crm_analytics.churn.kinds import kind_of
 from crm_analytics.churn.model import ChurnModel
 from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.modelling.evaluate import evaluate
+from crm_analytics.settings import Settings
 from crm_analytics.warehouse import Warehouse
 from tests import build
 from tests.churn.conftest import half_a_year
@@ -201,6 +203,49 @@ def test_voluntary_ends_alone_are_fewer(plan_shop: Warehouse, plan_model: ChurnM
     both = sum(use.event_rate for use in plan_model.card.cutoffs)
     assert 0.5 < alone / both < 0.85
     assert "by their own will" in own_will.card.event
+
+
+def test_a_night_of_contracts_alone_scores_publishes_and_reports_them(
+    plan_shop: Warehouse, plan_model: ChurnModel, tmp_path: Path
+) -> None:
+    settings = Settings.from_mapping({"churn": {"kind": "contract"}}, folder=tmp_path)
+    settings.paths.models.mkdir()
+    plan_model.save(settings.paths.models / f"contract_churn-{AS_OF}.json")
+    report = nightly.run(plan_shop, settings, as_of=AS_OF)
+    steps = {step.name: (step.status, step.note) for step in report.steps}
+    assert steps["churn"] == ("skipped", 'settings: churn.kind is "contract"')
+    assert steps["contract churn"] == ("done", "")
+    expected = churn.score(plan_shop, plan_model, as_of=AS_OF).set_index("customer_id")
+    found = read_scores(settings.paths.published, "contract_churn").set_index("customer_id")
+    assert_frame_equal(found[["churn_probability"]], expected[["churn_probability"]], check_exact=True)
+    of_all = read_scores(settings.paths.published).set_index("customer_id")
+    assert of_all["contract_churn_probability"].equals(expected["churn_probability"].reindex(of_all.index))
+    assert of_all["churn_probability"].isna().all()
+    assert of_all["contract_churn_status"].equals(expected["status"].reindex(of_all.index))
+    page = report.report.read_text(encoding="utf-8")
+    told = page.partition("Whose contract may end")[2].partition("</section>")[0]
+    assert f"{expected['churn_probability'].notna().sum()} customers have a running contract" in told
+    assert plan_model.card.verdict in html.unescape(told)
+    likeliest = expected["churn_probability"].sort_values(ascending=False).index[0]
+    assert f"<bdi>{likeliest.removeprefix('default:')}</bdi>" in told
+    # who calls sees it too
+    one = customer(plan_shop, likeliest)
+    assert "risk that no contract is left" in one._repr_html_()
+
+
+def test_models_fit_what_the_settings_ask_of_contracts(plan_model: ChurnModel, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    plan_model.save(tmp_path / "models" / f"contract_churn-{AS_OF}.json")
+
+    def fits(name: str, **churn_settings: Any) -> bool:
+        settings = Settings.from_mapping({"churn": churn_settings}, folder=tmp_path)
+        return trained_models.newest(settings, name, as_of=AS_OF) is not None
+
+    assert fits("contract_churn")
+    assert not fits("contract_churn", leaving="voluntary")
+    assert not fits("contract_churn", horizon_days=30)
+    (tmp_path / "models" / f"contract_churn-{AS_OF}.json").rename(tmp_path / "models" / f"churn-{AS_OF}.json")
+    assert not fits("churn")
 
 
 @pytest.mark.parametrize(

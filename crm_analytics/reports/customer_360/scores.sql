@@ -27,6 +27,10 @@
 --   reason_2                 second reason
 --   reason_3                 third reason
 --   churn_status             status of the churn score; no_purchase, not_computed as above
+--   contract_churn_probability    0..1, that no contract runs any more at the end of the churn horizon
+--   contract_risk_band       low, medium or high
+--   contract_reason          strongest reason of that probability
+--   contract_churn_status    status of that score; no_contract = never had one, not_computed as above
 --   offer_product_id         product of the best offer; NULL = nothing to offer
 --   offer_probability        0..1, that the customer buys it in the offer horizon
 --   offer_expected_value     probability x mean net amount of an order of it, reporting currency
@@ -56,6 +60,10 @@ select
     s.reason_2 as reason_2,
     s.reason_3 as reason_3,
     s.churn_status as churn_status,
+    s.contract_churn_probability as contract_churn_probability,
+    s.contract_risk_band as contract_risk_band,
+    s.contract_reason as contract_reason,
+    s.contract_churn_status as contract_churn_status,
     s.offer_product_id as offer_product_id,
     s.offer_probability as offer_probability,
     s.offer_expected_value as offer_expected_value,

@@ -221,6 +221,12 @@ def _scores(one: Customer) -> Iterator[tuple[str, str]]:
     for name in ("reason_1", "reason_2", "reason_3"):
         if scores[name]:
             yield f"because ({name[-1]})", scores[name]
+    if scores["contract_churn_probability"] is not None:
+        risk, why = _share(scores["contract_churn_probability"]), scores["contract_reason"]
+        yield (
+            "risk that no contract is left",
+            f"{risk}, {scores['contract_risk_band']}{f': {why}' if why else ''}",
+        )
     for name in ("lifetime_revenue", "lifetime_value"):
         yield _words(name), _money(scores[name], one.currency)
     yield "marketing", "opted out" if scores["has_opted_out"] else "not opted out"
