@@ -32,6 +32,11 @@ from crm_analytics.clv.parameter_points import parameter_points
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
+TOTALS = tuple(
+    f"{name}{side}"
+    for name in ("expected_purchases", "lifetime_revenue", "lifetime_value")
+    for side in ("", "_low", "_high")
+)
 _LEAST_SHAPE = 2.2
 _NODES = 24
 _HALVINGS = 50
@@ -56,6 +61,7 @@ def group_totals(
     annual_discount_rate: float = 0.1,
     margin_rate: float | pd.Series | None = None,
     level: float = 0.9,
+    costs: Floats | None = None,
 ) -> pd.DataFrame:
     """Return the totals of groups of customers, with limits of the actual.
 
@@ -69,6 +75,9 @@ def group_totals(
         Number of the group of each row, 0, 1, ...
     horizon_days, annual_discount_rate, margin_rate, level
         As in `score_summary`.
+    costs : array of shape (rows,), optional
+        What serving each customer costs per purchase day; default: `serving_costs` of these rows. Where the
+        rows are a part of a cohort, give what the whole cohort says.
 
     Returns
     -------
@@ -76,6 +85,8 @@ def group_totals(
         One row per group: expected_purchases, lifetime_revenue and lifetime_value, each with _low and _high.
         lifetime_value is missing for a group in which the margin of a customer is unknown.
     """
+    if known.empty:
+        return pd.DataFrame(columns=list(TOTALS), dtype=float)
     model, spend = used.purchases, used.spend
     distinct, row = model._histories(known).distinct(HISTORY)
     futures = FutureCounts(model, distinct, horizon_days=horizon_days, estimate_only=True)
@@ -85,7 +96,7 @@ def group_totals(
     spread = square - expected**2
 
     each = spend_per_purchase(known, used)
-    margin, cost = margins(known, margin_rate), serving_costs(known)
+    margin, cost = margins(known, margin_rate), serving_costs(known) if costs is None else costs
     p, q, _ = spend.params_.values()
     frequency, paid = number_column(known, "frequency"), number_column(known, "monetary_value")
     shape = np.maximum(p * np.where(np.isfinite(paid) & (paid > 0), frequency, 0.0) + q, _LEAST_SHAPE)

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.clv.cohort_models import fit_models
-from crm_analytics.clv.customer_value import margins, spend_per_purchase
-from crm_analytics.clv.group_totals import group_totals
+from crm_analytics.clv.customer_value import margins, serving_costs, spend_per_purchase
+from crm_analytics.clv.group_totals import TOTALS, group_totals
 from crm_analytics.clv.lifetime_value import costed_summary, winner
 from crm_analytics.clv.models.patterns import impossible_rows, number_column
 from crm_analytics.errors import UsageError
@@ -29,8 +29,7 @@ GROUPS = ("all", "segment", "channel", "cohort", "country", "type")
 UNKNOWN = "unknown"
 COLUMNS = (
     "customers", "historic_revenue", "historic_value",
-    *(f"{name}{side}" for name in ("expected_purchases", "lifetime_revenue", "lifetime_value")
-      for side in ("", "_low", "_high")),
+    *TOTALS,
     "customers_without_value", "lifetime_value_of_the_others", "lifetime_value_per_customer",
     "acquisition_cost", "acquired_customers", "cost_per_customer",
     "value_to_cost", "revenue_to_cost",
@@ -100,12 +99,13 @@ def value_by(
     if known.empty:
         return pd.DataFrame(columns=list(COLUMNS), index=index, dtype=float)
     used = fit_models(known, model=model or winner(wh, known, as_of=as_of), robust=robust)
+    costs = serving_costs(known)
 
     def totals(some: Flags) -> pd.DataFrame:
         found = group_totals(
             known[some], used, group[some],
             horizon_days=float(horizon_days), annual_discount_rate=annual_discount_rate,
-            margin_rate=margin_rate, level=level,
+            margin_rate=margin_rate, level=level, costs=costs[some],
         )  # fmt: skip
         return found.reindex(range(len(names))).set_index(index)
 

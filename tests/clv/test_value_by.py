@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analytics.clv import choose_model, lifetime_value, load_choice, value_by
+from crm_analytics.clv import choose_model, lifetime_value, load_choice, score_summary, value_by
 from crm_analytics.errors import ModelFileError, UsageError
 from crm_analytics.warehouse import Warehouse
 from tests import build
@@ -125,6 +125,48 @@ def test_any_grouping_can_be_given(shop: Warehouse) -> None:
         value_by(shop, as_of=AS_OF, by="colour")
     with pytest.raises(UsageError, match="No segments are kept for 2024-09-01"):
         value_by(shop, as_of=AS_OF, by="segment", model="bg_nbd")
+
+
+def test_customers_without_a_margin_are_counted_and_the_others_valued(
+    shop: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = valuing.costed_summary(shop, as_of=AS_OF)
+    known["net_margin"] = known["net_margin"].astype(float)
+    without = known["customer_id"].isin(["default:C01", "default:C03", "default:C05"])
+    known.loc[without, "net_margin"] = np.nan
+    monkeypatch.setattr(grouping, "costed_summary", lambda wh, **how: known.copy())
+    found = value_by(shop, as_of=AS_OF, by="channel", model="bg_nbd")
+    assert found["customers_without_value"].to_dict() == {"paid_search": 3, "referral": 0}
+    assert np.isnan(found.loc["paid_search", "lifetime_value"])
+    assert np.isfinite(found.loc["paid_search", "lifetime_revenue"])
+    each = score_summary(known).set_index("customer_id")["lifetime_value"]
+    odd = [name for name in each.index if int(name[-2:]) % 2]
+    assert each.isna().sum() == 3
+    worth = found["lifetime_value_of_the_others"]
+    assert worth["paid_search"] == pytest.approx(each[odd].sum(), rel=1e-7)
+    assert worth["referral"] == found.loc["referral", "lifetime_value"]
+    per_customer = found["lifetime_value_per_customer"].to_dict()
+    assert per_customer == pytest.approx({"paid_search": worth.iloc[0] / 17, "referral": worth.iloc[1] / 20})
+    # a given margin fills the gaps; where nobody has one, nothing is left to value
+    filled = value_by(shop, as_of=AS_OF, by="channel", model="bg_nbd", margin_rate=0.4)
+    assert filled["customers_without_value"].eq(0).all()
+    assert filled.loc["paid_search", "lifetime_value"] > worth["paid_search"]
+    known["net_margin"] = np.nan
+    nothing = value_by(shop, as_of=AS_OF, by="all", model="bg_nbd").iloc[0]
+    assert nothing["customers_without_value"] == 40
+    assert nothing[["lifetime_value_of_the_others", "lifetime_value_per_customer"]].isna().all()
+
+
+def test_robust_is_that_of_the_fit(shop: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = valuing.costed_summary(shop, as_of=AS_OF)
+    known.loc[known["customer_id"] == "default:C04", "frequency"] = 90
+    monkeypatch.setattr(grouping, "costed_summary", lambda wh, **how: known.copy())
+    sums = {}
+    for robust in (True, False):
+        found = value_by(shop, as_of=AS_OF, by="all", model="bg_nbd", robust=robust)
+        sums[robust] = score_summary(known, robust=robust)["expected_purchases"].sum()
+        assert found["expected_purchases"].item() == pytest.approx(sums[robust], rel=1e-9)
+    assert sums[True] != pytest.approx(sums[False], rel=0.01)
 
 
 def test_the_choice_of_a_model_is_kept_in_a_file(shop: Warehouse, tmp_path: Path) -> None:
