@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from crm_analytics.errors import FileRefused, ProfileError
 from crm_analytics.ingest.kinds import BYTE_ORDER_MARKS
 from crm_analytics.ingest.look import Look, look_at
@@ -23,6 +25,7 @@ from crm_analytics.ingest.readers import headers, read
 from crm_analytics.ingest.recognise import asked_profile, detect, is_header
 from crm_analytics.ingest.records import Part
 from crm_analytics.ingest.source import open_source
+from crm_analytics.ingest.total_rows import TotalRows
 from crm_analytics.normalise.header_words import meaning_of
 from crm_analytics.schema import entity
 
@@ -154,6 +157,7 @@ _CURRENCY_OF_SIGN = {
     "تومان": "IRR",
 }
 _MONEY = ("MONEY", "AMOUNT")
+_BRACKET = re.compile(r"\s*\([^()]*\)\W*$")
 
 
 @dataclass(frozen=True)
@@ -232,6 +236,7 @@ def draft_profile(
     title = name or re.sub(r"\W+", "_", path.name.partition(".")[0]).strip("_").lower() or "export"
     lines = _heading(chosen, title, source_system or title, count, header, found)
     lines += _dialect_lines(seen, asked, split_by)
+    lines += _rows_lines(texts)
     lines += _entity_lines(seen)
     return "\n".join(lines) + "\n"
 
@@ -352,6 +357,23 @@ def _dialect_lines(seen: Sequence[_Seen], asked: Dialect, split_by: str) -> list
         lines.append(f"signs = [{', '.join(map(_text, signs))}]  # stand beside numbers")
     lines.append('# timezone = "Europe/Berlin"  # DECIDE where times are not those of the company')
     return [*lines, ""]
+
+
+def _rows_lines(texts: Sequence[Sequence[str]]) -> list[str]:
+    """Leave rows of totals out: a row that begins with such a word and holds nothing but numbers."""
+    cells = {f"c{place}": list(column) for place, column in enumerate(texts)}
+    found = TotalRows()
+    found.add_broken(pa.table({"record_number": range(1, len(texts[0]) + 1), **cells}))
+    words = dict.fromkeys(_BRACKET.sub("", one.cells[one.place]).rstrip(" :.") for one in found.rows)
+    if not words:
+        return []
+    return [
+        "[rows]",
+        f"# {len(found.rows)} rows begin so and hold nothing but numbers: totals, compared with the sums of",
+        '# their columns. wrong_total = "refuse" refuses a file that does not add up to them.',
+        f"ignore = [{', '.join(map(_text, words))}]",
+        "",
+    ]
 
 
 def _entity_lines(seen: Sequence[_Seen]) -> list[str]:

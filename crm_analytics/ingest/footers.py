@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_analytics.ingest.records import Block
@@ -29,6 +30,8 @@ class WithoutFooters:
     ----------
     stated : list of int
         Numbers of records that the footers state, once all blocks have passed.
+    left_out : list of pyarrow.Table
+        Cells of the footers, where they can be read.
 
     Examples
     --------
@@ -43,6 +46,7 @@ class WithoutFooters:
         self._blocks = blocks
         self._footers = tuple(one.casefold() for one in footers)
         self.stated: list[int] = []
+        self.left_out: list[pa.Table] = []
 
     def __iter__(self) -> Iterator[Block]:
         """Yield the blocks; those that may be the last are held back until the next one is seen."""
@@ -58,7 +62,10 @@ class WithoutFooters:
             held.append((block, found))
         for block, found in held:
             self.stated += [count for text in found if (count := footer_count(text)) is not None]
-            yield _without_last(block, len(found))
+            left = _without_last(block, len(found))
+            if left.cells.num_rows < block.cells.num_rows:
+                self.left_out.append(block.cells.slice(left.cells.num_rows))
+            yield left
 
     def _trailing(self, block: Block) -> list[str]:
         """Return the texts of the trailing footers of a block, the last one first."""

@@ -29,10 +29,12 @@ from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import MappingPlan, plan_mapping
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.ingest.readers import read
-from crm_analytics.ingest.reconcile import sums_of
+from crm_analytics.ingest.reconcile import Control, sums_of
 from crm_analytics.ingest.records import Block, BrokenRecord, Delivery, Part
 from crm_analytics.ingest.snapshot import Removal, Snapshot
 from crm_analytics.ingest.text_reader import ends_within_line
+from crm_analytics.ingest.total_rows import TotalRows
+from crm_analytics.ingest.totals import compare_totals, refuse_wrong
 from crm_analytics.warehouse import Warehouse
 
 REJECT_RATE = 0.1
@@ -69,6 +71,8 @@ class Intake:
         Entity -> rows that a snapshot no longer tells.
     sums : mapping of str to Decimal
         What the control totals add up to here.
+    totals : tuple of Control
+        The file's own rows of totals beside ours.
     """
 
     header: tuple[str, ...]
@@ -79,6 +83,7 @@ class Intake:
     stated_counts: tuple[int, ...]
     removed: Mapping[str, int]
     sums: Mapping[str, Decimal]
+    totals: tuple[Control, ...]
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ class _Staged:
     issues: tuple[Issue, ...]
     stated_counts: tuple[int, ...]
     again: MappingPlan | None
+    totals: TotalRows
 
 
 def take_in(
@@ -130,7 +136,7 @@ def take_in(
     ------
     FileRefused
         Whatever the reader and the mapping refuse, ``invalid_encoding`` and ``too_many_broken``; of a
-        snapshot ``empty_snapshot`` and ``snapshot_shrinks``.
+        snapshot ``empty_snapshot`` and ``snapshot_shrinks``; ``wrong_total`` where the profile says so.
     """
     delivery = read(part, used.dialect)
     plan: MappingPlan | None = plan_mapping(
@@ -143,6 +149,7 @@ def take_in(
     )
     with ExitStack() as stack:
         while plan is not None:
+            read_by = plan
             stack.close()
             quarantine = Quarantine(wh, load_id, part.name, delivery.header)
             staging = stack.enter_context(
@@ -170,8 +177,9 @@ def take_in(
             )
         stored = staging.finish()
         sums = sums_of(wh, staging, used, control_names, staged.rows_in)
+    totals, not_compared = _compared(wh, load_id, delivery, read_by, staged.totals)
     issues = tuple(Issue(issue, "", sentence, 0) for issue, sentence in part.notes)
-    issues += staged.issues + removal.issues
+    issues += staged.issues + removal.issues + not_compared
     issues += _told_of(stored)
     if not staged.rows_in:
         is_cut = part.kind == "text" and ends_within_line(part, used.dialect)
@@ -186,7 +194,22 @@ def take_in(
         stated_counts=staged.stated_counts,
         removed=removal.removed,
         sums=sums,
+        totals=totals,
     )
+
+
+def _compared(
+    wh: Warehouse, load_id: int, delivery: Delivery, plan: MappingPlan, found: TotalRows
+) -> tuple[tuple[Control, ...], tuple[Issue, ...]]:
+    """Compare a file with its own rows of totals, where it has any; refuse it where the profile says so."""
+    if not found.rows:
+        return (), ()
+    rows = wh.rows("select record_number from ops.quarantine where load_id = $load_id", load_id=load_id)
+    blocks = WithoutFooters(delivery.blocks(), plan.profile.rows.footers)
+    controls, issues = compare_totals(blocks, plan, found, {number for (number,) in rows})
+    if plan.profile.rows.wrong_total == "refuse":
+        refuse_wrong(controls, file=plan.file)
+    return tuple(controls), tuple(issues)
 
 
 def _told_of(stored: StoredDelivery) -> tuple[Issue, ...]:
@@ -258,8 +281,10 @@ def _stage(
                 progress(part.name, block.read_bytes, part.size)
         encoding.check()
         findings = mapper.finish()
+        for cells in passing.left_out:
+            findings.totals.add_left_out(cells, has_count=False)
     stated = (*passing.stated, *delivery.controls().values())
-    return _Staged(rows_in, findings.issues, stated, findings.again)
+    return _Staged(rows_in, findings.issues, stated, findings.again, findings.totals)
 
 
 def _ahead(items: Iterator[Item]) -> Generator[Item, None, None]:

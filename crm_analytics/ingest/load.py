@@ -491,8 +491,8 @@ def _store(wh: Warehouse, part: Part, used: Profile, call: Call, started_at: dat
         control_names=tuple(call.control_totals),
     )
     ledger.write_counts(wh, load_id, taken.stated_counts, taken.rows_in)
-    controls = given_controls(call.control_totals, taken.sums) + order_controls(wh, load_id, used)
-    write_controls(wh, load_id, controls)
+    controls = [*taken.totals, *given_controls(call.control_totals, taken.sums)]
+    write_controls(wh, load_id, controls + order_controls(wh, load_id, used))
     account = Load(
         file=part.name,
         profile=used.name,

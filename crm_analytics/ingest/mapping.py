@@ -9,7 +9,7 @@ of an order line is the one given, else quantity x unit price - discount, in DEC
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -34,6 +34,7 @@ from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import Cells, MappingPlan, TargetPlan, plan_mapping
 from crm_analytics.ingest.profile import Target, Test
 from crm_analytics.ingest.row_shapes import RowShapes
+from crm_analytics.ingest.total_rows import TotalRows
 from crm_analytics.warehouse import Sandbox
 
 __all__ = [
@@ -112,10 +113,12 @@ class Findings:
 
     ``again`` is the plan to map the whole delivery with once more, where what the first block showed of a
     column (its calendar) proved wrong; what was staged so far is then to be forgotten. None: all is well.
+    ``totals`` are the rows that add others up.
     """
 
     issues: tuple[Issue, ...]
     again: MappingPlan | None = None
+    totals: TotalRows = field(default_factory=TotalRows)
 
 
 class HasCells(Protocol):
@@ -155,6 +158,7 @@ class Mapper:
         self._dates = DateColumns(plan)
         self._issues: dict[tuple[str, str, str], tuple[int, int]] = {}
         self._untold = 0
+        self._totals = TotalRows()
         self._use(plan)
 
     def _use(self, plan: MappingPlan) -> None:
@@ -181,7 +185,9 @@ class Mapper:
         """
         ignored, cells = 0, block.cells
         if not self._shapes.is_plain:
-            ignored, cells = self._shapes.apply(cells)
+            left_out, cells = self._shapes.apply(cells)
+            ignored = left_out.num_rows
+            self._totals.add_left_out(left_out)
         self._check_own_currency(cells)
         quick, rest = self._convert_quickly(cells)
         parts = [(rest, self._convert_thoroughly(rest))] if rest.num_rows or quick is None else []
@@ -284,7 +290,8 @@ class Mapper:
             issues.append(Issue("not_told", "", detail, self._untold))
         for name in self._plan.absent:
             issues.append(Issue("entity_not_told", "", f"{name}: the file lacks columns that it needs", 1))
-        return Findings((*issues, *_unknown_columns(self._plan)), again=self._dates.better_plan(self._plan))
+        issues += _unknown_columns(self._plan)
+        return Findings(tuple(issues), self._dates.better_plan(self._plan), self._totals)
 
     def _convert(self) -> dict[str, int]:
         """Make table `converted` of table `cells`; return its counts."""
@@ -354,9 +361,12 @@ class Mapper:
             "where is_broken) order by record_number"
         )
         rows = cells["record_number"].to_numpy().searchsorted([record for record, _, _ in broken]).tolist()
+        totals = self._totals.add_broken(cells.take(rows))
         found = []
         for row, (record, number, code) in zip(rows, broken, strict=True):
-            if _is_header(cells, plan.header, row):
+            if record in totals:
+                found.append(Fault(row, record, "", "not_a_record"))
+            elif _is_header(cells, plan.header, row):
                 found.append(Fault(row, record, "", "repeated_header"))
             elif number is None:
                 found.append(Fault(row, record, "", "tells_nothing"))

@@ -221,6 +221,8 @@ class Rows:
     ignore : tuple of str
         Records whose first filled cell begins so (any case), or fits a pattern written as "/.../", are
         subtotals and headings of groups: no records.
+    wrong_total : {"show", "refuse"}
+        What becomes of a file whose records do not add up to its own rows of totals.
     own_currency, own_mark : str | None
         Column with the currency that a file without a column of it means, in the record that this column
         marks: it contradicts a ``default_currency`` that is another.
@@ -230,6 +232,7 @@ class Rows:
     fill_by: str | None = None
     footers: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    wrong_total: Literal["show", "refuse"] = "show"
     own_currency: str | None = None
     own_mark: str | None = None
 

@@ -16,6 +16,7 @@
     [rows]                         # footers, ignore, and
     fill_down = { by = "Name", columns = ["Email"] }
     own_currency = { if_true = "IsCorporate", from = "IsoCode" }   # must be default_currency
+    wrong_total = "refuse"         # a file that does not add up to its own totals; default "show"
     [[entity]]                     # the first is the main one: its required columns tell the layout
     name = "orders"
     when = ["Financial Status"]    # a record tells of it only where these columns are filled; or tests:
@@ -172,7 +173,9 @@ def _dialect(where: str, given: Any) -> Dialect:
 
 def _rows(where: str, given: Any) -> Rows:
     told = _table(where, given)
-    _only(where, told, ("fill_down", "footers", "ignore", "own_currency"))
+    _only(where, told, ("fill_down", "footers", "ignore", "own_currency", "wrong_total"))
+    if told.get("wrong_total", "show") not in ("show", "refuse"):
+        raise ProfileError(f'{where} wrong_total: write "show" or "refuse".')
     own = _table(f"{where} own_currency", told.get("own_currency", {}))
     _only(f"{where} own_currency", own, ("if_true", "from"))
     if len(own) == 1:
@@ -190,6 +193,7 @@ def _rows(where: str, given: Any) -> Rows:
         fill_by=fill.get("by"),
         footers=_texts(f"{where} footers", told.get("footers", [])),
         ignore=ignore,
+        wrong_total=told.get("wrong_total", "show"),
         own_currency=own.get("from"),
         own_mark=own.get("if_true"),
     )

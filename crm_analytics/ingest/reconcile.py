@@ -1,8 +1,9 @@
 """Does what came in add up to what the source says?  Controls of a load: theirs, ours, the difference.
 
-Three kinds: numbers of records that a file states of itself (footers), totals that the caller was given
-with the file, and totals of orders against the sums of their lines. A difference changes nothing: it is
-written to ``ops.load_controls`` and shown. Amounts are added in DECIMAL, over all sound records of the
+Four kinds: numbers of records that a file states of itself (footers), its own rows of totals
+(`crm_analytics.ingest.totals`), totals that the caller was given with the file, and totals of orders against
+the sums of their lines. A difference changes nothing (unless the profile says ``wrong_total = "refuse"``): it
+is written to ``ops.load_controls`` and shown. Amounts are added in DECIMAL, over all sound records of the
 file, also those that say nothing new.
 """
 
@@ -23,7 +24,7 @@ from crm_analytics.warehouse import SqlFile, Warehouse, quote_ident
 
 RECORDS = "records"
 _ORDER_TOTALS = SqlFile.load(Path(__file__).parent / "order_totals.sql")
-_AMOUNTS = ("MONEY", "AMOUNT", "QUANTITY", "BIGINT")
+AMOUNTS = ("MONEY", "AMOUNT", "QUANTITY", "BIGINT")
 _OF_A_CURRENCY = ("MONEY", "AMOUNT")
 _MONEY = pa.decimal128(38, 4)
 
@@ -181,7 +182,7 @@ def _check_one_currency(wh: Warehouse, staged: str, name: str, column: str) -> N
 def _column(used: Profile, asked: str) -> tuple[Entity, str]:
     """Return the first entity of a layout with a number of that name."""
     told = [entity(name) for name in dict.fromkeys(target.entity for target in used.targets)]
-    known = [(one, c.name) for one in told for c in one.columns if c.type in _AMOUNTS]
+    known = [(one, c.name) for one in told for c in one.columns if c.type in AMOUNTS]
     for declared, column in known:
         if asked in (column, f"{declared.name}.{column}"):
             return declared, column

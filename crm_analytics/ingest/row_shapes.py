@@ -12,7 +12,9 @@ import re
 
 import pyarrow as pa
 
+from crm_analytics.ingest.cleaning import cleaned
 from crm_analytics.ingest.planning import Cells, MappingPlan
+from crm_analytics.normalise.letters import fold_letters
 from crm_analytics.warehouse import Sandbox
 
 _COUNT = re.compile(r"\(([\d,.]+) (?:records?|rows?|رکورد)\)", re.IGNORECASE)
@@ -62,8 +64,8 @@ class RowShapes:
         """Is there nothing to do?"""
         return not self._fill and self._ignored == "false"
 
-    def apply(self, cells: pa.Table) -> tuple[int, pa.Table]:
-        """Return how many rows of a block are no records, and the cells of the others."""
+    def apply(self, cells: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """Return the cells of the rows of a block that are no records, and of the others."""
         sandbox = self._sandbox
         sandbox.register("delivered", cells)
         parameters = self._bindings.used_in(self._ignored)
@@ -75,19 +77,17 @@ class RowShapes:
             **parameters,
         )
         self._seen += cells.num_rows
-        [(ignored, first)] = sandbox.rows(
-            "select count(*), min(record_number) from numbered where is_ignored"
-        )
-        self.ignored_count += ignored
-        self.first_ignored = self.first_ignored or first
+        cells_of = f"select record_number, {', '.join(self._names)} from"
+        ignored = sandbox.arrow(f"{cells_of} numbered where is_ignored order by record_number")
+        self.ignored_count += ignored.num_rows
+        if ignored.num_rows and self.first_ignored is None:
+            self.first_ignored = ignored["record_number"][0].as_py()
         sandbox.rows(self._filled())
         if self._fill:
             last = sandbox.arrow("select * from filled order by record_number desc limit 1")
             self._carried = last if last.num_rows else self._carried
-        return int(ignored), sandbox.arrow(
-            f"select record_number, {', '.join(self._names)} from filled where not is_carried "
-            "order by record_number"
-        )
+        records = sandbox.arrow(f"{cells_of} filled where not is_carried order by record_number")
+        return ignored, records
 
     def _filled(self) -> str:
         names = ", ".join(self._names)
@@ -135,8 +135,8 @@ class RowShapes:
             if one.startswith("/"):
                 patterns.append(self._bindings.add(one[1:-1]))
             else:
-                texts.append(self._bindings.add("(?i)" + re.escape(one) + _AFTER))
-        matches = [f"regexp_full_match({first}, {text})" for text in texts]
+                texts.append(self._bindings.add("(?i)" + re.escape(fold_letters(one)) + _AFTER))
+        matches = [f"regexp_full_match({cleaned(first, 'fold_letters')}, {text})" for text in texts]
         required = [
             source
             for name in plan.targets[0].required

@@ -242,3 +242,15 @@ def test_an_untouched_draft_of_a_file_without_header_says_which_line_to_complete
     profile.write_text("\n".join(lines))
     [found] = check_profile(file, str(profile), received_at=RECEIVED)
     assert (found.refusal, found.rows) == (None, {"customers": 2})
+
+
+def test_rows_of_totals_are_left_out_by_the_draft_and_compared(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(
+        "Customer ID,Name,Email,Points\nC1,Ada,a@example.com,3\nC2,Bob,b@example.com,4\nTotal:,,,7\n"
+    )
+    text = draft_profile(file)
+    assert 'ignore = ["Total"]' in text
+    assert parse_profile(text, "draft.toml").rows.ignore == ("Total",)
+    file.write_text("Customer ID,Name\nC1,Total\nC2,Bob\n")
+    assert "[rows]" not in draft_profile(file)
