@@ -86,7 +86,7 @@ def evidence(
         left = pd.Series(outcome).groupby(mine, observed=True).agg(["sum", "size"])
         is_known = np.minimum(left["sum"], left["size"] - left["sum"]) >= LEAST_CASES
         mine = mine.where(mine.isin(left.index[is_known]))
-        found = evaluate_by(outcome, best, mine, customers=customers, seed=seed)
+        found = evaluate_by(outcome, best, mine, customers=customers, windows=days, seed=seed)
         by_segment = {name: found[name] for name in segment.cat.categories if name in found}
     return Evidence(
         by_cutoff=evaluate_by(outcome, best, days, customers=customers, seed=seed),

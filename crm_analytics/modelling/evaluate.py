@@ -4,8 +4,7 @@ Intervals are percentile bootstrap intervals that resample *customers* (a custom
 counts as one), so they do not pretend to more evidence than there is (Efron and Tibshirani 1993, ch. 13).
 Equal probabilities are treated as one group everywhere, so the order of rows does not matter.
 
-- auc: chance that an event is ranked above a non-event (best 1); with `windows`, of the same window: one
-rate for everybody in each window tells nobody apart (.5), although the rates of the windows differ
+- auc: chance that an event is ranked above a non-event (best 1)
 - average_precision: precision averaged over recall (best 1)
 - log_loss: mean negative log-likelihood in nats (best 0); models are chosen by it
 - brier: mean squared error of the probability (best 0)
@@ -18,6 +17,10 @@ step per bootstrap sample from the fit to all rows
 - lift_at_top_decile: event rate among the highest tenth / overall event rate (high is good)
 - capture_at_top_decile, capture_at_top_two_deciles: share of all events that lie among the highest tenth
 and fifth (high is good)
+
+With `windows`, ranks count within a window only: pairs for the auc, tenths for lift and capture, and average
+precision is the mean over events. One rate for everybody in each window tells nobody apart (an auc of .5, a
+tenth captured by a tenth, no slope), although the rates of the windows differ.
 """
 
 from __future__ import annotations
@@ -83,7 +86,7 @@ def evaluate(
     customers : sequence, optional
         Customer of each row, for the intervals; default: every row is a customer of its own.
     windows : array, shape (n,), optional
-        Window (fold) of each row: the AUC then compares rows of the same window only.
+        Window (fold) of each row: what depends on ranks then compares rows of the same window only.
     seed : int, default 0
         Seed of the bootstrap.
     replicates : int, default 200
@@ -107,11 +110,11 @@ def evaluate(
     """
     y, p = checked(outcome, probability)
     sample = _Sorted(y, p)
-    pairs = None if windows is None else _Pairs(y, p, windows)
+    ranks = _Ranks(y, p, np.zeros(len(y)) if windows is None else windows)
 
     def measure(weight: Floats) -> tuple[float, ...]:
-        found = sample.measure(weight)
-        return found if pairs is None else (pairs.auc(weight), *found[1:])
+        found = sample.measure(weight) | ranks.measure(weight)
+        return tuple(found[name] for name in METRICS)
 
     measured = measure(np.ones(len(y)))
     weights = bootstrap_weights(len(y), customers=customers, seed=seed, replicates=replicates)
@@ -128,6 +131,7 @@ def evaluate_by(
     by: Sequence[object] | pd.Series,
     *,
     customers: Customers = None,
+    windows: ArrayLike | None = None,
     seed: int = 0,
     replicates: int = 200,
 ) -> dict[str, dict[str, Metric]]:
@@ -137,7 +141,7 @@ def evaluate_by(
     ----------
     by : sequence
         Group of each row; rows without one (NaN, None) are left out.
-    outcome, probability, customers, seed, replicates
+    outcome, probability, customers, windows, seed, replicates
         As in `evaluate`.
 
     Returns
@@ -157,11 +161,18 @@ def evaluate_by(
         raise UsageError(f"by has {len(groups)} entries for {len(y)} rows.")
     names = groups.astype(str).where(groups.notna())
     whom = None if customers is None else pd.Series(list(customers), dtype=object)
+    window_of = None if windows is None else np.asarray(windows)
     found = {}
     for name in sorted(names.dropna().unique()):
         rows = np.flatnonzero((names == name).to_numpy())
-        inside = None if whom is None else whom.iloc[rows]
-        found[name] = evaluate(y[rows], p[rows], customers=inside, seed=seed, replicates=replicates)
+        found[name] = evaluate(
+            y[rows],
+            p[rows],
+            customers=None if whom is None else whom.iloc[rows],
+            windows=None if window_of is None else window_of[rows],
+            seed=seed,
+            replicates=replicates,
+        )
     return found
 
 
@@ -353,8 +364,11 @@ def _interval(draws: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-class _Pairs:
-    """Pairs of an event and a non-event of the same window, sorted once."""
+class _Ranks:
+    """Rows sorted by falling probability within each window once: what depends on ranks.
+
+    It comes from two cumulative sums per window, read where the probability changes.
+    """
 
     def __init__(self, y: Floats, p: Floats, windows: ArrayLike) -> None:
         codes = pd.factorize(np.asarray(windows))[0]
@@ -366,25 +380,39 @@ class _Pairs:
             rows = rows[np.argsort(-p[rows], kind="stable")]
             ends = np.flatnonzero(np.r_[p[rows][1:] != p[rows][:-1], True])
             self.parts.append((rows, y[rows], ends))
+        self.tells_apart = any(len(ends) > 1 for _, _, ends in self.parts)
 
-    def auc(self, weight: Floats) -> float:
-        """Return the share of pairs in which the event has the higher probability (equal: a half)."""
-        right, pairs = 0.0, 0.0
+    def measure(self, weight: Floats) -> dict[str, float]:
+        """Return the metrics of ranks when rows count `weight` times; no slope where nobody is told apart."""
+        right = pairs = events = precision = 0.0
+        tenths = np.zeros(2)
         for rows, y, ends in self.parts:
             w = weight[rows]
+            drawn = np.r_[0.0, np.cumsum(w)[ends]]
             hits = np.r_[0.0, np.cumsum(w * y)[ends]]
-            misses = np.r_[0.0, np.cumsum(w)[ends]] - hits
-            count = float(hits[-1] * misses[-1])
-            if count > 0.0:
+            misses = drawn - hits
+            count, came = float(hits[-1] * misses[-1]), float(hits[-1])
+            if count > 0.0:  # equal probabilities of an event and a non-event: a half
                 right, pairs = right + count * _auc(hits, misses), pairs + count
-        return right / pairs if pairs else float("nan")
+            if came > 0.0:
+                events += came
+                precision += came * _average_precision(hits[1:], drawn[1:])
+                tenths += np.interp([0.1 * drawn[-1], 0.2 * drawn[-1]], drawn, hits)
+        tenth, fifth = tenths / (events if events else np.nan)
+        found = {
+            "auc": right / pairs if pairs else float("nan"),
+            "average_precision": precision / events if events else float("nan"),
+            "lift_at_top_decile": float(tenth) * 10.0,
+            "capture_at_top_decile": float(tenth),
+            "capture_at_top_two_deciles": float(fifth),
+        }
+        return found if self.tells_apart else found | {"calibration_slope": float("nan")}
 
 
 class _Sorted:
     """Rows sorted by falling probability once, so that each weighted measurement takes linear time.
 
-    What is a sum over rows (log-loss, Brier, calibration) is one product of the weights with `columns`;
-    what depends on ranks comes from two cumulative sums, read where the probability changes.
+    What is a sum over rows (log-loss, Brier, calibration) is one product of the weights with `columns`.
     """
 
     def __init__(self, y: Floats, p: Floats, groups: int = _GROUPS) -> None:
@@ -392,7 +420,6 @@ class _Sorted:
         self.y, self.p = y[self.order], p[self.order]
         starts = np.flatnonzero(np.r_[True, self.p[1:] != self.p[:-1]])
         sizes = np.diff(np.r_[starts, len(p)])
-        self.ends = starts + sizes - 1
         # Equal probabilities stay together: each takes the group of its first row.
         self.group = np.repeat(np.minimum(starts * groups // len(p), groups - 1), sizes)
         gap = self.p - self.y
@@ -404,28 +431,19 @@ class _Sorted:
             [np.ones(len(p)), self.y, self.p, loss, gap**2, *by_group.T, *slope_columns.T]
         )
 
-    def measure(self, row_weights: Floats) -> tuple[float, ...]:
-        """Return the metrics, in the order of METRICS, when rows count `row_weights` times."""
-        w = row_weights[self.order]
-        sums = np.einsum("kn,n->k", self.columns, w)  # the same bits for any number of threads
+    def measure(self, row_weights: Floats) -> dict[str, float]:
+        """Return the metrics that are sums over rows, when rows count `row_weights` times."""
+        # einsum: the same bits for any number of threads
+        sums = np.einsum("kn,n->k", self.columns, row_weights[self.order])
         total, events, expected, loss, squares = (float(value) for value in sums[:5])
         gaps, slope_sums = sums[5:-5], sums[-5:]
-        drawn = np.r_[0.0, np.cumsum(w)[self.ends]]
-        hits = np.r_[0.0, np.cumsum(w * self.y)[self.ends]]
-        some, both = events > 0.0, 0.0 < events < total
-        tenth, fifth = np.interp([0.1 * total, 0.2 * total], drawn, hits) / (events if some else np.nan)
-        return (
-            _auc(hits, drawn - hits) if both else float("nan"),
-            _average_precision(hits[1:], drawn[1:]) if some else float("nan"),
-            loss / total,
-            squares / total,
-            expected / events if some else float("nan"),
-            self._slope(slope_sums) if both else float("nan"),
-            float(np.sum(np.abs(gaps))) / total,
-            float(tenth) * 10.0,
-            float(tenth),
-            float(fifth),
-        )
+        return {
+            "log_loss": loss / total,
+            "brier": squares / total,
+            "calibration_in_the_large": expected / events if events > 0.0 else float("nan"),
+            "calibration_slope": self._slope(slope_sums) if 0.0 < events < total else float("nan"),
+            "expected_calibration_error": float(np.sum(np.abs(gaps))) / total,
+        }
 
     def _slope(self, sums: Floats) -> float:
         """Take one Newton step from the slope of all rows; with those rows themselves it is no step."""

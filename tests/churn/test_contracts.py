@@ -113,7 +113,8 @@ def test_the_sample_companys_contracts_are_scored(
     losses = {name: found["log_loss"].value for name, found in model.card.metrics.items()}
     best = min(losses[name] for name in model.card.baselines)
     assert losses[model.chosen] <= best + 0.002
-    assert set(model.card.by_segment) <= {"first year", "second and third year"}
+    # of the contracts that ran longer, too few ended to be shown
+    assert list(model.card.by_segment) == ["first year", "second and third year"]
     asked = scores["churn_probability"].notna()
     assert asked.sum() > 80
     assert scores.loc[asked, "churn_probability"].between(0, 1, inclusive="neither").all()

@@ -46,10 +46,24 @@ def test_windows_and_segments_are_judged_by_their_own_rows(
     first = evaluate(y[:300], p["blend"][:300], customers=rows["customer_id"][:300], seed=0)
     assert found.by_cutoff["2024-01-01"] == first
     new = (segment == "New").to_numpy()[rows.index]
-    assert found.by_segment["New"]["auc"].value == evaluate(y[new], p["blend"][new])["auc"].value
+    windows = rows["as_of"].to_numpy()[new]
+    alone = evaluate(y[new], p["blend"][new], customers=rows["customer_id"][new], windows=windows, seed=0)
+    assert found.by_segment["New"] == alone
     sizes = pd.Series([group.row_count for group in found.reliability], dtype=int)
     days = pd.Series([group.as_of for group in found.reliability])
     assert sizes.groupby(days).sum().tolist() == [300, 300]
+
+
+@pytest.mark.parametrize(("left", "stayed", "is_shown"), [(10, 10, True), (9, 50, False), (50, 9, False)])
+def test_a_segment_is_shown_from_ten_who_left_and_ten_who_stayed_on(
+    left: int, stayed: int, is_shown: bool
+) -> None:
+    outcome = np.r_[np.ones(left), np.zeros(stayed), np.arange(100) % 2]
+    rows = pd.DataFrame({"as_of": DAYS[0], "customer_id": [f"c{n}" for n in range(len(outcome))]})
+    words = pd.Series(pd.Categorical(["Small"] * (left + stayed) + ["Large"] * 100))
+    p = {"blend": np.linspace(0.1, 0.9, len(outcome))}
+    found = evidence(rows, outcome, p, chosen="blend", segment=words, seed=0)
+    assert list(found.by_segment) == ["Large", *(["Small"] if is_shown else [])]
 
 
 def test_calls_earn_what_the_leavers_among_the_called_spent_last_year(

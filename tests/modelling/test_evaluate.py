@@ -185,5 +185,21 @@ def test_one_rate_per_window_ranks_nobody_although_the_windows_differ() -> None:
         assert evaluate(outcome, rates, replicates=2)["auc"].value in (0.25, 0.75)
     ranked = evaluate(outcome, [0.2, 0.1, 0.3, 0.9, 0.5, 0.5, 0.6, 0.5], windows=windows, replicates=2)
     assert ranked["auc"].value == pytest.approx((3 + 2) / 6)
+    # one leaver in ten in the first window and four in the second: a tenth of each is called
+    many, part = np.r_[np.arange(20) % 10 == 0, np.arange(20) % 10 < 4], np.repeat([1, 2], 20)
+    blind = evaluate(many, np.where(part == 1, 0.1, 0.4), windows=part, replicates=20)
+    assert blind["capture_at_top_decile"].value == pytest.approx(0.1)
+    assert blind["capture_at_top_two_deciles"].value == pytest.approx(0.2)
+    assert (blind["lift_at_top_decile"].value, blind["auc"].value) == (pytest.approx(1.0), 0.5)
+    assert blind["average_precision"].value == pytest.approx((2 * 0.1 + 8 * 0.4) / 10)
+    assert np.isnan(blind["calibration_slope"].value)
+    best = evaluate(many, np.where(many, 0.9, 0.1) + part / 1000, windows=part, replicates=2)
+    assert best["capture_at_top_decile"].value == pytest.approx((2 + 2) / 10)
+    # without windows the second, which has the higher rate, is called alone
+    pooled = evaluate(many, np.where(part == 1, 0.1, 0.4), replicates=2)
+    assert pooled["capture_at_top_decile"].value == pytest.approx(4 * 0.4 / 10)
+    halves = np.where(np.arange(40) % 2, "odd", "even")
+    apart = evaluate_by(many, np.where(part == 1, 0.1, 0.4), halves, windows=part, replicates=2)
+    assert {found["auc"].value for found in apart.values()} == {0.5}
     with pytest.raises(UsageError, match="windows has 2 entries for 8 rows"):
         evaluate(outcome, rates, windows=[1, 2])
