@@ -63,6 +63,11 @@ class WarehouseSettings:
         example="EUR",
     )
     week_start: str | None = _setting(None, "first day of the week", otherwise="monday", example="sunday")
+    encrypt: bool = _setting(
+        False,
+        "encrypt the file and its backups, by the key in the environment variable CRM_ANALYTICS_KEY. Choose "
+        "before the first load; needs DuckDB's extension httpfs",
+    )
     memory_limit: str | None = _setting(
         None,
         "memory DuckDB may use",

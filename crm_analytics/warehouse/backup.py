@@ -79,7 +79,7 @@ def backup(wh: Warehouse, path: str | os.PathLike[str]) -> Backup:
     try:
         _remove(staging)
         rows = copy_into(wh, staging)
-        with Warehouse.open(staging, read_only=True) as copy:
+        with Warehouse.open(staging, read_only=True, encrypt=wh.is_encrypted) as copy:
             found = counts(copy, copy.value("select current_database()"))
         if found != rows:
             raise StoreIOError(
@@ -99,7 +99,7 @@ def backup(wh: Warehouse, path: str | os.PathLike[str]) -> Backup:
 def copy_into(wh: Warehouse, staging: Path) -> dict[str, int]:
     """Fill the file from one moment of the warehouse; return the rows per table of that moment."""
     source = wh.value("select current_database()")
-    wh.execute("attach $path as backup_copy", path=str(staging))
+    wh.attach_copy(staging, "backup_copy")
     try:
         staging.chmod(0o600)
         wh.execute("begin transaction")

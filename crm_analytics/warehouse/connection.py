@@ -24,9 +24,10 @@ from zoneinfo import ZoneInfo, available_timezones
 import duckdb
 
 from crm_analytics import errors
+from crm_analytics.warehouse import encryption
 from crm_analytics.warehouse.commit_mark import LAST_NUMBER, TAKE_NUMBER, CommitMark
 from crm_analytics.warehouse.duckdb_errors import translated
-from crm_analytics.warehouse.identifiers import quote_table
+from crm_analytics.warehouse.identifiers import quote_ident, quote_table
 from crm_analytics.warehouse.locking import FileLock
 from crm_analytics.warehouse.sql_file import PACKAGE, SqlFile
 from crm_analytics.warehouse.tables import added_columns, definitions, fingerprint
@@ -86,8 +87,10 @@ class Warehouse:
         memory_limit: str | None = None,
         mark: CommitMark | None = None,
         config: Mapping[str, Any] | None = None,
+        key: encryption.Key | None = None,
     ) -> None:
         self.path = path
+        self._key = key
         self._config = dict(config or {})
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._memory_limit = memory_limit
@@ -111,6 +114,7 @@ class Warehouse:
         wait_seconds: float = 0.0,
         memory_limit: str | None = None,
         threads: int | None = None,
+        encrypt: bool = False,
         lock: FileLock | None = None,
     ) -> Warehouse:
         """Open (and on first use create) a warehouse.
@@ -130,6 +134,10 @@ class Warehouse:
             For example "4GB"; default is DuckDB's (80 % of memory).
         threads : int, optional
             Worker threads; default is the number of cores. Results do not depend on it.
+        encrypt : bool, default False
+            The file, its log, what is moved to disk and backups are encrypted, by the key in the environment
+            variable CRM_ANALYTICS_KEY. Needs DuckDB's secure crypto module. For good: a warehouse is made so.
+            Published runs, which hold no personal data, are not encrypted.
         lock : FileLock, optional
             The lock of a warehouse that was `lent` to this process; default: it is taken.
 
@@ -137,6 +145,9 @@ class Warehouse:
         ------
         StoreBusy
             Another process (named) holds the warehouse.
+        StoreError
+            DuckDB cannot encrypt here; or the file is encrypted and `encrypt` was not asked for, or the other
+            way round, or by another key.
         StoreCorrupt
             The file is damaged; StoreRolledBack: it is older than what was acknowledged.
         SettingsError
@@ -146,6 +157,11 @@ class Warehouse:
         in_memory = name == ":memory:"
         if not in_memory:
             _check_path(Path(name), read_only)
+        key = encryption.read_key() if encrypt else None
+        if encrypt and in_memory:
+            raise errors.UsageError("A warehouse in memory cannot be encrypted: leave encrypt out.")
+        if encrypt and not read_only:
+            encryption.check_module()
         if lock is None and not in_memory and not read_only:
             lock = FileLock(Path(name), wait_seconds=wait_seconds)
         try:
@@ -159,11 +175,11 @@ class Warehouse:
                     config["memory_limit"] = memory_limit
                 if threads is not None:
                     config["threads"] = threads
-                connection = duckdb.connect(name, read_only=read_only, config=config)
+                connection = _connect(name, key, config, read_only=read_only)
             if not in_memory and not read_only:
                 os.chmod(name, 0o600)
             mark = None if lock is None else CommitMark(Path(name))
-            warehouse = cls(connection, name, lock, memory_limit, mark, config)
+            warehouse = cls(connection, name, lock, memory_limit, mark, config, key)
             try:
                 warehouse._prepare(read_only, timezone, reporting_currency, week_start)
                 if not read_only:
@@ -194,7 +210,7 @@ class Warehouse:
     def reconnect(self) -> None:
         """Open the file again after `close_connection`."""
         with translated():
-            self._connection = duckdb.connect(self.path, config=self._config)
+            self._connection = _connect(self.path, self._key, self._config, read_only=False)
         os.chmod(self.path, 0o600)
 
     @contextmanager
@@ -222,6 +238,7 @@ class Warehouse:
                 "lock_descriptor": self._lock.descriptor,
                 "memory_limit": self._memory_limit,
                 "threads": self._config.get("threads"),
+                "encrypt": self._key is not None,
             }
         finally:
             self._lock.sign()
@@ -232,11 +249,23 @@ class Warehouse:
 
     @classmethod
     def borrowed(
-        cls, path: str, *, lock_descriptor: int, memory_limit: str | None, threads: int | None
+        cls, path: str, *, lock_descriptor: int, memory_limit: str | None, threads: int | None, encrypt: bool
     ) -> Warehouse:
         """Open the warehouse that the parent process has `lent`."""
         lock = FileLock(Path(path), inherited=lock_descriptor)
-        return cls.open(path, memory_limit=memory_limit, threads=threads, lock=lock)
+        return cls.open(path, memory_limit=memory_limit, threads=threads, encrypt=encrypt, lock=lock)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Is the file encrypted?"""
+        return self._key is not None
+
+    def attach_copy(self, path: Path, name: str) -> None:
+        """Attach a new file to copy everything into, encrypted as this one is."""
+        if self._key is None:
+            self.execute(f"attach $path as {quote_ident(name)}", path=str(path))
+        else:
+            encryption.attach(self._cursor(), str(path), quote_ident(name), self._key)
 
     def __enter__(self) -> Warehouse:
         return self
@@ -525,6 +554,8 @@ class Warehouse:
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
         if cursor is None:
             cursor = self._connection.cursor()
+            if self._key is not None:
+                cursor.execute(f"use {encryption.CATALOG}").fetchall()
             cursor.execute("set enable_progress_bar = false").fetchall()
             cursor.execute(f"set timezone = '{self._timezone}'").fetchall()
             self._local.cursor = cursor
@@ -613,6 +644,14 @@ class _Lent:
     def take_back(self) -> None:
         """Let go of the table."""
         self._table = None
+
+
+def _connect(
+    path: str, key: encryption.Key | None, config: Mapping[str, Any], *, read_only: bool
+) -> duckdb.DuckDBPyConnection:
+    if key is not None:
+        return encryption.connect(path, key, config, read_only=read_only)
+    return duckdb.connect(path, read_only=read_only, config=dict(config))
 
 
 def _check_path(path: Path, read_only: bool) -> None:

@@ -9,6 +9,13 @@ import duckdb
 
 from crm_analytics import errors
 
+# What DuckDB says of encrypted files -> what to do.
+_KEYS = {
+    "without a key": "The file is encrypted. Open it with encrypt=True, and its key in CRM_ANALYTICS_KEY",
+    "is not encrypted": "The file is not encrypted, and stays so. Open it without encrypt",
+    "Wrong encryption key": "The file is encrypted by another key than the one in CRM_ANALYTICS_KEY",
+}
+
 
 @contextmanager
 def translated(
@@ -44,6 +51,9 @@ def translated(
             "select hex(row_id) as row_id."
         ) from error
     except duckdb.Error as error:
+        for said, meant in _KEYS.items():
+            if said in str(error):
+                raise errors.StoreError(f"{meant} ({error}).") from error
         # a wrong checksum has no class of its own
         is_damaged = str(error).startswith("Corrupt database file")
         raise (_io_error(str(error)) if is_damaged else errors.StoreError(str(error))) from error

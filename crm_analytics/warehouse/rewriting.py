@@ -41,7 +41,7 @@ def rewrite(wh: Warehouse) -> None:
             left.unlink(missing_ok=True)
         try:
             rows = backup.copy_into(wh, staging)
-            with Warehouse.open(staging, read_only=True) as copy:
+            with Warehouse.open(staging, read_only=True, encrypt=wh.is_encrypted) as copy:
                 if backup.counts(copy, copy.value("select current_database()")) != rows:
                     raise StoreIOError(f"{path}: the rewritten file differs. Check the disk; call again.")
             wh.execute("checkpoint")
