@@ -3,6 +3,7 @@
 from .candidates import CANDIDATES as CANDIDATES
 from .features import features as features
 from .frame_classifier import FrameChurnClassifier as FrameChurnClassifier
+from .frame_classifier import load_frame_classifier as load_frame_classifier
 from .hazards import CoxModel as CoxModel
 from .hazards import DiscreteHazard as DiscreteHazard
 from .hazards import contract_durations as contract_durations

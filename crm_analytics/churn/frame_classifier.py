@@ -5,28 +5,38 @@ For data without dates: a snapshot with a flag. There being no later day to judg
 on folds of the rows instead, which is the one place where this package splits at random. Rows of one
 snapshot share one level, so nothing is said about another season.
 
+A fitted classifier tells which columns put a score where it stands (`contributions`, `reasons`), and is saved
+as JSON with a digest, never as a pickle (`save`, `load_frame_classifier`).
+
 Numbers are taken as they are; text, categories and booleans become one column per word seen. A missing
 value is unknown, not a word. Inside, columns are numbered, so that a column may have any name.
 """
 
 from __future__ import annotations
 
+import os
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from crm_analytics.churn.candidates import Fitted, candidates_for, fit_all
+from crm_analytics.churn.candidates import Fitted, candidates_for, fit_all, read_candidate
 from crm_analytics.churn.choice import judge
-from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.churn.frame_reasons import by_column, medians, worded
+from crm_analytics.churn.score import raises_risk
+from crm_analytics.errors import ModelFileError, NotEnoughData, UsageError
 from crm_analytics.modelling.logistic import sigmoid
+from crm_analytics.modelling.model_card import read_metrics, stored_metrics
+from crm_analytics.modelling.saved_model import load_model, save_model
 
 if TYPE_CHECKING:
     from crm_analytics.modelling.evaluate import Metric
 
 Floats = NDArray[np.float64]
+KIND = "frame churn"
 # All rows of a snapshot have one day; which one does not matter, and nothing is said of another.
 _DAY = date(2000, 1, 1)
 # The trees hold numbers of 32 bits, which end soon after.
@@ -57,6 +67,8 @@ class FrameChurnClassifier:
         Candidate -> metric over all folds, each row judged by a model that had not seen it.
     fitted_ : Fitted
         The chosen candidate, fitted on all rows.
+    base_log_odds_ : float
+        Mean log-odds of leaving of the rows it was fitted on: what contributions are measured against.
 
     Examples
     --------
@@ -129,18 +141,72 @@ class FrameChurnClassifier:
         self.metrics_: dict[str, dict[str, Metric]] = choice.metrics
         outcome = table["churned"].to_numpy(dtype=np.float64)
         self.fitted_ = candidates_for(table)[self.chosen_].fit(table, outcome, seed=self.seed)
+        self.base_log_odds_ = float(np.mean(_odds(self.fitted_, table)))
+        self.mean_parts_ = [float(np.mean(part)) for part in self._parts(table).T]
+        self.usual_ = medians(X, self.words_)
         return self
 
     def predict_proba(self, X: pd.DataFrame) -> Floats:
         """Return the probabilities of staying and of leaving per row, shape (n, 2)."""
-        if not hasattr(self, "fitted_"):
-            raise UsageError("This FrameChurnClassifier is not fitted yet. Call fit(X, y) first.")
-        _check(X)
-        missing = [str(name) for name in self.feature_names_in_ if name not in X.columns]
-        if missing:
-            raise UsageError(f"The frame lacks {', '.join(missing)}, which the model was fitted on.")
+        self._check_asked(X)
         leaving = sigmoid(_odds(self.fitted_, self._table(X)))
         return np.column_stack([1.0 - leaving, leaving])
+
+    def contributions(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return how far each column moves the log-odds of leaving away from ``base_log_odds_``.
+
+        Returns
+        -------
+        DataFrame
+            Index of `X`, columns ``feature_names_in_``. A row and ``base_log_odds_`` add up to the log-odds
+            of leaving. Trees: exact Shapley values (Lundberg et al. 2020); logistic regression: weight x
+            value.
+        """
+        self._check_asked(X)
+        moved = self._parts(self._table(X)) - np.asarray(self.mean_parts_)
+        return pd.DataFrame(moved, index=X.index, columns=self.feature_names_in_)
+
+    def reasons(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return up to three reasons per row, in words, strongest first.
+
+        As of churn scores: a high probability is explained by what raises it, a low one by what lowers it,
+        and in between the comparison with the average row decides.
+
+        Returns
+        -------
+        DataFrame
+            Index of `X`; ``reason_1, reason_2, reason_3``, missing where fewer columns matter.
+        """
+        moved = self.contributions(X).to_numpy()
+        raises = raises_risk(self.predict_proba(X)[:, 1], {str(n): part for n, part in enumerate(moved.T)})
+        return worded(X[list(self.feature_names_in_)], moved, raises, self.usual_)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the fitted classifier as one JSON file with its own digest; returns the path.
+
+        Raises
+        ------
+        UsageError
+            Not fitted yet, or a column has a name that is neither text nor a whole number.
+        """
+        self._check_fitted()
+        names = [name.item() if isinstance(name, np.generic) else name for name in self.feature_names_in_]
+        odd = [name for name in names if not isinstance(name, str | int)]
+        if odd:
+            raise UsageError(f"Column {odd[0]!r} has a name that a file cannot hold. Name columns by text.")
+        content = {
+            **self.get_params(),
+            "classes": self.classes_.tolist(),
+            "words": list(self.words_.values()),
+            "chosen": self.chosen_,
+            "verdict": self.verdict_,
+            "metrics": stored_metrics(self.metrics_),
+            "fitted": self.fitted_.to_dict(),
+            "base_log_odds": self.base_log_odds_,
+            "mean_parts": self.mean_parts_,
+            "usual": self.usual_,
+        }
+        return save_model(path, kind=KIND, features=names, content=content)
 
     def predict(self, X: pd.DataFrame) -> NDArray[Any]:
         """Return the likelier label per row."""
@@ -171,6 +237,20 @@ class FrameChurnClassifier:
             input_tags=InputTags(allow_nan=True, categorical=True, string=True),
         )
 
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "fitted_"):
+            raise UsageError("This FrameChurnClassifier is not fitted yet. Call fit(X, y) first.")
+
+    def _check_asked(self, X: pd.DataFrame) -> None:
+        self._check_fitted()
+        _check(X)
+        missing = [str(name) for name in self.feature_names_in_ if name not in X.columns]
+        if missing:
+            raise UsageError(f"The frame lacks {', '.join(missing)}, which the model was fitted on.")
+
+    def _parts(self, table: pd.DataFrame) -> Floats:
+        return by_column(self.fitted_.parts(table), len(self.words_), len(table))
+
     def _table(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return one float column per number and one per word of the rest, and the day all rows share."""
         columns: dict[str, Any] = {"as_of": pd.Timestamp(_DAY)}
@@ -185,6 +265,30 @@ class FrameChurnClassifier:
                 found = np.where(unknown, np.nan, (texts == word).astype(np.float64))
                 columns[f"{number}: {name}={word}"] = found
         return pd.DataFrame(columns, index=range(len(X)))
+
+
+def load_frame_classifier(path: str | os.PathLike[str]) -> FrameChurnClassifier:
+    """Read a classifier that `FrameChurnClassifier.save` wrote; it gives the same bits.
+
+    Raises
+    ------
+    ModelFileError
+        Not our file, changed since it was written, or a model of another kind.
+    """
+    names, content = load_model(path, kind=KIND)
+    try:
+        model = FrameChurnClassifier(folds=int(content["folds"]), seed=int(content["seed"]))
+        model.classes_ = np.asarray(content["classes"])
+        model.feature_names_in_ = np.asarray(names, dtype=object)
+        model.words_ = dict(zip(names, content["words"], strict=True))
+        model.chosen_, model.verdict_ = str(content["chosen"]), str(content["verdict"])
+        model.metrics_ = read_metrics(content["metrics"])
+        model.fitted_ = read_candidate(model.chosen_, content["fitted"])
+        model.base_log_odds_ = float(content["base_log_odds"])
+        model.mean_parts_, model.usual_ = list(content["mean_parts"]), list(content["usual"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{Path(path).name}: incomplete ({error!r}). Fit the model again.") from error
+    return model
 
 
 def _odds(fitted: Fitted, rows: pd.DataFrame) -> Floats:

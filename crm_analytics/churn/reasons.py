@@ -319,7 +319,7 @@ def reasons(frame: pd.DataFrame, parts: dict[str, Floats], raises: Bools) -> tup
     """
     texts = np.full((MAX_REASONS, len(frame)), None, dtype=object)
     themes = list(parts)
-    place_of = _places(parts, raises)
+    place_of = places(parts, raises)
     for wording in WORDINGS:
         if wording.theme not in themes:
             continue
@@ -361,8 +361,11 @@ def reason_codes(parts: dict[str, Floats], raises: Bools) -> list[str | None]:
     return [themes[theme] if said else None for theme, said in zip(strongest, matters, strict=True)]
 
 
-def _places(parts: dict[str, Floats], raises: Bools) -> NDArray[np.int8]:
-    """Return per theme and row as which reason the theme is given, from 0 on; -1 = it is none."""
+def places(parts: dict[str, Floats], raises: Bools) -> NDArray[np.int8]:
+    """Return per theme and row as which reason the theme is given, from 0 on; -1 = it is none.
+
+    Parameters are those of `reasons`.
+    """
     place_of = np.full((len(parts), len(raises)), -1, dtype=np.int8)
     if not place_of.size:
         return place_of

@@ -109,7 +109,7 @@ def score_frame(
     }
     if active.any():
         parts = model.relative_parts(rows)
-        raises = _raises(probability[active], parts)
+        raises = raises_risk(probability[active], parts)
         found = (*reasons(rows, parts, raises), reason_codes(parts, raises))
         for texts, told in zip(said.values(), found, strict=True):
             texts[active] = told
@@ -133,7 +133,7 @@ def _status(frame: pd.DataFrame, is_excluded: NDArray[np.bool_], model: ChurnMod
     )
 
 
-def _raises(probability: NDArray[np.float64], parts: Parts) -> NDArray[np.bool_]:
+def raises_risk(probability: NDArray[np.float64], parts: Parts) -> NDArray[np.bool_]:
     """Return whose risk is to be explained as high: by the band, in the middle against the average."""
     low, high = RISK_CUTS
     total = np.zeros(len(probability))

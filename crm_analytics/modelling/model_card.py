@@ -141,13 +141,13 @@ class ModelCard:
                 [c.as_of.isoformat(), c.role, c.row_count, _number(c.event_rate)] for c in self.cutoffs
             ],
             "features": list(self.features),
-            "metrics": _stored(self.metrics),
+            "metrics": stored_metrics(self.metrics),
             "baselines": list(self.baselines),
             "chosen": self.chosen,
             "verdict": self.verdict,
             "notes": list(self.notes),
-            "by_cutoff": _stored(self.by_cutoff),
-            "by_segment": _stored(self.by_segment),
+            "by_cutoff": stored_metrics(self.by_cutoff),
+            "by_segment": stored_metrics(self.by_segment),
             "reliability": [
                 [r.as_of.isoformat(), r.row_count, r.mean_probability, r.event_rate, r.low, r.high]
                 for r in self.reliability
@@ -168,13 +168,13 @@ class ModelCard:
                     for as_of, role, rows, rate in stored["cutoffs"]
                 ),
                 features=tuple(stored["features"]),
-                metrics=_read(stored["metrics"]),
+                metrics=read_metrics(stored["metrics"]),
                 baselines=tuple(stored["baselines"]),
                 chosen=str(stored["chosen"]),
                 verdict=str(stored["verdict"]),
                 notes=tuple(stored["notes"]),
-                by_cutoff=_read(stored["by_cutoff"]),
-                by_segment=_read(stored["by_segment"]),
+                by_cutoff=read_metrics(stored["by_cutoff"]),
+                by_segment=read_metrics(stored["by_segment"]),
                 reliability=tuple(
                     ReliabilityGroup(date.fromisoformat(as_of), int(rows), *map(float, rates))
                     for as_of, rows, *rates in stored["reliability"]
@@ -193,14 +193,16 @@ class ModelCard:
         return card_pages.page(self)
 
 
-def _stored(metrics: Metrics) -> dict[str, dict[str, list[float | None]]]:
+def stored_metrics(metrics: Metrics) -> dict[str, dict[str, list[float | None]]]:
+    """Return metrics as plain JSON types; figures that are not defined become None."""
     return {
         group: {name: [_number(m.value), _number(m.low), _number(m.high)] for name, m in found.items()}
         for group, found in metrics.items()
     }
 
 
-def _read(stored: Mapping[str, Any]) -> Metrics:
+def read_metrics(stored: Mapping[str, Any]) -> Metrics:
+    """Rebuild what `stored_metrics` gave."""
     return {
         group: {name: Metric(*(_float(value) for value in figures)) for name, figures in found.items()}
         for group, found in stored.items()

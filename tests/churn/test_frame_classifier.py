@@ -14,9 +14,13 @@ import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from crm_analytics.churn import CANDIDATES, FrameChurnClassifier
-from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.churn import CANDIDATES, FrameChurnClassifier, frame_classifier, load_frame_classifier
+from crm_analytics.churn.choice import Choice
+from crm_analytics.churn.score import RISK_CUTS
+from crm_analytics.errors import ModelFileError, NotEnoughData, UsageError
 from crm_analytics.modelling.evaluate import evaluate
+from crm_analytics.modelling.model_card import stored_metrics
+from crm_analytics.modelling.saved_model import save_model
 
 
 def people(count: int = 400, seed: int = 3) -> tuple[pd.DataFrame, np.ndarray]:
@@ -74,6 +78,86 @@ def test_a_customer_is_scored_alone_as_in_a_batch(fitted: FrameChurnClassifier) 
     )
 
 
+@pytest.mark.parametrize("candidate", ["base_rate", "logistic", "boosted", "blend"])
+def test_contributions_and_the_average_add_up_to_every_log_odds(
+    fitted: FrameChurnClassifier, candidate: str
+) -> None:
+    frame, labels = people()
+    given = frame[::-1].assign(more=1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frame_classifier, "judge", lambda *a, **k: Choice(candidate, "as asked"))
+        model = clone(fitted).fit(frame, labels)
+    chance = model.predict_proba(given)[:, 1]
+    found = model.contributions(given)
+    assert found.index.equals(given.index)
+    assert list(found.columns) == ["months", "plan", "is_new"]
+    assert np.allclose(found.sum(axis=1) + model.base_log_odds_, np.log(chance / (1 - chance)), atol=1e-5)
+    assert np.allclose(found.mean(), 0.0, atol=1e-9)  # against the average row
+    if candidate == "base_rate":
+        assert not found.to_numpy().any()
+        assert model.reasons(given).isna().all(axis=None)
+        return
+    monthly = (given["plan"] == "month").to_numpy()
+    assert found.loc[monthly, "plan"].min() > 0.3 > -0.3 > found.loc[given["plan"] == "year", "plan"].max()
+    # months alone: what a change of one column alone changes of the log-odds of the linear model is its own
+    if candidate == "logistic":
+        longer = model.predict_proba(given.assign(months=given["months"] + 12))[:, 1]
+        moved = model.contributions(given.assign(months=given["months"] + 12)) - found
+        odds = np.log(longer / (1 - longer)) - np.log(chance / (1 - chance))
+        assert np.allclose(moved["months"].to_numpy(), odds)
+        assert not moved[["plan", "is_new"]].to_numpy().any()
+
+
+def test_reasons_never_contradict_the_direction_of_the_score(fitted: FrameChurnClassifier) -> None:
+    frame, _ = people()
+    chance, moved, told = (
+        fitted.predict_proba(frame)[:, 1],
+        fitted.contributions(frame),
+        fitted.reasons(frame),
+    )
+    likely, low = chance >= 0.5, chance < RISK_CUTS[0]
+    assert min(likely.sum(), low.sum()) > 20
+    for place in ("reason_1", "reason_2", "reason_3"):
+        for row, reason in told[place].dropna().items():
+            moves = moved.loc[row, reason.partition(" is ")[0]]
+            assert moves < 0 if low[row] else moves * moved.loc[row].sum() > 0
+    assert (told.loc[likely & (frame["plan"] == "month"), "reason_1"] == "plan is month").mean() > 0.9
+    new = pd.DataFrame(
+        {"months": [2.0, np.nan], "plan": ["month", "year"], "is_new": [True, False]}, index=["a", "b"]
+    )
+    assert fitted.reasons(new).loc["a", ["reason_1", "reason_2"]].tolist() == [
+        "plan is month",
+        f"months is 2 (usually {frame['months'].median():.0f})",
+    ]
+    assert fitted.reasons(new).loc["b", "reason_1"] == "plan is year"
+
+
+def test_a_saved_classifier_gives_the_same_bits_and_a_changed_file_is_refused(
+    fitted: FrameChurnClassifier, tmp_path: Path
+) -> None:
+    frame, _ = people()
+    path = fitted.save(tmp_path / "frame.json")
+    back = load_frame_classifier(path)
+    assert np.array_equal(back.predict_proba(frame), fitted.predict_proba(frame))
+    assert np.array_equal(back.predict(frame), fitted.predict(frame))
+    pd.testing.assert_frame_equal(back.reasons(frame), fitted.reasons(frame))
+    assert (back.verdict_, back.get_params()) == (fitted.verdict_, fitted.get_params())
+    assert stored_metrics(back.metrics_) == stored_metrics(fitted.metrics_)
+    assert back.save(tmp_path / "again.json").read_bytes() == path.read_bytes()
+    text = path.read_text()
+    path.write_text(text.replace('"plan"', '"palm"'))
+    with pytest.raises(ModelFileError, match="does not match its sha256"):
+        load_frame_classifier(path)
+    save_model(path, kind="frame churn", features=["plan"], content={"folds": 3, "seed": 0})
+    with pytest.raises(ModelFileError, match="incomplete"):
+        load_frame_classifier(path)
+    save_model(path, kind="churn", features=["plan"], content={})
+    with pytest.raises(ModelFileError, match="kind 'churn', but 'frame churn'"):
+        load_frame_classifier(path)
+    with pytest.raises(UsageError, match="not fitted"):
+        FrameChurnClassifier().save(path)
+
+
 @pytest.mark.parametrize("rows", [2, 5, 20, 50])
 def test_few_rows_give_the_base_rate_and_say_so(rows: int) -> None:
     frame, labels = people(rows, seed=rows)
@@ -101,7 +185,7 @@ def test_frames_that_cannot_be_learned_from_are_refused() -> None:
         FrameChurnClassifier().fit(frame, labels).predict_proba(frame.drop(columns="plan"))
 
 
-def test_columns_may_have_any_name() -> None:
+def test_columns_may_have_any_name(tmp_path: Path) -> None:
     frame, labels = people(120)
     named = pd.DataFrame(
         {
@@ -116,6 +200,12 @@ def test_columns_may_have_any_name() -> None:
     assert found.metrics_["logistic"]["auc"].value > 0.7
     assert found.predict_proba(named).shape == (120, 2)
     assert found.feature_names_in_.tolist() == list(named.columns)
+    back = load_frame_classifier(found.save(tmp_path / "named.json"))
+    assert np.array_equal(back.predict_proba(named), found.predict_proba(named))
+    with pytest.raises(UsageError, match=r"1\.5 has a name that a file cannot hold"):
+        FrameChurnClassifier(folds=2).fit(named.assign(**{"x": 1}).rename(columns={"x": 1.5}), labels).save(
+            tmp_path / "odd.json"
+        )
 
 
 def test_values_that_cannot_be_learned_from_or_scored_are_refused_by_name(

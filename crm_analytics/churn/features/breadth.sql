@@ -65,14 +65,26 @@ items as (
     left join facts.products_before($as_of, _known_at := $known_at) as p on p.product_id = bought.product_id
 ),
 
+-- by category first: counting different ones per customer in one step takes twice as long
+by_category as (
+    select
+        customer_id,
+        category,
+        count(*) as product_count,
+        sum(case when is_repeated then 1 else 0 end) as repeated_count,
+        min(first_age_days) as newest_item_days
+    from items
+    group by customer_id, category
+),
+
 ranges as (
     select
         customer_id,
-        count(*) as product_count,
-        count(distinct category) as category_count,
-        cast(sum(case when is_repeated then 1 else 0 end) as bigint) as repeated_count,
-        min(first_age_days) as newest_item_days
-    from items
+        cast(sum(product_count) as bigint) as product_count,
+        count(category) as category_count,
+        cast(sum(repeated_count) as bigint) as repeated_count,
+        min(newest_item_days) as newest_item_days
+    from by_category
     group by customer_id
 )
 

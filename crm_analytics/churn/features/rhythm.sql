@@ -21,9 +21,7 @@ with purchase_days as (
         customer_id,
         ordered_on,
         date_diff('day', ordered_on, cast($as_of as date)) as age_days,
-        date_diff(
-            'day', lag(ordered_on) over (partition by customer_id order by ordered_on), ordered_on
-        ) as gap_days
+        date_diff('day', previous_ordered_on, ordered_on) as gap_days
     from facts.order_days_before($as_of, _known_at := $known_at)
     where is_purchase_day
 ),
