@@ -30,19 +30,9 @@ _POINTS = ("email", "phone", "national_id")
 _OF_CUSTOMERS = """
     select related.entity, related.source_system, related.source_id
     from entities.customers_of(date '9999-12-31') as related
-    anti join (
-        select 'contacts' as entity, source_system, source_id, customer_source_id from entities.contacts
-        union all
-        select 'opportunities', source_system, source_id, customer_source_id from entities.opportunities
-        union all
-        select 'tickets', source_system, source_id, customer_source_id from entities.tickets
-        union all
-        select 'tasks', source_system, source_id, customer_source_id from entities.tasks
-        union all
-        select 'interactions', source_system, source_id, customer_source_id from entities.interactions
-    ) as own
+    anti join entities.own_customers as own
         on own.entity = related.entity and own.source_system = related.source_system
-        and own.source_id = related.source_id and own.customer_source_id is not null
+        and own.source_id = related.source_id
     where (related.source_system, related.customer_source_id) in (select (system, id) from subject_keys)"""
 _OF_OTHERS = """
     select distinct entity, source_system, source_id

@@ -2,7 +2,9 @@
 
 ``entities.filled_fields`` counts the filled values of every column, ``entities.links`` holds the ids that
 point to other rows, ``entities.known_ids`` the ids that rows have, ``entities.contact_points`` e-mail
-addresses and phone numbers. ``owner_source_id`` is the user who looks after the row, "" where nobody does.
+addresses and phone numbers, ``entities.own_customers`` the customers that records name themselves where
+relations may name them another. ``owner_source_id`` is the user who looks after the row, "" where nobody
+does.
 """
 
 from __future__ import annotations
@@ -26,17 +28,24 @@ _VALUES = """
 
 _IDS = "select {entity} as entity, source_system, source_id from entities.{table}"
 
+_OWN = """
+    select {entity} as entity, source_system, source_id, customer_source_id
+    from entities.{table} where customer_source_id is not null"""
+
 
 def field_views() -> Iterator[str]:
     """Yield the statements that make the views; those of the entities themselves must be there."""
     known = entities().values()
     ids = [one for one in known if "source_id" in one.column_names]
     contacts = [(one, column) for one in known for column in one.columns if column.name in CONTACT_POINTS]
+    related = [column.refers for column in entities()["relations"].columns]
+    own = [one for one in known if one.name in related and "customer_source_id" in one.column_names]
     links = [(one, column) for one in known for column in one.columns if column.refers is not None]
     parts = {
         "filled_fields": [_filled(one) for one in known],
         "links": [_values(one, column) for one, column in links],
         "known_ids": [_IDS.format(entity=f"'{one.name}'", table=quote_ident(one.name)) for one in ids],
+        "own_customers": [_OWN.format(entity=f"'{one.name}'", table=quote_ident(one.name)) for one in own],
         "contact_points": [_values(one, column) for one, column in contacts],
     }
     for name, selects in parts.items():

@@ -2,8 +2,7 @@
 -- purpose: Which records name their customer by a name that no customer of the system has, or several have?
 -- gate:    warn above 0.05
 -- grain:   entity, field, source_system, owner_source_id
--- reads:   entities.belongings, entities.customers, entities.customers_of, entities.contacts,
---          entities.opportunities, entities.tickets, entities.tasks, entities.interactions
+-- reads:   entities.belongings, entities.customers, entities.customers_of, entities.own_customers
 -- columns:
 --   entity             entity of the records
 --   field              customer_name (of entities.relations)
@@ -11,21 +10,9 @@
 --   owner_source_id    always empty: a relation has no owner
 --   row_count          records that name their customer, and by no id that a customer has
 --   bad_count          those whose customer is not known by it
-with own as (
-    select 'contacts' as entity, source_system, source_id, customer_source_id from entities.contacts
-    union all
-    select 'opportunities', source_system, source_id, customer_source_id from entities.opportunities
-    union all
-    select 'tickets', source_system, source_id, customer_source_id from entities.tickets
-    union all
-    select 'tasks', source_system, source_id, customer_source_id from entities.tasks
-    union all
-    select 'interactions', source_system, source_id, customer_source_id from entities.interactions
-),
-
-identified as (
+with identified as (
     select own.entity, own.source_system, own.source_id
-    from own
+    from entities.own_customers as own
     semi join entities.customers as customer
         on customer.source_system = own.source_system and customer.source_id = own.customer_source_id
 ),
