@@ -4,6 +4,7 @@ from . import actions as actions
 from . import churn as churn
 from . import clv as clv
 from . import errors as errors
+from . import monitoring as monitoring
 from . import nightly as nightly
 from . import scoring as scoring
 from . import segmentation as segmentation
@@ -25,5 +26,7 @@ from .warehouse import Warehouse as Warehouse
 from .warehouse.audit_log import verify_audit as verify_audit
 from .warehouse.publish import open_published as open_published
 from .warehouse.publish import read_scores as read_scores
+from .warehouse.roll_back import kept_runs as kept_runs
+from .warehouse.roll_back import roll_back as roll_back
 
 __version__: str

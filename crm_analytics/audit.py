@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from crm_analytics.monitoring import drift, usual_limits
 from crm_analytics.warehouse import Warehouse, quote_table
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 MAIN_TABLE = "scores.customer_scores"
 
+# Within so many days customers hardly change: a score that moves far does so by a fault, or by another model.
+WEEK_DAYS = 7
 # Fewer customers than this say little about a mean or about all being equal.
 ENOUGH_CUSTOMERS = 50
 # A column that at least this share of customers had, and that this share lost, was lost by a fault.
@@ -62,6 +65,8 @@ def audit(
     previous: pa.Table | None = None,
     max_customer_drop_rate: float = 0.3,
     max_change_factor: float = 3.0,
+    previous_as_of: date | None = None,
+    max_shift: float = 0.25,
 ) -> list[Finding]:
     """Check one night's score tables.
 
@@ -78,6 +83,12 @@ def audit(
         Share of the last run's customers that may be gone.
     max_change_factor : float, default 3
         Factor by which the mean of a score may move, up or down.
+    previous_as_of : date, optional
+        Night of `previous`; default: `as_of`. Over more than a week customers really change, so shifts are
+        told (`crm_analytics.monitoring`) and block nothing.
+    max_shift : float, default 0.25
+        Population stability index by which the distribution of a score may move, if that is more than chance
+        brings for these customers, and more than this score usually moves.
 
     Returns
     -------
@@ -98,6 +109,10 @@ def audit(
         main = tonight[MAIN_TABLE]
         findings += _fewer_customers(main, previous, max_customer_drop_rate)
         findings += _moved(main, previous, max_change_factor)
+        gap_days = (as_of - (previous_as_of or as_of)).days
+        if gap_days <= WEEK_DAYS:
+            usual = usual_limits(wh, as_of=as_of, gap_days=gap_days)
+            findings += _shifted(main, previous, max_shift, usual)
         findings += _lost_columns(main, previous)
         findings += _became_equal(main, previous)
     return findings
@@ -178,6 +193,30 @@ def _moved(main: pa.Table, previous: pa.Table, max_factor: float) -> Iterator[Fi
         if not 1 / max_factor <= factor <= max_factor:
             text = f"{MAIN_TABLE}.{column}: the mean moved from {before:.4g} to {now:.4g}"
             yield Finding("mean_moved", MAIN_TABLE, column, f"{text} (limit: factor {max_factor:g})")
+
+
+def _shifted(
+    main: pa.Table, previous: pa.Table, max_shift: float, usual: Mapping[str, float]
+) -> Iterator[Finding]:
+    """Find scores whose distribution moved farther than the limit, chance and habit allow."""
+    columns = ["customer_id", *_scores_of_both(main, previous)]
+    if min(main.num_rows, previous.num_rows) < ENOUGH_CUSTOMERS or not _unique(main, previous):
+        return
+    before, now = (table.select(columns).to_pandas() for table in (previous, main))
+    moved = drift(before, now, since="in the last published run", usual_limits=usual, large=max_shift)
+    for row in moved[moved["verdict"] == "large"].to_dict("records"):
+        column = row["column_name"]
+        limit = max(max_shift, row["chance_limit"], usual.get(column, 0.0))
+        text = f"{MAIN_TABLE}.{column}: the distribution moved by {row['psi']:.2f} (limit {limit:.2f})"
+        yield Finding("distribution_moved", MAIN_TABLE, column, f"{text}: {row['told']}")
+
+
+def _unique(*tables: pa.Table) -> bool:
+    """Tell whether customers can be compared one by one; a missing or double key is found by other checks."""
+    return all(
+        table["customer_id"].null_count == 0 and len(table["customer_id"].unique()) == table.num_rows
+        for table in tables
+    )
 
 
 def _lost_columns(main: pa.Table, previous: pa.Table) -> Iterator[Finding]:

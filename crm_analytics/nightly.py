@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crm_analytics import actions, churn, clv, scoring, segmentation
+from crm_analytics import actions, churn, clv, monitoring, scoring, segmentation
 from crm_analytics.audit import audit
 from crm_analytics.entities import checks
 from crm_analytics.errors import AuditBlocked, NotEnoughData, UsageError
@@ -45,6 +45,7 @@ SCORE_TABLES = {
     "scores.lifecycle": ("customer_id",),
     "scores.clusters": ("customer_id",),
     "scores.clv": ("customer_id",),
+    "scores.fitted_models": ("part",),
     "scores.churn": ("customer_id",),
     "scores.contract_churn": ("customer_id",),
     "scores.next_best_offers": ("customer_id", "rank"),
@@ -53,6 +54,7 @@ SCORE_TABLES = {
     "scores.segment_sizes": ("segment",),
     "scores.customer_scores": ("customer_id",),
     "scores.actions": ("customer_id",),
+    "scores.drift": ("column_name",),
 }
 STEPS = (
     "load",
@@ -66,6 +68,7 @@ STEPS = (
     "rule segments",
     "customer scores",
     "actions",
+    "drift",
     "audit",
     "publish",
     "tasks",
@@ -185,6 +188,8 @@ def run(
             _keep(night, step, "scores.customer_scores", scoring.customer_scores(wh, as_of=as_of))
         with log.step("actions", skip_on=(NotEnoughData,)) as step:
             _actions(night, step)
+        with log.step("drift", skip_on=(NotEnoughData,)) as step:
+            _drift(night, step)
         with log.step("audit") as step:
             _audit(night, step, accept)
         with log.step("publish") as step:
@@ -309,9 +314,13 @@ def _rule_segments(night: _Night, step: Step) -> None:
 def _value(night: _Night, step: Step) -> None:
     how = night.settings.value
     _clear(night, "scores.clv")
-    values = clv.lifetime_value(
+    _clear(night, "scores.fitted_models")
+    values, models = clv.value_with_models(
         night.wh, as_of=night.as_of, **asdict(how) | {"model": how.model or _purchase_model(night, step)}
     )
+    if models is not None:
+        kept = clv.models_table(models, as_of=night.as_of)
+        night.wh.replace_as_of("scores.fitted_models", kept, as_of=night.as_of)
     _keep(night, step, "scores.clv", values)
 
 
@@ -372,15 +381,39 @@ def _model(night: _Night, step: Step, name: str) -> Any:
     return found.model
 
 
+def _drift(night: _Night, step: Step) -> None:
+    """Keep how far the scores moved since the published night before; say what moved clearly."""
+    _clear(night, "scores.drift")
+    since = _night_before(night)
+    moved = monitoring.score_drift(night.wh, as_of=night.as_of, since=since)
+    _keep(night, step, "scores.drift", moved.assign(compared_with=since))
+    clear = moved[moved["verdict"].isin(["clear", "large"])]
+    step.note = f"{len(clear)} of {len(moved)} columns moved clearly since {since.isoformat()}"
+    if len(clear):
+        step.warn(f"{step.note}: {'; '.join(clear['told'])}")
+
+
+def _night_before(night: _Night) -> date:
+    """Return the live night if it is an earlier one, else the last that was published before."""
+    live = live_run(night.settings.paths.published)
+    day = None if live is None else date.fromisoformat(live["as_of"])
+    return day if day is not None and day < night.as_of else monitoring.last_published(night.wh, night.as_of)
+
+
 def _audit(night: _Night, step: Step, accept: str | None) -> None:
+    import pyarrow.parquet as pq
+
     how = night.settings.audit
+    live = live_run(night.settings.paths.published)
     findings = audit(
         night.wh,
         as_of=night.as_of,
         tables=SCORE_TABLES,
-        previous=_last_published(night.settings.paths.published),
+        previous=None if live is None else pq.read_table(live["folder"] / "customer_scores.parquet"),
+        previous_as_of=None if live is None else date.fromisoformat(live["as_of"]),
         max_customer_drop_rate=how.max_customer_drop_rate,
         max_change_factor=how.max_change_factor,
+        max_shift=how.max_shift,
     )
     step.rows = len(findings)
     found = "; ".join(finding.message for finding in findings)
@@ -456,10 +489,3 @@ def _keep(night: _Night, step: Step, table: str, scores: pd.DataFrame) -> None:
 def _clear(night: _Night, table: str) -> None:
     """Take away what an earlier run wrote for this as_of, in case this one has to skip the step."""
     night.wh.execute(f"delete from {quote_table(table)} where as_of = $as_of", as_of=night.as_of)
-
-
-def _last_published(folder: Path) -> Any:
-    import pyarrow.parquet as pq
-
-    run = live_run(folder)
-    return None if run is None else pq.read_table(run["folder"] / "customer_scores.parquet")

@@ -289,13 +289,12 @@ class AuditSettings:
     max_change_factor: float = _setting(
         3.0, "blocked when the mean of a score moved by more than this factor", **_between(1, 1000)
     )
-
-
-@dataclass(frozen=True)
-class PublishSettings:
-    """What other applications see."""
-
-    keep_runs: int = _setting(3, "published runs that are kept, the live one included", **_between(2, 1000))
+    max_shift: float = _setting(
+        0.25,
+        "blocked when the distribution of a score moved within a week by more than this (population "
+        "stability index), by more than chance and by more than is usual",
+        **_between(0.1, 100),
+    )
 
 
 @dataclass(frozen=True)
@@ -305,6 +304,13 @@ class ReportSettings:
     smallest_group: int = _setting(
         5, "groups of fewer people are not counted on the page; 1 shows all", **_between(1, 1000)
     )
+
+
+@dataclass(frozen=True)
+class PublishSettings:
+    """What other applications see."""
+
+    keep_runs: int = _setting(3, "published runs that are kept, the live one included", **_between(2, 1000))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Public names of the package, and where they live; read by `crm_analytics.lazy` too."""
 
+from .cohort_models import Models as Models
 from .cohort_models import fit_models as fit_models
 from .compare import Comparison as Comparison
 from .compare import compare as compare
@@ -10,7 +11,10 @@ from .customer_value import score_summary as score_summary
 from .group_totals import group_totals as group_totals
 from .holdout import holdout as holdout
 from .in_database import score_in_database as score_in_database
+from .kept_models import kept_models as kept_models
+from .kept_models import models_table as models_table
 from .lifetime_value import lifetime_value as lifetime_value
+from .lifetime_value import value_with_models as value_with_models
 from .lifetimes_bridge import from_lifetimes as from_lifetimes
 from .lifetimes_bridge import to_lifetimes as to_lifetimes
 from .model_choice import ModelChoice as ModelChoice

@@ -105,6 +105,30 @@ def score_summary(
     >>> score_summary(customers)["status"].tolist()
     ['fallback', 'fallback', 'fallback']
     """
+    return score_with_models(
+        summary,
+        horizon_days=horizon_days,
+        annual_discount_rate=annual_discount_rate,
+        margin_rate=margin_rate,
+        model=model,
+        models=models,
+        level=level,
+        robust=robust,
+    )[0]
+
+
+def score_with_models(
+    summary: pd.DataFrame,
+    *,
+    horizon_days: float = 365,
+    annual_discount_rate: float = 0.1,
+    margin_rate: float | pd.Series | None = None,
+    model: str = DEFAULT_MODEL,
+    models: Models | None = None,
+    level: float = 0.9,
+    robust: bool = True,
+) -> tuple[pd.DataFrame, Models | None]:
+    """Return what `score_summary` returns, and the models that scored (None where there was nobody)."""
     _check_arguments(summary, horizon_days, annual_discount_rate, level, model)
     if models is not None and models.purchases.name != model and not models.purchase_fallback:
         if model != DEFAULT_MODEL:
@@ -117,6 +141,7 @@ def score_summary(
     known = summary if valid.all() else summary[valid]
     scored: dict[str, Floats] = {}
     status, named = pd.Series("excluded", index=summary.index, dtype="str"), model
+    used = models
     if len(known):
         used = models or fit_models(known, model=model, robust=robust)
         scored = _past(known) | _numbers(known, used, float(horizon_days), float(annual_discount_rate), level)
@@ -129,7 +154,8 @@ def score_summary(
     columns |= {"horizon_days": float(horizon_days), "status": status, "status_reason": reasons}
     columns |= {name: _spread(scored.get(name), valid) for name in (*PAST, *NUMBERS)}
     columns["model"] = named if valid.all() else np.where(valid, named, model)
-    return pd.DataFrame({name: columns[name] for name in COLUMNS if name in columns}, index=summary.index)
+    found = pd.DataFrame({name: columns[name] for name in COLUMNS if name in columns}, index=summary.index)
+    return found, used
 
 
 def spend_per_purchase(known: pd.DataFrame, used: Models) -> Floats:

@@ -11,9 +11,10 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from crm_analytics.clv.cohort_models import Models
 from crm_analytics.clv.compare import compare_summary
 from crm_analytics.clv.customer_summary import summary
-from crm_analytics.clv.customer_value import DEFAULT_MODEL, score_summary
+from crm_analytics.clv.customer_value import DEFAULT_MODEL, score_with_models
 from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.warehouse import SqlFile, Warehouse
 
@@ -64,8 +65,34 @@ def lifetime_value(
     ...     len(lifetime_value(wh, as_of=date(2024, 1, 1)))
     0
     """
+    return value_with_models(
+        wh,
+        as_of=as_of,
+        horizon_days=horizon_days,
+        annual_discount_rate=annual_discount_rate,
+        margin_rate=margin_rate,
+        ticket_cost=ticket_cost,
+        model=model,
+        level=level,
+        robust=robust,
+    )[0]
+
+
+def value_with_models(
+    wh: Warehouse,
+    *,
+    as_of: date,
+    horizon_days: float = 365,
+    annual_discount_rate: float = 0.1,
+    margin_rate: float | pd.Series | None = None,
+    ticket_cost: float = 0.0,
+    model: str | None = None,
+    level: float = 0.9,
+    robust: bool = True,
+) -> tuple[pd.DataFrame, Models | None]:
+    """Return what `lifetime_value` returns, and the fitted models (None where nobody could be scored)."""
     known = costed_summary(wh, as_of=as_of, ticket_cost=ticket_cost)
-    return score_summary(
+    return score_with_models(
         known,
         horizon_days=horizon_days,
         annual_discount_rate=annual_discount_rate,

@@ -226,6 +226,16 @@ def begin(
         raise
 
 
+def published_nights(wh: Warehouse) -> dict[date, dict[str, Any]]:
+    """Return as_of -> settings of every night whose last run was published, oldest first."""
+    rows = wh.rows(
+        "select as_of, parameters from ops.runs "
+        "qualify row_number() over (partition by as_of order by started_at desc, run_id desc) = 1 "
+        "and status = 'published' order by as_of"
+    )
+    return {night: json.loads(parameters) for night, parameters in rows}
+
+
 def versions() -> dict[str, str]:
     """Return the versions that a figure can depend on: the package, Python and the libraries that compute."""
     found = {"crm_analytics": crm_analytics.__version__, "python": platform.python_version()}
