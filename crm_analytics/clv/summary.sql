@@ -24,51 +24,31 @@
 --                           NULL = a part has no price or rate
 --   net_margin              net spend - cost of goods, reporting currency; NULL = a cost is unknown
 --   unpriced_order_count    orders without a price or rate: counted in frequency, not in amounts
-with days as (
+-- A repeat day has a purchase day before it. A day on which goods only came back is no purchase, but what
+-- came back lowers the spend of the repeat days if it came back after the first purchase day.
+with histories as (
     select
         customer_id,
-        ordered_on,
-        order_count,
-        net_spend,
-        net_margin,
-        is_purchase_day,
-        unpriced_order_count,
-        min(case when is_purchase_day then ordered_on end) over (
-            partition by customer_id
-        ) as first_ordered_on,
-        max(case when is_purchase_day then ordered_on end) over (
-            partition by customer_id
-            order by ordered_on
-            rows between unbounded preceding and 1 preceding
-        ) as previous_ordered_on
-    from facts.order_days_before($as_of, _known_at := $known_at)
-),
-
--- A day on which goods only came back is no purchase, but what came back lowers the spend of the
--- repeat days if it came back after the first purchase day.
-histories as (
-    select
-        customer_id,
-        first_ordered_on,
+        min(case when is_purchase_day then ordered_on end) as first_ordered_on,
         max(case when is_purchase_day then ordered_on end) as last_ordered_on,
         sum(case when is_purchase_day then 1 else 0 end) - 1 as frequency,
-        sum(case when ordered_on > first_ordered_on then net_spend end) as repeat_spend,
+        sum(case when previous_ordered_on is not null then net_spend end) as repeat_spend,
         sum(
             case
-                when is_purchase_day and ordered_on > first_ordered_on and net_spend is not null then 1
+                when is_purchase_day and previous_ordered_on is not null and net_spend is not null then 1
                 else 0
             end
         ) as priced_repeat_days,
         sum(
             case
-                when is_purchase_day and ordered_on > first_ordered_on and net_spend > 0
+                when is_purchase_day and previous_ordered_on is not null and net_spend > 0
                     then cast(ln(cast(net_spend as double)) as decimal(18, 15))
             end
         ) as log_spend_sum,
         sum(
             case
-                when ordered_on > first_ordered_on and is_purchase_day and net_spend > 0 then 0
-                when ordered_on > first_ordered_on then 1
+                when previous_ordered_on is not null and is_purchase_day and net_spend > 0 then 0
+                when previous_ordered_on is not null then 1
                 else 0
             end
         ) as worthless_repeat_days,
@@ -83,9 +63,9 @@ histories as (
         case when count(*) = count(net_spend) then sum(net_spend) end as net_spend,
         case when count(*) = count(net_margin) then sum(net_margin) end as net_margin,
         sum(unpriced_order_count) as unpriced_order_count
-    from days
-    where first_ordered_on is not null
-    group by customer_id, first_ordered_on
+    from facts.order_days_before($as_of, _known_at := $known_at)
+    group by customer_id
+    having bool_or(is_purchase_day)
 )
 
 select

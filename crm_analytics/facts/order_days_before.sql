@@ -12,6 +12,7 @@
 --   returned_amount         returned goods of the day's orders, positive, reporting currency
 --   is_purchase_day         false = only returns or cancelled-out orders on that day
 --   unpriced_order_count    orders without a price or rate: counted, not priced
+--   previous_ordered_on     last purchase day of the customer before this day; NULL = none
 with signed as (
     select
         customer_id,
@@ -35,16 +36,34 @@ with signed as (
         cast(0 as bigint)
     from facts.returns_before($as_of, _known_at := $known_at)
     where order_id is null and customer_id is not null
+),
+
+days as (
+    select
+        customer_id,
+        ordered_on,
+        cast(sum(order_count) as bigint) as order_count,
+        case when count(*) = count(net_amount) then sum(net_amount) end as net_spend,
+        case when count(*) = count(margin) then sum(margin) end as net_margin,
+        sum(returned_amount) as returned_amount,
+        sum(order_count) > 0 as is_purchase_day,
+        cast(sum(unpriced_order_count) as bigint) as unpriced_order_count
+    from signed
+    group by customer_id, ordered_on
 )
 
 select
     customer_id as customer_id,
     ordered_on as ordered_on,
-    cast(sum(order_count) as bigint) as order_count,
-    case when count(*) = count(net_amount) then sum(net_amount) end as net_spend,
-    case when count(*) = count(margin) then sum(margin) end as net_margin,
-    sum(returned_amount) as returned_amount,
-    sum(order_count) > 0 as is_purchase_day,
-    cast(sum(unpriced_order_count) as bigint) as unpriced_order_count
-from signed
-group by customer_id, ordered_on
+    order_count as order_count,
+    net_spend as net_spend,
+    net_margin as net_margin,
+    returned_amount as returned_amount,
+    is_purchase_day as is_purchase_day,
+    unpriced_order_count as unpriced_order_count,
+    max(case when is_purchase_day then ordered_on end) over (
+        partition by customer_id
+        order by ordered_on
+        rows between unbounded preceding and 1 preceding
+    ) as previous_ordered_on
+from days

@@ -41,20 +41,18 @@ heads as (
     where h.counts
 ),
 
-lines_by_day as (
+lines as (
     select
         order_id,
         customer_id,
         ordered_on,
-        count(*) as line_count,
-        sum(quantity) as quantity,
-        sum(case when amount > 0 then amount else cast(0 as decimal(38, 4)) end) as gross_amount,
-        sum(case when amount < 0 then -amount else cast(0 as decimal(38, 4)) end) as returned_amount,
-        case when count(*) = count(cost_amount) then sum(cost_amount) end as cost_amount,
-        count(*) = count(amount) as is_priced,
-        bool_or(quantity > 0) as has_goods
+        quantity,
+        case when amount > 0 then amount else cast(0 as decimal(38, 4)) end as gross_amount,
+        case when amount < 0 then -amount else cast(0 as decimal(38, 4)) end as returned_amount,
+        cost_amount,
+        amount is not null as is_priced,
+        case when quantity > 0 then ordered_on end as goods_on
     from facts.order_lines_before($as_of, _known_at := $known_at)
-    group by order_id, customer_id, ordered_on
 ),
 
 -- one row per number and customer; of numbers without a head whose goods lie more than 31 days apart
@@ -64,16 +62,14 @@ numbers as (
         order_id,
         customer_id,
         min(ordered_on) as ordered_on,
-        cast(sum(line_count) as bigint) as line_count,
+        count(*) as line_count,
         sum(quantity) as quantity,
         sum(gross_amount) as gross_amount,
         sum(returned_amount) as returned_amount,
         case when count(*) = count(cost_amount) then sum(cost_amount) end as cost_amount,
         bool_and(is_priced) as is_priced,
-        coalesce(
-            max(case when has_goods then ordered_on end) - min(case when has_goods then ordered_on end) > 31, false
-        ) as is_spread
-    from lines_by_day
+        coalesce(max(goods_on) - min(goods_on) > 31, false) as is_spread
+    from lines
     group by order_id, customer_id
 ),
 
@@ -82,6 +78,23 @@ spread as (
     from numbers
     anti join heads on heads.order_id = numbers.order_id
     where numbers.is_spread
+),
+
+lines_by_day as (
+    select
+        l.order_id as order_id,
+        l.customer_id as customer_id,
+        l.ordered_on as ordered_on,
+        count(*) as line_count,
+        sum(l.quantity) as quantity,
+        sum(l.gross_amount) as gross_amount,
+        sum(l.returned_amount) as returned_amount,
+        case when count(*) = count(l.cost_amount) then sum(l.cost_amount) end as cost_amount,
+        bool_and(l.is_priced) as is_priced,
+        bool_or(l.goods_on is not null) as has_goods
+    from lines as l
+    semi join spread on spread.order_id = l.order_id and spread.customer_id is not distinct from l.customer_id
+    group by l.order_id, l.customer_id, l.ordered_on
 ),
 
 -- goods ordered more than 31 days after the last goods of the number and customer are another order; what
@@ -95,7 +108,6 @@ beginnings as (
             else 0
         end as begins_order
     from lines_by_day as l
-    semi join spread on spread.order_id = l.order_id and spread.customer_id is not distinct from l.customer_id
     window earlier as (
         partition by l.order_id, l.customer_id order by l.ordered_on rows between unbounded preceding and 1 preceding
     )
