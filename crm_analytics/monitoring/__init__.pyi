@@ -5,6 +5,8 @@ from .drift import feature_drift as feature_drift
 from .drift import last_published as last_published
 from .drift import score_drift as score_drift
 from .drift import usual_limits as usual_limits
+from .monitor import Monitoring as Monitoring
+from .monitor import monitor as monitor
 from .parameter_drift import ParameterDrift as ParameterDrift
 from .parameter_drift import parameter_drift as parameter_drift
 from .performance import churn_performance as churn_performance

@@ -30,7 +30,7 @@ from crm_analytics.warehouse.duckdb_errors import translated
 from crm_analytics.warehouse.identifiers import quote_ident, quote_table
 from crm_analytics.warehouse.locking import FileLock
 from crm_analytics.warehouse.sql_file import PACKAGE, SqlFile
-from crm_analytics.warehouse.tables import added_columns, definitions, fingerprint
+from crm_analytics.warehouse.tables import COLUMNS, added_columns, definitions, fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -599,11 +599,13 @@ class Warehouse:
         )
         if exists and self.value("select value from ops.settings where name = 'definitions'") == wanted:
             return
-        columns = "select table_name, column_name from duckdb_columns() where schema_name = 'entities'"
+        declared: list[Any] = []
+        if exists:
+            with Warehouse.open() as made:
+                declared = made.rows(COLUMNS)
         with self.transaction():
-            if exists:
-                for statement in added_columns(set(self.rows(columns))):
-                    self.execute(statement)
+            for statement in added_columns(declared, self.rows(COLUMNS)):
+                self.execute(statement)
             for statement in definitions():
                 self.execute(statement)
             self._store("definitions", wanted)

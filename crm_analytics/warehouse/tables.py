@@ -11,15 +11,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from crm_analytics.schema import Entity, entities
 from crm_analytics.warehouse.commit_mark import SEQUENCE
 from crm_analytics.warehouse.field_views import field_views
-from crm_analytics.warehouse.identifiers import quote_ident
+from crm_analytics.warehouse.identifiers import quote_ident, quote_table
 from crm_analytics.warehouse.sql_file import SqlFile, all_sql_files
 
 SCHEMAS = ("entities", "facts", "scores", "ops")
+# Columns of all tables: schema, table, column, type.
+COLUMNS = """
+    select schema_name, table_name, column_name, data_type
+    from duckdb_columns()
+    semi join duckdb_tables() using (database_name, schema_name, table_name)
+    where database_name = current_database() and not internal
+    order by schema_name, table_name, column_index"""
 
 # Current version of an event. Only rows with a later version need ordering, and they are few; so are those
 # that a withdrawn load speaks of: all other rows are told by no withdrawn load, and need not be asked.
@@ -84,22 +91,22 @@ def definitions() -> Iterator[str]:
         yield from (_macro(file) for file in _in_reading_order(_macros(kind)))
 
 
-def added_columns(known: Container[tuple[str, str]]) -> Iterator[str]:
-    """Yield what a warehouse of an earlier day lacks: columns of entities that were declared since.
+def added_columns(
+    declared: Iterable[tuple[str, str, str, str]], known: Collection[tuple[str, str, str, str]]
+) -> Iterator[str]:
+    """Yield what the tables of a warehouse of an earlier day lack: columns that were declared since.
 
     Parameters
     ----------
-    known : container of (str, str)
-        Table of schema ``entities`` and column, as they are in the warehouse.
+    declared, known : (schema, table, column, type) of each column
+        In a new warehouse, and in this one (`COLUMNS`).
     """
-    for entity in entities().values():
-        table = f"{entity.name}_versions"
-        for column in entity.columns:
-            if (table, column.name) not in known:
-                yield (
-                    f"alter table if exists entities.{quote_ident(table)} "
-                    f"add column {quote_ident(column.name)} {column.sql_type}"
-                )
+    tables = {(schema, table) for schema, table, _, _ in known}
+    names = {(schema, table, column) for schema, table, column, _ in known}
+    for schema, table, column, sql_type in declared:
+        if (schema, table) in tables and (schema, table, column) not in names:
+            to = quote_table(f"{schema}.{table}")
+            yield f"alter table {to} add column {quote_ident(column)} {sql_type}"
 
 
 def fingerprint() -> str:

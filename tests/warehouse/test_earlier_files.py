@@ -15,6 +15,7 @@ import pytest
 
 import crm_analytics as crm
 from crm_analytics.warehouse import Warehouse
+from crm_analytics.warehouse.tables import COLUMNS
 
 KEPT = sorted((Path(__file__).parent / "data").glob("*.duckdb.gz"))
 CUSTOMERS = (
@@ -63,3 +64,19 @@ def test_a_warehouse_of_an_earlier_day_opens_with_what_it_held(kept: Path, tmp_p
 
 def test_there_is_a_file_to_open() -> None:
     assert KEPT
+
+
+def test_every_table_of_an_earlier_day_gets_the_columns_declared_since(tmp_path: Path) -> None:
+    path = tmp_path / "crm.duckdb"
+    lacking = ("entities.customers_versions.phone", "scores.churn.risk_band", "ops.loads.reason")
+    with Warehouse.open(path) as wh:
+        whole = wh.rows(COLUMNS)
+        wh.execute("drop view entities.customers cascade")
+        for name in lacking:
+            table, _, column = name.rpartition(".")
+            wh.execute(f"alter table {table} drop column {column}")
+        wh.execute("update ops.settings set value = 'of an earlier day' where name = 'definitions'")
+    with Warehouse.open(path) as wh:
+        assert sorted(wh.rows(COLUMNS)) == sorted(whole)
+        crm.load(wh, exports(tmp_path)[0])
+        assert crm.export_subject(wh, "C1").tables
