@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from crm_analytics.cli import SOME_REFUSED, identity, loading, looking, privacy, records, segments
+from crm_analytics.cli import SOME_REFUSED, identity, loading, looking, privacy, records, segments, watching
 from crm_analytics.cli import output as out
 from crm_analytics.cli.demo import DEMO_STEPS, run_cdnow, run_sample
 from crm_analytics.cli.session import (
@@ -47,6 +47,7 @@ app = typer.Typer(
 app.add_typer(loading.app)
 app.add_typer(looking.app)
 app.add_typer(privacy.app)
+app.add_typer(watching.app)
 app.add_typer(segments.app, name="segments")
 app.add_typer(identity.app, name="identity")
 app.add_typer(records.app, name="records")

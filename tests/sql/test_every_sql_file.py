@@ -116,6 +116,7 @@ def _arguments(file: SqlFile) -> dict[str, Any]:
         "from_on": date(2024, 7, 1),
         "known_at": None,
         "horizon_days": 90,
+        "gap_days": 30,
         "odd": [],
         "active_days": 365,
         "window_days": 36500,
