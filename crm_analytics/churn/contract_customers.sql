@@ -6,7 +6,7 @@
 --   customer_id      canonical customer with a contract begun before as_of
 --   source_system    system of the leading source record
 --   source_id        its id there
---   is_excluded      test or internal record
+--   excluded_as      test record or internal record; NULL = is asked about
 with holders as (
     select distinct customer_id from facts.contracts_before($as_of, _known_at := $known_at) where customer_id is not null
 )
@@ -15,7 +15,7 @@ select
     holders.customer_id as customer_id,
     known.source_system as source_system,
     known.source_id as source_id,
-    known.is_excluded as is_excluded
+    known.excluded_as as excluded_as
 from holders
 join facts.customers_before($as_of, _known_at := $known_at) as known on known.customer_id = holders.customer_id
 order by customer_id

@@ -6,7 +6,7 @@
 --   customer_id      canonical customer with a purchase before as_of
 --   source_system    system of the leading source record
 --   source_id        its id there
---   is_excluded      test or internal record
+--   excluded_as      test record or internal record; NULL = is asked about
 with buyers as (
     select distinct customer_id
     from facts.order_days_before($as_of, _known_at := $known_at)
@@ -17,7 +17,7 @@ select
     buyers.customer_id as customer_id,
     known.source_system as source_system,
     known.source_id as source_id,
-    known.is_excluded as is_excluded
+    known.excluded_as as excluded_as
 from buyers
 join facts.customers_before($as_of, _known_at := $known_at) as known on known.customer_id = buyers.customer_id
 order by customer_id

@@ -33,6 +33,20 @@ from crm_analytics.warehouse import Warehouse
 RISK_CUTS = (0.35, 0.65)
 REASONS = ("reason_1", "reason_2", "reason_3")
 _NEW_DAYS = 30
+# Status of a kind -> why; {} = the model's `active_days`.  Who is excluded has the reason with the record.
+_STATUS_REASONS = {
+    "purchase": {
+        "ok": None,
+        "low_information": "bought on one day only",
+        "new": "bought on one day only, in the last 30 days",
+        "inactive": "nothing bought for {} days or more: had left before",
+    },
+    "contract": {
+        "ok": None,
+        "new": "contract begun in the last 30 days",
+        "inactive": "no contract runs: had left before",
+    },
+}
 
 
 def score(wh: Warehouse, model: ChurnModel, *, as_of: date, known_at: datetime | None = None) -> pd.DataFrame:
@@ -56,7 +70,7 @@ def score(wh: Warehouse, model: ChurnModel, *, as_of: date, known_at: datetime |
         unless active), ``risk_band`` (low below 0.35, high from 0.65), ``reason_1, reason_2, reason_3``
         (in words, strongest first, always in the direction of the score against the average customer;
         missing where fewer matter), ``reason_code`` (theme of the first, where it raises the risk),
-        ``status`` (see the module).
+        ``status`` (see the module) and ``status_reason`` (why, in words; missing where it is ok).
 
     Raises
     ------
@@ -96,8 +110,8 @@ def score_frame(
     model: ChurnModel, frame: pd.DataFrame, customers: pd.DataFrame, *, as_of: date
 ) -> pd.DataFrame:
     """Return the scores of `score` from what `asked` returned."""
-    result = customers.drop(columns="is_excluded")
-    status = _status(frame, customers["is_excluded"].to_numpy(dtype=bool), model)
+    result = customers.drop(columns="excluded_as")
+    status = _status(frame, customers["excluded_as"].notna().to_numpy(), model)
     active = np.isin(status, ("ok", "new", "low_information"))
     probability = np.full(len(frame), np.nan)
     rows = frame[active].reset_index(drop=True)
@@ -116,6 +130,10 @@ def score_frame(
     for name, texts in said.items():
         result[name] = pd.Series(texts, dtype="str")
     result["status"] = pd.Series(status, dtype="str")
+    why = {
+        name: text and text.format(model.active_days) for name, text in _STATUS_REASONS[model.kind].items()
+    }
+    result["status_reason"] = customers["excluded_as"].astype("str").fillna(result["status"].map(why))
     return result
 
 

@@ -12,6 +12,7 @@
 --   reason_3             third reason
 --   reason_code          theme of the first reason where it raises the risk (rhythm, tickets ...); else NULL
 --   status               ok, new, low_information, inactive (left already) or excluded (test, internal)
+--   status_reason        why, in words; NULL = ok
 create table if not exists scores.churn (
     as_of date not null,
     customer_id varchar not null,
@@ -21,5 +22,6 @@ create table if not exists scores.churn (
     reason_2 varchar,
     reason_3 varchar,
     reason_code varchar,
-    status varchar not null
+    status varchar not null,
+    status_reason varchar
 )

@@ -92,6 +92,8 @@ def verify_audit(settings_file: SettingsFile = None, as_json: Json = False) -> N
     out.print_lines(
         f"{report.entries:,} entries hold together. Head of the chain: {report.head or 'none yet'}"
     )
+    if not report.is_compared:
+        out.print_lines("No head lies beside the warehouse to compare with: a cut end would not be noticed.")
 
 
 @app.command()

@@ -14,6 +14,7 @@
 --   first_seen_on          first day on which anything is known: record, order, contract or ticket
 --   owner_source_id        user who looks after the customer, as the last version before as_of says
 --   is_excluded            test or internal record: counted nowhere
+--   excluded_as            test record or internal record; NULL = not excluded
 --   has_opted_out          the last word before as_of on every marketing channel is no
 with described as (
     select
@@ -33,8 +34,11 @@ with described as (
         end as known_on,
         case when e.is_held then e.owner_source_id end as owner_source_id,
         -- a flag that was first told later is no knowledge of this day; a record without any time has none other
-        (e.is_held or (e.created_at is null and e.modified_at is null))
-            and (coalesce(e.is_test, false) or coalesce(e.is_internal, false)) as is_excluded
+        case
+            when not (e.is_held or (e.created_at is null and e.modified_at is null)) then null
+            when e.is_test then 'test record'
+            when e.is_internal then 'internal record'
+        end as excluded_as
     from entities.customers_at($as_of, _known_at := $known_at) as e
     left join entities.customer_ids(_known_at := $known_at) as ids
         on ids.source_system = e.source_system and ids.source_id = e.source_id
@@ -66,7 +70,7 @@ records as (
         created_on,
         known_on,
         owner_source_id,
-        is_excluded
+        excluded_as
     from described
     anti join shared using (customer_id)
     union all
@@ -78,7 +82,7 @@ records as (
         min(created_on),
         min(known_on),
         arg_min(owner_source_id, newest),
-        bool_or(is_excluded)
+        max(excluded_as)
     from ranked
     group by customer_id
 ),
@@ -115,7 +119,8 @@ select
     records.created_on as created_on,
     seen.first_seen_on as first_seen_on,
     records.owner_source_id as owner_source_id,
-    coalesce(records.is_excluded, false) as is_excluded,
+    records.excluded_as is not null as is_excluded,
+    records.excluded_as as excluded_as,
     coalesce(opt_outs.has_opted_out, false) as has_opted_out
 from seen
 left join records on records.customer_id = seen.customer_id

@@ -31,6 +31,8 @@ from crm_analytics.warehouse.whole_files import write_whole
 
 Row = dict[str, Any]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Blanks and signs without width, which may stand before a formula.
+_UNSEEN = " \u00a0\u1680\u202f\u205f\u2060\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x2010)))
 _NOT_TOLD = ("row_id", "content_id")
 
 
@@ -211,7 +213,7 @@ def guarded(value: object) -> str:
         return ""
     if not isinstance(value, str):
         return str(_plain(value)) if not isinstance(value, bool | int | float) else str(value)
-    return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value
+    return f"'{value}" if value.lstrip(_UNSEEN).startswith(_FORMULA) else value
 
 
 def _plain(value: object) -> Any:

@@ -308,8 +308,7 @@ def _bands(scored: pd.DataFrame, smallest: int, *, others: int = 0) -> tuple[lis
 
 def _offers(wh: Warehouse, as_of: date, customers: pd.DataFrame, smallest: int) -> dict[str, Any]:
     offers = _frame(wh, "offers.sql", as_of)
-    open_to = set(customers.loc[~customers["has_opted_out"].astype(bool), "customer_id"])
-    first = offers[(offers["rank"] == 1) & offers["customer_id"].isin(open_to)]
+    first = offers[(offers["rank"] == 1) & ~offers["is_refused"].astype(bool)]
     products = (
         first.groupby(["product_id", "product_name"], sort=True)
         .agg(customer_count=("customer_id", "size"), probability=("probability", "mean"))

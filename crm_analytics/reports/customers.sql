@@ -1,7 +1,7 @@
 -- kind:    kpi
 -- purpose: What does the report know of each customer who ever bought?
 -- grain:   customer_id
--- reads:   scores.rfm, scores.clv, scores.churn, facts.customers_before
+-- reads:   scores.rfm, scores.clv, scores.churn
 -- columns:
 --   customer_id              canonical customer
 --   segment                  RFM segment
@@ -21,7 +21,6 @@
 --   churn_status             why there is no probability (inactive = left already); NULL = no model
 --   reason_1                 first reason of the churn probability
 --   reason_2                 second reason
---   has_opted_out            not to be contacted
 select
     rfm.customer_id as customer_id,
     rfm.segment as segment,
@@ -40,11 +39,9 @@ select
     churn.risk_band as risk_band,
     churn.status as churn_status,
     churn.reason_1 as reason_1,
-    churn.reason_2 as reason_2,
-    coalesce(customers.has_opted_out, false) as has_opted_out
+    churn.reason_2 as reason_2
 from scores.rfm as rfm
 left join scores.clv as clv on clv.customer_id = rfm.customer_id and clv.as_of = rfm.as_of
 left join scores.churn as churn on churn.customer_id = rfm.customer_id and churn.as_of = rfm.as_of
-left join facts.customers_before($as_of) as customers on customers.customer_id = rfm.customer_id
 where rfm.as_of = cast($as_of as date)
 order by rfm.customer_id

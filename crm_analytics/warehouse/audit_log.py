@@ -24,6 +24,7 @@ from crm_analytics.warehouse.connection import Warehouse
 from crm_analytics.warehouse.whole_files import write_whole
 
 _LAST = "select entry_number, entry_hash from ops.audit_log order by entry_number desc limit 1"
+_HASH_OF = "select entry_hash from ops.audit_log where entry_number = $number"
 _ALL = """
     select entry_number, done_at, actor, action, subject, detail, previous_hash, entry_hash
     from ops.audit_log order by entry_number, rowid"""
@@ -39,10 +40,14 @@ class AuditReport:
         Entries of the log.
     head : str
         Hash of the last one: keep it elsewhere, to compare later.
+    is_compared : bool
+        Was there a head beside the file to compare with? Without one, entries cut from the end, and a chain
+        that was made anew, are not noticed.
     """
 
     entries: int
     head: str
+    is_compared: bool
 
 
 def record(wh: Warehouse, action: str, subject: str, **detail: object) -> None:
@@ -105,8 +110,7 @@ def verify_audit(wh: Warehouse) -> AuditReport:
             raise StoreCorrupt(f"Entry {number} of the audit log was changed. Compare with a backup.")
         previous = row["entry_hash"]
         hashes.append(previous)
-    _check_head(wh, hashes)
-    return AuditReport(number, previous)
+    return AuditReport(number, previous, _check_head(wh, hashes))
 
 
 def head_path(wh: Warehouse) -> Path:
@@ -115,7 +119,16 @@ def head_path(wh: Warehouse) -> Path:
 
 
 def _write_head(wh: Warehouse, head: str) -> None:
-    """Write the head of the chain; the commit stands even where that fails."""
+    """Write the head of the chain; the commit stands even where that fails.
+
+    A head that the log does not hold any more is left: it is what shows that entries were cut or replaced.
+    """
+    try:
+        told = _told_head(wh)
+    except StoreCorrupt:
+        return
+    if told is not None and told[0] and wh.value(_HASH_OF, number=told[0]) != told[1]:
+        return
     try:
         write_whole(head_path(wh), head.encode())
     except OSError as error:
@@ -126,23 +139,35 @@ def _write_head(wh: Warehouse, head: str) -> None:
         ) from error
 
 
-def _check_head(wh: Warehouse, hashes: list[str]) -> None:
-    """Compare with the head beside the file; the file may be ahead of it by what a crash left unmarked."""
-    if wh.path == ":memory:" or not head_path(wh).exists():
-        return
+def _told_head(wh: Warehouse) -> tuple[int, str] | None:
+    """Return the number of entries and the hash of the last as they stand beside the file."""
     try:
         told = json.loads(head_path(wh).read_text(encoding="ascii"))
-        entries, head = int(told["entries"]), str(told["head"])
+        return int(told["entries"]), str(told["head"])
+    except FileNotFoundError:
+        return None
     except (ValueError, KeyError, TypeError) as error:
         raise StoreCorrupt(f"{head_path(wh)} is damaged. Compare the log with a backup.") from error
+
+
+def _check_head(wh: Warehouse, hashes: list[str]) -> bool:
+    """Compare with the head beside the file; the file may be ahead of it by what a crash left unmarked."""
+    told = None if wh.path == ":memory:" else _told_head(wh)
+    if told is None:
+        return False
+    entries, head = told
     if len(hashes) < entries:
         raise StoreCorrupt(
-            f"The audit log has {len(hashes)} entries, {entries} were written: its end was cut."
+            f"The audit log has {len(hashes)} entries, {entries} were written: its end was cut, or an older "
+            f"copy took the warehouse's place. If that is meant, delete {head_path(wh)}."
         )
     if entries and hashes[entries - 1] != head:
         raise StoreCorrupt(
-            f"Entry {entries} of the audit log is not the one that was written: it was replaced."
+            f"Entry {entries} of the audit log is not the one that was written: its end was cut or replaced, "
+            "or an older copy took the warehouse's place. Compare with a backup; if that is meant, delete "
+            f"{head_path(wh)}."
         )
+    return True
 
 
 def _hash(row: dict[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 A plain copy of the file misses what is still in the write-ahead log, so the database copies itself, in
 one transaction: the backup holds one moment, also while a load is running. It is an ordinary warehouse
-file: to restore it, put it in the place of the damaged one and delete the ``.commits`` mark beside that.
+file: to restore it, put it in the place of the damaged one and delete the ``.commits`` and ``.audit`` marks
+beside that.
 """
 
 from __future__ import annotations

@@ -6,13 +6,14 @@ spend and age; xgboost as it comes, on all our features.
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
 from xgboost import XGBClassifier
 
-from crm_analytics import churn, clv
+from crm_analytics import clv
 from crm_analytics.churn import training
 from crm_analytics.churn.kinds import kind_of
 from crm_analytics.churn.model import ChurnModel
@@ -26,10 +27,9 @@ from crm_analytics.warehouse import Warehouse
 RFM = ["days_since_last_order", "order_day_count", "net_spend", "tenure_days"]
 
 
-def train_and_compare(
-    wh: Warehouse, *, as_of: date, horizon_days: int, active_days: int | None
-) -> tuple[ChurnModel, dict[str, Metric], dict[str, float]]:
-    """Train at a day; return our model, its figures, and every plain way's log-loss on the next window."""
+@contextmanager
+def kept_tables() -> Iterator[list[pd.DataFrame]]:
+    """Keep the tables that churn models learn from while the block runs."""
     tables: list[pd.DataFrame] = []
     make = training._table
 
@@ -39,11 +39,20 @@ def train_and_compare(
 
     training._table = kept  # type: ignore[assignment]
     try:
-        model = churn.train(wh, as_of=as_of, horizon_days=horizon_days, active_days=active_days)
+        yield tables
     finally:
         training._table = make
-    table, kind = tables[0], kind_of("purchase")
-    days = {"as_of": as_of, "horizon_days": horizon_days, "active_days": model.active_days}
+
+
+def compare(
+    wh: Warehouse, model: ChurnModel, table: pd.DataFrame
+) -> tuple[dict[str, Metric], dict[str, float]]:
+    """Return our figures, and every plain way's log-loss, on the window after the model's day.
+
+    The plain ways learn from `table`, which the model learned from.
+    """
+    as_of, kind = model.as_of, kind_of("purchase")
+    days = {"as_of": as_of, "horizon_days": model.horizon_days, "active_days": model.active_days}
     truth = wh.frame(kind.file(kind.label), **days).set_index("customer_id")["churned"]
     frame, customers = asked(wh, model, as_of=as_of)
     scores = score_frame(model, frame, customers, as_of=as_of).set_index("customer_id")
@@ -59,14 +68,14 @@ def train_and_compare(
     }
     history = clv.summary(wh, as_of=as_of)
     try:
-        silent = clv.BetaGeoModel().fit(history).probability_no_purchase(history, horizon_days=horizon_days)
+        silent = (
+            clv.BetaGeoModel().fit(history).probability_no_purchase(history, horizon_days=model.horizon_days)
+        )
         held = pd.Series(silent.to_numpy(), index=history["customer_id"].to_numpy()).loc[truth.index]
         found["BG closed form"] = held.to_numpy()
     except AnalysisError:
         pass
-    ours = scores.loc[truth.index, "churn_probability"]
     return (
-        model,
-        evaluate(truth, ours, replicates=1),
+        evaluate(truth, scores.loc[truth.index, "churn_probability"], replicates=1),
         {name: log_loss(truth, np.clip(chance, 1e-6, 1 - 1e-6)) for name, chance in found.items()},
     )

@@ -141,6 +141,10 @@ def test_test_and_internal_records_get_no_score() -> None:
     with build.warehouse(order_lines=rows, customers=people) as small:
         found = score(small, _closed_form(active_days=60), as_of=AS_OF).set_index("source_id")
     assert found["status"].to_dict() == {"own": "excluded", "real": "new"}
+    assert found["status_reason"].to_dict() == {
+        "own": "internal record",
+        "real": "bought on one day only, in the last 30 days",
+    }
     assert np.isnan(found.loc["own", "churn_probability"])
 
 
@@ -289,7 +293,7 @@ def _closed_form(*, active_days: int) -> ChurnModel:
 
     card = ModelCard("churn", "none", date(2024, 1, 1), 60, (), (), {}, (), "base_rate", "For tests.")
     return ChurnModel(
-        "purchase", 60, active_days, date(2024, 1, 1), "base_rate", Constant(0.0), None, {}, card
+        "purchase", "any", 60, active_days, date(2024, 1, 1), "base_rate", Constant(0.0), None, {}, card
     )
 
 

@@ -119,6 +119,13 @@ def test_the_sample_companys_contracts_are_scored(
     assert asked.sum() > 80
     assert scores.loc[asked, "churn_probability"].between(0, 1, inclusive="neither").all()
     assert set(scores["status"]) <= {"ok", "new", "inactive", "excluded"}
+    assert set(scores.loc[scores["status"] == "excluded", "status_reason"]) <= {
+        "test record",
+        "internal record",
+    }
+    reasons = scores.loc[scores["status"] != "excluded"].groupby("status")["status_reason"].unique()
+    assert reasons["inactive"].tolist() == ["no contract runs: had left before"]
+    assert reasons["ok"].isna().all()
     running = company.rows(
         "select distinct customer_id from facts.contracts_before($as_of) where is_active", as_of=COMPANY_AS_OF
     )

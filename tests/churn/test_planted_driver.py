@@ -50,7 +50,7 @@ def test_garbage_in_every_later_fact_changes_no_feature_no_exclusion_and_no_scor
     (features, customers), (theirs, their_customers) = (asked(shop, model, as_of=AS_OF) for shop in shops)
     assert_frame_equal(theirs, features, check_exact=True)
     assert_frame_equal(their_customers, customers, check_exact=True)
-    assert customers["is_excluded"].any()
+    assert customers["excluded_as"].notna().any()
     assert_frame_equal(
         score_frame(model, theirs, their_customers, as_of=AS_OF),
         score_frame(model, features, customers, as_of=AS_OF),

@@ -10,8 +10,9 @@ import gzip
 from datetime import date
 from pathlib import Path
 
+from crm_analytics import churn
 from tests import build
-from tests.churn.plain_baselines import train_and_compare
+from tests.churn.plain_baselines import compare, kept_tables
 
 AS_OF = date(1998, 4, 1)
 
@@ -38,7 +39,9 @@ def test_churn_on_cdnow_beats_the_references(shared_data: Path) -> None:
     lines = order_lines(shared_data / "data" / "cdnow" / "CDNOW_master.txt.gz")
     assert len(lines) == 69_659
     with build.warehouse(reporting_currency="USD", order_lines=lines) as wh:
-        model, found, plain = train_and_compare(wh, as_of=AS_OF, horizon_days=90, active_days=500)
+        with kept_tables() as tables:
+            model = churn.train(wh, as_of=AS_OF, horizon_days=90, active_days=500)
+        found, plain = compare(wh, model, tables[0])
         assert (
             wh.value("select count(distinct customer_id) from facts.orders_before($as_of)", as_of=AS_OF)
             == 23_570

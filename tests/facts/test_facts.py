@@ -451,8 +451,11 @@ def test_a_flag_that_was_first_told_later_excludes_nobody_before() -> None:
     ]
     lines = [line(str(n), customer_source_id=one["source_id"]) for n, one in enumerate(flagged)]
     with build.warehouse(customers=flagged, order_lines=lines) as wh:
-        found = {row["source_id"]: row["is_excluded"] for row in fact(wh, "customers_before")}
+        known = fact(wh, "customers_before")
+    found = {row["source_id"]: row["is_excluded"] for row in known}
     assert found == {"later": False, "changed": False, "before": True, "timeless": True}
+    assert {row["excluded_as"] for row in known if row["is_excluded"]} == {"test record"}
+    assert {row["excluded_as"] for row in known if not row["is_excluded"]} == {None}
 
 
 def test_labels_look_from_their_first_day_to_before_their_last() -> None:

@@ -90,7 +90,8 @@ def test_a_customer_named_like_sql_is_looked_up_as_text() -> None:
 
 def test_cells_that_a_spreadsheet_would_run_are_text(tmp_path: Path) -> None:
     """S4: what is written as CSV for people begins with an apostrophe; numbers stay numbers."""
-    values = ["=1+1", "+1", "-1+2", "@SUM(1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "  =1", "Ada", "a=b"]
+    values = ["=1+1", "+1", "-1+2", "@SUM(1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "  =1"]
+    values += ["\u00a0=1", "\u200b\ufeff@A1", "Ada", "a=b"]
     rows = [{"value": value, "number": -5} for value in values]
     files = SubjectExport({"entities.customers": rows}).write(tmp_path / "out")
     text = files[1].read_bytes().decode("utf-8-sig")
@@ -166,6 +167,21 @@ def test_an_entry_that_was_changed_removed_moved_or_cut_is_named(tmp_path: Path)
             wh.execute(sql)
             with pytest.raises(StoreCorrupt, match=named):
                 crm.verify_audit(wh)
+
+
+def test_what_is_done_after_the_end_was_cut_does_not_hide_it(tmp_path: Path) -> None:
+    with Warehouse.open(tmp_path / "crm.duckdb") as wh:
+        for entry in range(1, 5):
+            record(wh, "load", f"load {entry}", rows=entry)
+        wh.execute("delete from ops.audit_log where entry_number > 2")
+        for entry in range(3, 7):
+            record(wh, "load", f"other load {entry}")
+        with pytest.raises(StoreCorrupt, match=r"Entry 4 of the audit log is not the one that was written"):
+            crm.verify_audit(wh)
+        audit_log.head_path(wh).unlink()
+        assert not crm.verify_audit(wh).is_compared
+        record(wh, "load", "load 7")
+        assert crm.verify_audit(wh).is_compared
 
 
 def test_a_head_that_cannot_be_written_is_our_error_and_what_was_done_is_kept(

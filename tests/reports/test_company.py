@@ -124,6 +124,35 @@ def test_the_figures_are_those_of_the_scores() -> None:
     assert "At high risk of leaving30" in text
 
 
+def test_offers_are_counted_and_shown_for_those_who_take_mail_only() -> None:
+    """As in audiences: the last word on the channel counts, and a no to every channel."""
+
+    def word(who: str, channel: str, granted: bool, day: int = 1) -> dict[str, Any]:
+        return {
+            "customer_source_id": who,
+            "channel": channel,
+            "is_granted": granted,
+            "occurred_at": f"2025-03-{day:02d}",
+        }
+
+    words = [
+        *(word(f"C{n}", "email", False) for n in range(2, 8)),
+        *(word(f"C{n}", "phone", True) for n in range(2, 8)),  # no opt-out of everything
+        *(word(f"C{n}", "phone", False) for n in range(8, 13)),  # the only word is no
+        word("C2", "email", True, day=2),
+        *(word(f"C{n}", "phone", False) for n in (13, 14)),
+        *(word(f"C{n}", "email", True) for n in (13, 14)),  # refuses calls, takes mails
+    ]
+    with company() as wh:
+        build.add(wh, "consents", words)
+        page = company_report(wh, as_of=AS_OF)
+    offers = page.partition('<section id="offers">')[2].partition("</section>")[0]
+    assert "The best next offer for 20 customers who may be written to" in offers
+    shown = set(re.findall(r'<td class="id"><bdi>(C\d+)</bdi>', offers))
+    assert shown <= {"C1", "C2"} | {f"C{n}" for n in range(13, 31)}
+    assert {"C1", "C2", "C13"} <= shown
+
+
 def test_the_model_cards_are_quoted() -> None:
     nan = float("nan")
     caught = {"capture_at_top_decile": Metric(0.23, 0.2, 0.26)}
