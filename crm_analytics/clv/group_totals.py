@@ -170,7 +170,8 @@ def _counts(model: PurchaseModel, distinct: Histories, futures: FutureCounts, an
     days, nodes = futures.horizon_days, futures.nodes
 
     def of_each(point: PurchaseModel, at_nodes: Floats) -> Floats:
-        return np.asarray(point._alive(distinct) * futures.between(at_nodes, 0, futures.rows)[futures.row])
+        of_rows = futures.between(at_nodes, 0, futures.rows, model=point)
+        return np.asarray(point._alive(distinct) * of_rows[futures.row])
 
     def at(point: PurchaseModel, rate: float = annual_rate) -> Floats:
         living = point.discounted_of_the_living(nodes, annual_discount_rate=rate, horizon_days=days)

@@ -13,7 +13,7 @@ from crm_analytics.clv.group_totals import group_totals, purchase_limits
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.patterns import HISTORY
-from crm_analytics.clv.parameter_points import parameter_points, possible_models
+from crm_analytics.clv.parameter_points import moved, parameter_points, possible_models
 from crm_analytics.clv.pattern_scores import pattern_scores
 
 HORIZON = 270.0
@@ -96,6 +96,29 @@ def test_interpolated_distributions_are_those_of_the_model(name: str, cdnow: pd.
     for n in (0, 1, 2, 5, 20):
         found = tables.up_to(futures.row[row], np.full(len(some), n))
         np.testing.assert_allclose(alive * found + 1.0 - alive, exact[:, n], atol=1e-4)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4, 12])
+def test_regular_buyers_of_any_recency_get_the_distribution_of_the_model(k: int) -> None:
+    """Phases of the running gap are mixed, not interpolated: what is left is the interpolation over T."""
+    model = MODELS["mbg_cnbd"].from_parameters(TRUTH["mbg_nbd"] | {"alpha": 42.0 / k}, k=k)
+    rows = [(x, T * s, T) for x in (1, 6, 40, 150) for T in (155.0, 333.0) for s in (0.02, 0.6, 0.97, 1.0)]
+    known = pd.DataFrame([*rows, (0, 0.0, 200.0)], columns=["frequency", "recency", "T"])
+    distinct, row = model._histories(known).distinct(HISTORY)
+    futures = FutureCounts(model, distinct, horizon_days=HORIZON)
+    tables, alive = futures.tables(0, futures.rows), model.probability_alive(known).to_numpy()
+    exact = (
+        model.purchase_count_probabilities(known, horizon_days=HORIZON, up_to=20).to_numpy().cumsum(axis=1)
+    )
+    for n in (0, 1, 5, 20):
+        found = tables.up_to(futures.row[row], np.full(len(known), n))
+        np.testing.assert_allclose(alive * found + 1.0 - alive, exact[:, n], atol=1e-4)
+    # other parameters make other phases likely
+    other = moved(model, model.log_parameters() + 0.1)
+    living = other.discounted_of_the_living(futures.nodes, annual_discount_rate=0.0, horizon_days=HORIZON)
+    of_rows = futures.between(living, 0, futures.rows, model=other)[futures.row][row]
+    expected = other.expected_purchases(known, horizon_days=HORIZON)
+    np.testing.assert_allclose(other.probability_alive(known) * of_rows, expected, rtol=1e-4)
 
 
 def test_spend_limits_are_those_of_drawn_futures() -> None:

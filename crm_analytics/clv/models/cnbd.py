@@ -50,6 +50,10 @@ LARGEST_K = 12
 _PAST_THE_BEST = 2
 
 
+class InPhase(Histories):
+    """Histories of living customers whose phase of the running gap is known; ``recency`` holds it."""
+
+
 class BetaGeoErlangModel(BetaGeoModel):
     """BG/CNBD-k: as `BetaGeoModel`, with gaps between purchases that are Erlang-k.
 
@@ -90,6 +94,19 @@ class BetaGeoErlangModel(BetaGeoModel):
     def phases(self) -> int:
         """Return of how many exponential phases a gap between purchases consists: k."""
         return self.k_
+
+    @property
+    def living_kinds(self) -> int:
+        """Return k: phases of the running gap that may be over."""
+        return self.k_
+
+    def kind_weights(self, known: Histories) -> Floats:
+        """Return P(phase of the running gap) of customers alive now, (n, k)."""
+        return self._phase_weights(self.core(self._numbers(), known), known)
+
+    def of_kind(self, known: Histories, kind: Floats) -> Histories:
+        """Return histories of which the phase of the running gap is known."""
+        return InPhase(known.frequency, kind, known.T, known.covariates)
 
     def fit(self, summary: pd.DataFrame, weights: Sequence[float] | Floats | pd.Series | None = None) -> Self:
         """Learn the parameters, and k unless it was given, from purchase histories.
@@ -202,12 +219,18 @@ class BetaGeoErlangModel(BetaGeoModel):
     def latent_if_alive(self, core: Sequence[Any], known: Histories, luck: Luck) -> Latent:
         """Return rates (of phases) and the purchase after which the customer leaves."""
         r, alpha, a, b = core
-        x, phase = levels(known.frequency), self._phases(core, known, luck)
-        column, rate = x.values[:, None], np.empty(phase.shape)
+        x = levels(known.frequency)
+        column = x.values[:, None]
         with np.errstate(over="ignore", under="ignore"):
-            for j in range(self.k_):
-                drawn = gammaincinv(r + self.k_ * column + j, luck.rate)[x.position]
-                rate = np.where(phase == j, drawn, rate)
+            if isinstance(known, InPhase):
+                over = levels(self.k_ * known.frequency + known.recency)
+                rate = gammaincinv(r + over.values[:, None], luck.rate)[over.position]
+            else:
+                phase = self._phases(core, known, luck)
+                rate = np.empty(phase.shape)
+                for j in range(self.k_):
+                    drawn = gammaincinv(r + self.k_ * column + j, luck.rate)[x.position]
+                    rate = np.where(phase == j, drawn, rate)
             left, stayed = gammaincinv(a, luck.leave), gammaincinv(self.b_alive(b, column), luck.stay)
             leaving = (left / np.maximum(left + stayed, 1e-300))[x.position]
             last = geometric(luck.when, leaving)
@@ -239,8 +262,9 @@ class BetaGeoErlangModel(BetaGeoModel):
         The answers depend on frequency and T only, and are computed once per pair; recency gives the weights.
         """
         r, alpha, a, b = core
-        shape, rate = r + self.k_ * known.frequency, alpha + known.T
-        weights = phase_weights(self.k_, shape, (known.T - known.recency) / rate)
+        if isinstance(known, InPhase):
+            return self._in_phases(core, known, days, question)
+        weights = self._phase_weights(core, known)
         (x, T, horizon), position = distinct_rows(known.frequency, known.T, days)
         shape, ratio, b_now = r + self.k_ * x, horizon / (alpha + T), self.b_alive(b, x)
         result: Floats = np.zeros(1)
@@ -249,6 +273,31 @@ class BetaGeoErlangModel(BetaGeoModel):
                 answer = question(j, shape + j, float(a), b_now, ratio)[position]
                 result = result + weights[:, j].reshape(-1, *[1] * (answer.ndim - 1)) * answer
         return np.asarray(result)
+
+    def _in_phases(
+        self,
+        core: Sequence[Any],
+        known: InPhase,
+        days: Floats,
+        question: Callable[[int, Floats, float, Floats, Floats], Floats],
+    ) -> Floats:
+        """Return what `_over_phases` does, of customers whose phase is known."""
+        r, alpha, a, b = core
+        shape, ratio = r + self.k_ * known.frequency, days / (alpha + known.T)
+        b_now, result = self.b_alive(b, known.frequency), np.zeros((len(known), 0))
+        for j in range(self.k_):
+            rows = np.flatnonzero(known.recency == j)
+            if len(rows):
+                answer = question(j, shape[rows] + j, float(a), b_now[rows], ratio[rows])
+                if result.shape[1:] != answer.shape[1:]:
+                    result = np.zeros((len(known), *answer.shape[1:]))
+                result[rows] = answer
+        return result
+
+    def _phase_weights(self, core: Sequence[Any], known: Histories) -> Floats:
+        r, alpha = core[:2]
+        shape, rate = r + self.k_ * known.frequency, alpha + known.T
+        return phase_weights(self.k_, shape, (known.T - known.recency) / rate)
 
     def _learn(self, theta: Floats, covariance: Floats, *further: Any, **more: Any) -> None:
         if self.k is not None:

@@ -42,7 +42,13 @@ class Histories:
 
     def take(self, rows: Indices | slice) -> Histories:
         """Return some of the histories."""
-        return Histories(self.frequency[rows], self.recency[rows], self.T[rows], self.covariates[rows])
+        return replace(
+            self,
+            frequency=self.frequency[rows],
+            recency=self.recency[rows],
+            T=self.T[rows],
+            covariates=self.covariates[rows],
+        )
 
     def distinct(self, columns: Sequence[str]) -> tuple[Histories, Indices]:
         """Return histories that differ in some columns or a covariate, and the place of every row in them.

@@ -157,6 +157,19 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
         """
         raise UsageError(f"{type(self).__name__} has no futures in days. Ask it for expected purchases.")
 
+    @property
+    def living_kinds(self) -> int:
+        """Return how many kinds of living customers frequency and T leave apart: 1, they say all."""
+        return 1
+
+    def kind_weights(self, known: Histories) -> Floats:
+        """Return P(kind) of customers alive now, (n, living_kinds); the future of a kind needs no recency."""
+        return np.ones((len(known), 1))
+
+    def of_kind(self, known: Histories, kind: Floats) -> Histories:
+        """Return histories of which it is known what kind they are, 0 .. living_kinds - 1 each."""
+        return known
+
     def discounted_if_alive(
         self, core: Sequence[Any], known: Histories, days: float, daily_rate: float
     ) -> Floats:
