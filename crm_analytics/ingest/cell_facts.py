@@ -14,13 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-_SPACE, _TAB, _NBSP_START, _NBSP_END = 32, 9, 0xC2, 0xA0
+_SPACE, _TAB, _NBSP_START, _NBSP_END, _DELETE = 32, 9, 0xC2, 0xA0, 127
 _DASH, _COLON, _LETTER_T = 45, 58, 84
 _DAY_LENGTH, _SECOND_LENGTH = 10, 19
 _DAY_DIGITS = (0, 1, 2, 3, 5, 6, 8, 9)
 _TIME_DIGITS = (11, 12, 14, 15, 17, 18)
-_PLAIN_NUMBER = np.zeros(256, dtype=bool)
-_PLAIN_NUMBER[[*b"0123456789."]] = True
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -96,20 +94,25 @@ def _facts(chunk: Any) -> Facts:
     first, last = data[offsets[:-1][filled]], data[offsets[1:][filled] - 1]
     if not first.size:
         return NOTHING
-    present = np.zeros(256, dtype=bool)
-    present[data[offsets[0] : offsets[-1]]] = True
-    is_outer = (first == _SPACE) | (first == _TAB) | (first == _NBSP_START)
-    is_outer |= (last == _SPACE) | (last == _TAB) | (last == _NBSP_END)
-    is_digits = not (present & ~_PLAIN_NUMBER).any()
+    written = data[offsets[0] : offsets[-1]]
+    lowest, highest = int(written.min()), int(written.max())
+    texts = written.tobytes()
+    is_outer = _is_any(first, _SPACE, _TAB, _NBSP_START) or _is_any(last, _SPACE, _TAB, _NBSP_END)
+    # between "." and "9" there is only one that no number holds
+    is_digits = lowest >= ord(".") and highest <= ord("9") and b"/" not in texts
     return Facts(
         has_blank=has_blank,
-        has_outer_blanks=bool(is_outer.any()),
-        is_ascii=not (present[:_SPACE].any() or present[127:].any()),
-        has_plus=bool(present[ord("+")]),
-        has_hash=bool(present[ord("#")]),
+        has_outer_blanks=is_outer,
+        is_ascii=lowest >= _SPACE and highest < _DELETE,
+        has_plus=b"+" in texts,
+        has_hash=b"#" in texts,
         is_number=is_digits and bool((_is_digit(first) & _is_digit(last)).all()),
-        iso=_iso(data[offsets[0] : offsets[-1]], np.diff(offsets)[filled]),
+        iso=_iso(written, np.diff(offsets)[filled]),
     )
+
+
+def _is_any(some: Bytes, *bytes_: int) -> bool:
+    return any(bool((some == one).any()) for one in bytes_)
 
 
 def _is_digit(some: Bytes) -> npt.NDArray[np.bool_]:

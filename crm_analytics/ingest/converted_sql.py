@@ -312,10 +312,14 @@ def _amount(planned: TargetPlan) -> str:
         one = planned.fields.get(name)
         return one.part("value") if one is not None else f"cast(null as {sql_type})"
 
-    discount = f"coalesce({value('discount_amount')}, 0)"
-    # DuckDB keeps a product of two DECIMAL(18) in 64 bits: widen one of them first
-    product = f"cast({value('quantity')} as decimal(38, 4)) * {value('unit_price')}"
-    computed = f"cast({product} as decimal(38, 4)) - {discount}"
+    quantity, price = value("quantity"), value("unit_price")
+    # DuckDB keeps a product of two DECIMAL(18) in 64 bits: widen one where they are large
+    wide = f"cast(cast({quantity} as decimal(38, 4)) * {price} as decimal(38, 4))"
+    small = f"{quantity} between -10000 and 10000 and {price} between -900000 and 900000"
+    narrow = f"cast({quantity} * {price} as decimal(18, 4))"
+    computed = f"case when {small} then {narrow} else {wide} end"
+    if "discount_amount" in planned.fields:
+        computed = f"{computed} - coalesce({value('discount_amount')}, 0)"
     return f"coalesce({value('amount', 'decimal(38, 4)')}, cast({computed} as decimal(38, 4)))"
 
 

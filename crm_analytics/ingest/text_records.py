@@ -27,7 +27,7 @@ from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.records import MAX_FIELD_CHARACTERS, MAX_RECORD_BYTES, Block, BrokenRecord, Place
 from crm_analytics.ingest.source import Chunks, Text
 
-BLOCK_BYTES = 8 * 1024 * 1024
+BLOCK_BYTES = 16 * 1024 * 1024
 _BEYOND_BYTES = 256 * 1024
 _QUOTE, _LF, _CR = 34, 10, 13
 
