@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,9 @@ def scores(customers: int = 200, *, seed: int = 0) -> pd.DataFrame:
     )
 
 
-def findings(main: pd.DataFrame, *, previous: pd.DataFrame | None = None) -> set[tuple[str, str]]:
+def findings(
+    main: pd.DataFrame, *, previous: pd.DataFrame | None = None, days_before: int = 1
+) -> set[tuple[str, str]]:
     with Warehouse.open() as wh:
         for name in TABLES:
             with wh.registered(given=main if name == MAIN else scores()):
@@ -39,7 +41,13 @@ def findings(main: pd.DataFrame, *, previous: pd.DataFrame | None = None) -> set
         if previous is not None:
             with wh.registered(given=previous):
                 before = wh.arrow("select * from given")
-        found = audit(wh, as_of=AS_OF, tables=TABLES, previous=before if previous is not None else None)
+        found = audit(
+            wh,
+            as_of=AS_OF,
+            tables=TABLES,
+            previous=before if previous is not None else None,
+            previous_as_of=AS_OF - timedelta(days=days_before),
+        )
     return {(finding.check, finding.column) for finding in found}
 
 
@@ -131,3 +139,35 @@ def test_a_missing_score_needs_a_status_that_says_so() -> None:
         wh.execute("update scores.churn set status = 'ok' where customer_id = 'shop:0100'")
         [finding] = audit(wh, as_of=AS_OF, tables=TABLES)
     assert (finding.check, finding.column) == ("promised_missing", "churn_probability")
+
+
+def heavy_tailed(customers: int, *, seed: int, moved: float = 0.0) -> pd.DataFrame:
+    """Scores of a night in which nothing changed, or the log-revenue by `moved` standard deviations."""
+    draw = np.random.default_rng(seed)
+    revenue = np.exp(1.2 * (draw.normal(size=customers) + moved) + 3.0)
+    return scores(customers, seed=seed).assign(lifetime_revenue=revenue)
+
+
+@pytest.mark.parametrize(("customers", "nights"), [(100, 12), (1_000, 6), (50_000, 1)])
+def test_a_night_in_which_nothing_changed_is_not_blocked(customers: int, nights: int) -> None:
+    """Promise D2: the textbook's limit of 0.25 would block a fifth of those of 100 customers."""
+    with Warehouse.open() as wh:
+        for number in range(nights):
+            now, before = (
+                heavy_tailed(customers, seed=2 * number),
+                heavy_tailed(customers, seed=2 * number + 1),
+            )
+            with wh.registered(given=now, last=before):
+                wh.execute(f"create or replace table {MAIN} as select * from given")
+                previous = wh.arrow("select * from last")
+            assert audit(wh, as_of=AS_OF, tables={MAIN: ("customer_id",)}, previous=previous) == []
+
+
+@pytest.mark.parametrize("customers", [1_000, 50_000])
+def test_a_score_that_moved_far_blocks_though_its_mean_moved_less_than_the_factor(customers: int) -> None:
+    before = heavy_tailed(customers, seed=1)
+    now = heavy_tailed(customers, seed=2, moved=0.6)
+    found = findings(now, previous=before)
+    assert found - {("customers_missing", "")} == {("distribution_moved", "lifetime_revenue")}
+    # over weeks customers really change: it is told, and blocks nothing
+    assert findings(now, previous=before, days_before=8) <= {("customers_missing", "")}
