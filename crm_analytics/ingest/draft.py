@@ -27,6 +27,7 @@ from crm_analytics.ingest.records import Part
 from crm_analytics.ingest.source import open_source
 from crm_analytics.ingest.total_rows import TotalRows
 from crm_analytics.normalise.header_words import meaning_of
+from crm_analytics.normalise.state_words import order_state
 from crm_analytics.schema import entity
 
 SAMPLE = 2_000
@@ -162,11 +163,15 @@ _BRACKET = re.compile(r"\s*\([^()]*\)\W*$")
 
 @dataclass(frozen=True)
 class _Seen:
-    """One column of the file: its name, what the name means, what its values look like."""
+    """One column of the file: its name, what the name means, what its values look like.
+
+    `states`: the words of its values that mean a state of an order, as they are written, and the state.
+    """
 
     name: str
     meaning: str | None
     look: Look
+    states: tuple[tuple[str, str], ...] = ()
 
 
 def draft_profile(
@@ -249,7 +254,9 @@ def _seen(name: str, texts: Sequence[str]) -> _Seen:
         wordy = sum(" " in text and not any(map(str.isdigit, text)) for text in filled)
         if wordy * 2 >= len(filled):
             meaning = _NAME_OF[meaning]
-    return _Seen(name, meaning, look)
+    words = sorted({text.strip().lower() for text in texts if text.strip()}) if meaning == "status" else []
+    states = tuple((word, state) for word in words if (state := order_state(word)) is not None)
+    return _Seen(name, meaning, look, states)
 
 
 def _part(path: Path, name: str | None) -> Part:
@@ -425,6 +432,9 @@ def _target_lines(name: str, seen: Sequence[_Seen], *, is_main: bool) -> tuple[l
             keys.append('unit = "header"')
             if unit_of_header(columns[0].name) is None:
                 lines.append('# DECIDE: unit = "rial" or unit = "toman" (10 rial); the header does not say')
+        states = [f"{_text(word)} = {_text(state)}" for one in columns for word, state in one.states]
+        if column.words == "order_states" and states:
+            keys.append(f"words = {{ {', '.join(dict.fromkeys(states))} }}")
         lines.append(f"{column_name} = {{ {', '.join(keys)} }}")
     if "currency" in declared.column_names and "currency" not in done and done & set(_money_columns(name)):
         lines += _currency_lines(seen)

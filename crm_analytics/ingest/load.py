@@ -409,6 +409,10 @@ def _load_part(wh: Warehouse, part: Part, call: Call, before: FileState | None) 
         if not call.control_totals:
             return account
         return _with_totals(wh, part, used, call, account)
+    except DiskFullError as error:
+        if str(error).startswith(part.name):
+            raise
+        raise DiskFullError(f"{part.name}: {error}") from error
     except InputError as refusal:
         _write_refusal(wh, part.name, part, used, call, started_at, refusal)
         raise

@@ -16,6 +16,7 @@ DIGITS: MappingProxyType[str, str] = MappingProxyType(
     | {chr(0x06F0 + digit): str(digit) for digit in range(10)}
     | {"\u066b": "."}
 )
+_TRANSLATION = MappingProxyType({ord(digit): plain for digit, plain in DIGITS.items()})
 
 
 def fold_digits(text: str) -> str:
@@ -26,4 +27,4 @@ def fold_digits(text: str) -> str:
     >>> fold_digits("\u06f9\u066b\u06f5")
     '9.5'
     """
-    return text.translate({ord(digit): plain for digit, plain in DIGITS.items()})
+    return text if text.isascii() else text.translate(_TRANSLATION)

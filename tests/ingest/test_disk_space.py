@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from crm_analytics import Warehouse, load
 from crm_analytics.errors import DiskFullError
 from crm_analytics.ingest import disk_space
+from tests.ingest.export_files import archive, written
 
 Usage = namedtuple("Usage", "total used free")
 CUSTOMERS = "customer_id,name\nC1,Ada\n"
@@ -68,3 +70,15 @@ def test_a_folder_that_stops_for_want_of_room_says_which_files_were_not_loaded(
         ):
             load(wh, inbox)
         assert wh.rows("select file, status from ops.loads") == [("a.csv", "loaded")]
+
+
+def test_a_disk_that_fills_up_within_an_archive_names_archive_and_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise DiskFullError("The disk is full: no room.")
+
+    box = written(tmp_path, "box.zip", archive({"a.csv": CUSTOMERS}))
+    monkeypatch.setattr(sys.modules["crm_analytics.ingest.load"], "take_in", full)
+    with Warehouse.open() as wh, pytest.raises(DiskFullError, match=r"^box\.zip/a\.csv: The disk is full"):
+        load(wh, box)

@@ -14,6 +14,8 @@ from crm_analytics.ingest.check import check_profile
 from crm_analytics.ingest.draft import draft_profile
 from crm_analytics.ingest.look import look_at
 from crm_analytics.ingest.profile_file import parse_profile
+from crm_analytics.normalise.state_words import order_state, order_states
+from crm_analytics.vocabulary import WORDS
 from crm_analytics.warehouse import Warehouse
 
 RECEIVED = datetime(2025, 6, 30, tzinfo=UTC)
@@ -254,3 +256,23 @@ def test_rows_of_totals_are_left_out_by_the_draft_and_compared(tmp_path: Path) -
     assert parse_profile(text, "draft.toml").rows.ignore == ("Total",)
     file.write_text("Customer ID,Name\nC1,Total\nC2,Bob\n")
     assert "[rows]" not in draft_profile(file)
+
+
+def test_states_of_orders_in_persian_are_drafted_and_an_unknown_word_is_left(tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    rows = ["لغو شده", "تحويل شد", "در انتظار", "مرجوعی", "نزد همسایه"]
+    lines = "".join(f"F{place},C1,1403/02/0{place},{word}\n" for place, word in enumerate(rows, start=1))
+    file.write_text("شماره سفارش,کد مشتری,تاریخ,وضعیت\n" + lines, encoding="utf-8")
+    (tmp_path / "draft.toml").write_text(draft_profile(file), encoding="utf-8")
+    with Warehouse.open() as wh:
+        [account] = load(wh, file, profile=str(tmp_path / "draft.toml"), received_at="2025-01-01")
+        states = [one for (one,) in wh.rows("select status from entities.orders order by source_id")]
+    assert states == ["cancelled", "confirmed", "draft", "cancelled", "نزد همسایه"]
+    assert [one.row_count for one in account.issues if one.issue == "unknown_word"] == [1]
+
+
+def test_a_word_of_a_state_stands_once_and_every_state_is_ours() -> None:
+    words = [word for theirs in order_states().values() for word in theirs]
+    assert set(order_states()) == set(WORDS["order_states"])
+    assert all(order_state(word) == state for state, theirs in order_states().items() for word in theirs)
+    assert len(words) == len(set(words))
