@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -306,7 +307,7 @@ def test_features_of_two_days_are_compared_from_the_facts(monkeypatch: pytest.Mo
         tenure = np.arange(200.0) + (as_of - START).days
         return pd.DataFrame({"customer_id": [f"c{number}" for number in range(200)], "tenure_days": tenure})
 
-    monkeypatch.setattr("crm_analytics.churn.features.features", features)
+    monkeypatch.setattr(importlib.import_module("crm_analytics.churn.features"), "features", features)
     with Warehouse.open() as wh:
         found = monitoring.feature_drift(wh, as_of=TODAY, since=FIRST, horizon_days=30)
     assert asked == [(FIRST, 30), (TODAY, 30)]
