@@ -7,6 +7,7 @@ Parts (all by default), each measured in this process, one after the other:
     growth    how the cost of a fit grows with customers at equal patterns, and with patterns
     choose    lifetime_value on CDNOW with a model, and with the choice left to the evidence
     score     expected purchases, alive, next purchase, revenue with limits, as customers and patterns grow
+    regular   scoring with purchases at regular gaps (MBG/CNBD-k, k = 2 and 4)
     database  scoring in the database: seconds and peak memory
     coverage  share of simulated cohorts whose total, and of customers whose number, lay inside 90 % limits
 
@@ -54,7 +55,7 @@ TRUTHS: dict[str, dict[str, float]] = {
 }
 SPEND = {"p": 6.25, "q": 3.74, "v": 15.44}
 SHARD = 1_000_000
-PARTS = ("fit", "growth", "choose", "score", "database", "coverage")
+PARTS = ("fit", "growth", "choose", "score", "regular", "database", "coverage")
 
 
 def customers(count: int, seed: int = 1, days: int = 730) -> pd.DataFrame:
@@ -176,6 +177,18 @@ def score(count: int) -> dict[str, Any]:
     return found
 
 
+def regular(count: int) -> dict[str, Any]:
+    """Score with limits as `score` does, by a model of regular purchases with known parameters."""
+    data = customers(count).assign(log_gap_sum=0.0)
+    spend = clv.GammaGammaModel.from_parameters(SPEND)
+    found: dict[str, Any] = {"customers": count, "patterns": len(data.drop_duplicates(list(HISTORY)))}
+    for k in (2, 4):
+        phases = TRUTH | {"alpha": TRUTH["alpha"] / k}
+        models = Models(clv.MODELS["mbg_cnbd"].from_parameters(phases, k=k), spend)
+        found[f"k = {k}"] = timed(partial(clv.score_summary, data, models=models, model="mbg_cnbd"))
+    return found
+
+
 def choose() -> dict[str, Any]:
     """Value CDNOW's customers from a warehouse, with a named model and with the choice of one."""
     found: dict[str, Any] = {}
@@ -289,6 +302,7 @@ def main() -> None:
         "growth": lambda: growth(customers(given.customers)),
         "choose": choose,
         "score": lambda: score(given.customers),
+        "regular": lambda: regular(given.customers),
         "database": lambda: database(given.customers),
         "coverage": lambda: coverage(given.cohorts),
     }

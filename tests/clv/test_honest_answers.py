@@ -85,6 +85,7 @@ def test_a_saved_model_that_cannot_be_true_is_refused(change: dict[str, Any], co
 def test_a_model_of_known_parameters_has_no_likelihood() -> None:
     assert math.isnan(MODEL.describe("week")["log_likelihood"])
     assert math.isnan(MODEL.bic())
+    assert math.isnan(MODEL.aic())
     assert math.isnan(BetaGeoModel.from_json(MODEL.to_json()).log_likelihood_)
 
 

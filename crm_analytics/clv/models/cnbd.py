@@ -157,10 +157,6 @@ class BetaGeoErlangModel(BetaGeoModel):
         """Return the log-likelihood of each customer's history (time in days)."""
         return super().log_likelihood(summary) + (self.k_ - 1.0) * log_gap_sums(summary)
 
-    def bic(self) -> float:
-        """Return the Bayesian information criterion; a k chosen by likelihood counts as a parameter."""
-        return super().bic() + (float(np.log(self.customers_)) if self.k is None else 0.0)
-
     def purchases_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
         """Return expected purchases in the next `days`; see erlang.py."""
         return self._over_phases(
@@ -298,6 +294,10 @@ class BetaGeoErlangModel(BetaGeoModel):
         r, alpha = core[:2]
         shape, rate = r + self.k_ * known.frequency, alpha + known.T
         return phase_weights(self.k_, shape, (known.T - known.recency) / rate)
+
+    def _free_parameters(self) -> int:
+        """Return the number of parameters; a k chosen by likelihood is one more."""
+        return super()._free_parameters() + (self.k is None)
 
     def _learn(self, theta: Floats, covariance: Floats, *further: Any, **more: Any) -> None:
         if self.k is not None:

@@ -141,10 +141,14 @@ class MaximumLikelihoodModel:
         Smaller is better. Compare only models fitted to the same customers in the same unit of time. NaN for
         a model that was not fitted to customers here (`from_parameters`).
         """
-        count = len(self._fitted())
+        count = self._free_parameters()
         if not self.customers_ > 0:
             return float("nan")
         return float(count * np.log(self.customers_) - 2.0 * self.log_likelihood_)
+
+    def aic(self) -> float:
+        """Return Akaike's information criterion: as `bic`, with 2 in place of log(customers)."""
+        return 2.0 * self._free_parameters() - 2.0 * self.log_likelihood_
 
     def describe(self, unit: str = "day") -> dict[str, float]:
         """Return the parameters and ``log_likelihood`` with time measured in another unit.
@@ -299,6 +303,10 @@ class MaximumLikelihoodModel:
         scale = np.concatenate([np.exp(theta[:size]), np.ones(len(theta) - size)])
         errors = scale * np.sqrt(np.maximum(np.diag(covariance), 0.0))
         return {name: float(error) for name, error in zip(self.all_names, errors, strict=True)}
+
+    def _free_parameters(self) -> int:
+        """Return how many numbers were chosen by likelihood."""
+        return len(self._fitted())
 
     def _fitted(self) -> dict[str, float]:
         if not hasattr(self, "params_"):

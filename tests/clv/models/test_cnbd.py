@@ -73,6 +73,8 @@ def test_cdnow_is_not_regular(
     assert chosen.log_likelihood_ == pytest.approx(plain.log_likelihood_, abs=1e-6)
     assert chosen.params_ == pytest.approx(plain.params_, rel=1e-6)
     assert chosen.bic() == pytest.approx(plain.bic() + np.log(len(cdnow)), abs=1e-5)
+    assert chosen.aic() == pytest.approx(plain.aic() + 2.0, abs=1e-5)
+    assert plain.aic() == pytest.approx(8.0 - 2.0 * plain.log_likelihood_, abs=1e-9)
     assert erlang(2).fit(cdnow).log_likelihood_ < chosen.log_likelihood_ - 100
 
 
