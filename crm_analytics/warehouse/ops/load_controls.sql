@@ -4,7 +4,8 @@
 -- reads:   none
 -- columns:
 --   load_id       load that the control belongs to
---   control       records, amount ... (footers and control totals); order_total (heads against their lines)
+--   control       records, amount ... (footers and control totals); total, group_total, groups_agreeing (rows of
+--                 totals; ..._with_quarantine adds what is set aside); order_total (heads against their lines)
 --   scope         what is added up: entity, column, currency, or compared documents
 --   source_id     number of the one document meant; empty where many are added up
 --   theirs        count or sum as the source states it
