@@ -398,7 +398,8 @@ def _show_loads(loads: list[Load], skipped: list[Path], *, as_json: bool) -> Non
             if reasons:
                 out.print_lines(f"{load.file}: {', '.join(reasons)}")
             for control in load.controls:
-                if control.difference or control.scope == "given":
+                with_quarantine = control.control.endswith("_with_quarantine")
+                if control.difference or control.scope == "given" or with_quarantine:
                     out.print_lines(f"{load.file}: {_compared(control)}")
             for issue in load.issues:
                 if issue.detail in (load.trouble or ""):
