@@ -9,18 +9,13 @@
 --   email            e-mail address as written, of any version: an earlier one finds the customer too
 --   phone            phone number as written
 --   country          country that a national number is read in
-with told as (
-    select source_system, source_id, email, phone, country, load_id
-    from entities.customers_versions
-    union all
-    select source_system, customer_source_id, email, phone, cast(null as varchar), load_id
+with of_contacts as (
+    select source_system, customer_source_id, email, phone, load_id
     from entities.contacts_versions
     where customer_source_id is not null
     union all
     -- whose contact a person is may be told by a relation alone
-    select
-        contact.source_system, related.customer_source_id, contact.email, contact.phone, cast(null as varchar),
-        contact.load_id
+    select contact.source_system, related.customer_source_id, contact.email, contact.phone, contact.load_id
     from entities.contacts_versions as contact
     join entities.customers_of(date '9999-12-31') as related
         on related.entity = 'contacts'
@@ -30,10 +25,19 @@ with told as (
 ),
 
 -- a pattern of the mailbox, with or without label and dots, or of the last six digits, in whatever digits;
--- addresses in other scripts are left to the caller
+-- addresses in other scripts are left to the caller. Asked of each table by itself: DuckDB carries all
+-- columns of all rows up to a condition that stands above a union
 candidates as (
-    select *
-    from told
+    select source_system, source_id, email, phone, country, load_id
+    from entities.customers_versions
+    where
+        $is_all and coalesce(email, phone) is not null
+        or $email_pattern is not null
+        and (regexp_matches(email, $email_pattern) or strlen(email) <> length(email))
+        or regexp_matches(phone, $phone_pattern)
+    union all
+    select source_system, customer_source_id, email, phone, cast(null as varchar), load_id
+    from of_contacts
     where
         $is_all and coalesce(email, phone) is not null
         or $email_pattern is not null

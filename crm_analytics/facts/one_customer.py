@@ -80,6 +80,8 @@ _HAS_ROWS = """
             on key.source_system = version.source_system and key.source_id = version.{column}
     )"""
 
+_HAS_ANY = "select '{name}' where exists (select 1 from {versions})"
+
 # A later version may name another customer: it is fetched with the row, and the fact decides.
 _TAKE = """
     create or replace temp table {target} as
@@ -244,6 +246,9 @@ def _take_all(wh: Warehouse, present: set[str], as_of: date) -> set[str]:
 
 def _take_orders(wh: Warehouse, present: set[str], as_of: date) -> set[str]:
     """Take heads, lines and returns of the customer's orders, and what was sold in them."""
+    about = ("orders", "returns", "products")
+    # a table without any row is not searched
+    filled = {name for (name,) in wh.rows(_union(_HAS_ANY, dict.fromkeys(about, "source_id")))}
     if "orders" not in present:
         _take(wh, "orders", None, as_of)
     # a line without a customer of its own is the customer's of its order
@@ -251,20 +256,16 @@ def _take_orders(wh: Warehouse, present: set[str], as_of: date) -> set[str]:
     without = _of_orders("order_lines", _HEADS, only="version.customer_source_id is null")
     _take(wh, "order_lines", f"{lines} union all {without}" if "orders" in present else lines, as_of)
     heads = _of_orders("orders", _LINES)
-    if "order_lines" in present:
+    if "order_lines" in present and "orders" in filled:
         _take(wh, "orders", f"{_named('orders')} union all {heads}", as_of)
-    _take(
-        wh,
-        "returns",
-        f"{_named('returns')} union all {_of_orders('returns', f'{_HEADS} union {_LINES}')}",
-        as_of,
-    )
+    returns = f"{_named('returns')} union all {_of_orders('returns', f'{_HEADS} union {_LINES}')}"
+    _take(wh, "returns", returns if "returns" in filled else None, as_of)
     if wh.value(f"select count(*) from ({_REDUCED})"):
         wh.execute(f"create or replace temp table one_customer_reduced as {_REDUCED}")
         others = _of_orders("order_lines", "select source_system, number from one_customer_reduced")
         _take(wh, "order_lines", f"{lines} union all {without} union all {others}", as_of)
         wh.execute("drop table one_customer_reduced")
-    _take(wh, "products", _PRODUCTS, as_of)
+    _take(wh, "products", _PRODUCTS if "products" in filled else None, as_of)
     return {"orders", "order_lines", "returns", "products"}
 
 

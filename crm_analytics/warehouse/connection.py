@@ -420,6 +420,11 @@ class Warehouse:
                 with suppress(errors.StoreError):
                     self.execute(f"drop table if exists {table}")
 
+    def held_table(self, fact: str, *, as_of: date) -> str:
+        """Return the quoted name of the temporary table of a fact that is held, as it is known now."""
+        held: Mapping[_Held, str] = self._local.held
+        return held[(fact, as_of, None)]
+
     def create_temp(self, name: str, file: SqlFile, **parameters: Any) -> None:
         """Keep the rows of a file in the temporary table `name` (replaced), which the caller drops."""
         text, used = self._statement(file, parameters)

@@ -11,13 +11,32 @@ from __future__ import annotations
 import hashlib
 import hmac
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crm_analytics.errors import UsageError
 from crm_analytics.warehouse.connection import Warehouse
-from crm_analytics.warehouse.masking import prepare_key
+from crm_analytics.warehouse.masking import masked_customer, pads, prepare_key
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 KEY_FILE = "lookup.key"
 _PURPOSE = b"look up by e-mail, phone or id"
+_KEYED = """
+    with named as (
+        select
+            coalesce(ids.customer_id, told.source_system || ':' || told.source_id) as customer_id,
+            ids.customer_id is not null as is_shared,
+            told.value as value
+        from told_of_records as told
+        left join entities.customer_ids(_known_at := null) as ids
+            on ids.source_system = told.source_system and ids.source_id = told.source_id
+    )
+    select
+        left(sha256($key_outer || unhex(sha256($key_inner || encode(value)))), 32) as key,
+        {customer} as customer_id,
+        is_shared
+    from named"""
 
 
 def lookup_key(wh: Warehouse) -> bytes:
@@ -55,6 +74,34 @@ def keyed_hash(key: bytes, kind: str, value: str) -> str:
     '09fd2dfd3914ef8f93b756fd60801f41'
     """
     return hmac.digest(key, f"{kind}:{value}".encode(), hashlib.sha256).hex()[:32]
+
+
+def keyed_rows(wh: Warehouse, told: pa.Table) -> pa.Table:
+    """Return what stands for many values in a published copy, and for the customers of whom they are told.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        Where the identities and the keys are.
+    told : pyarrow.Table
+        ``source_system``, ``source_id`` of a record, ``value`` as "kind:value" of `keyed_hash`.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``key`` as of `keyed_hash`, ``customer_id`` as the copy writes it, ``is_shared`` (the record stands
+        under the key of another one); one row per row told, in no order.
+    """
+    inner, outer = pads(bytes.fromhex(prepare_key(wh)))
+    key_inner, key_outer = pads(lookup_key(wh))
+    with wh.registered(told_of_records=told):
+        return wh.arrow(
+            _KEYED.format(customer=masked_customer("customer_id")),
+            inner_pad=inner,
+            outer_pad=outer,
+            key_inner=key_inner,
+            key_outer=key_outer,
+        )
 
 
 def masked_id(wh_key: bytes, customer_id: str) -> str:

@@ -44,9 +44,17 @@ def masked_select(wh: Warehouse, table: str, *, where: str = "true") -> tuple[st
     ]
     where = f"{where} and {_KEPT_ROWS.get(table, 'true')}"
     sql = f"select {', '.join(outputs)} from {quote_table(table)} where {where}"
-    inner, outer = _pads(wh)
+    inner, outer = pads(bytes.fromhex(prepare_key(wh)))
     known: dict[str, object] = {"inner_pad": inner, "outer_pad": outer, "key_name": KEY_NAME}
     return sql, {key: value for key, value in known.items() if f"${key}" in sql}
+
+
+def masked_customer(name: str) -> str:
+    """Return the SQL expression for a customer_id, given ``inner_pad`` and ``outer_pad`` (`pads`)."""
+    # "system:source_id": the system stays readable, the source id is hashed as everywhere else.
+    start = f"instr({name}, ':')"
+    hashed = f"left({name}, {start}) || {_HASH.format(text=f'substr({name}, {start} + 1)')}"
+    return _SOURCE_ID.format(column=name, hash=hashed)
 
 
 def prepare_key(wh: Warehouse) -> str:
@@ -65,17 +73,13 @@ def _masked(table: str, column: str, sql_type: str, is_nullable: bool) -> str:
     if tags is not None and tags.columns.get(column, "pii") == "pii":
         return "null" if is_nullable else f"cast('' as {sql_type})"
     if column in ("customer_id", "lead_id", "left_id", "right_id") or column.endswith("_customer_id"):
-        # "system:source_id": the system stays readable, the source id is hashed as everywhere else.
-        start = f"instr({name}, ':')"
-        hashed = f"left({name}, {start}) || {_HASH.format(text=f'substr({name}, {start} + 1)')}"
-        return _SOURCE_ID.format(column=name, hash=hashed)
+        return masked_customer(name)
     if column == "source_id" or column.endswith("_source_id"):
         return _SOURCE_ID.format(column=name, hash=_HASH.format(text=name))
     return name
 
 
-def _pads(wh: Warehouse) -> tuple[bytes, bytes]:
-    """Return the two padded keys of HMAC (RFC 2104), from the warehouse's own key."""
-    key = prepare_key(wh)
-    padded = bytes.fromhex(key).ljust(_BLOCK, b"\0")
+def pads(key: bytes) -> tuple[bytes, bytes]:
+    """Return the inner and outer key of HMAC-SHA-256 (RFC 2104), padded from a key of at most 64 bytes."""
+    padded = key.ljust(_BLOCK, b"\0")
     return bytes(byte ^ 0x36 for byte in padded), bytes(byte ^ 0x5C for byte in padded)

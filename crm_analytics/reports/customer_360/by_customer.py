@@ -18,15 +18,35 @@ from crm_analytics.normalise.emails import fold_email
 from crm_analytics.normalise.phones import fold_phone
 from crm_analytics.reports.customer_360.look_up import LOOK_UP, digits_of
 from crm_analytics.warehouse import SqlFile, Warehouse, quote_ident
-from crm_analytics.warehouse.lookup import keyed_hash, lookup_key, masked_id
+from crm_analytics.warehouse.lookup import keyed_rows, masked_id
 from crm_analytics.warehouse.masking import prepare_key
 from crm_analytics.warehouse.sql_file import PACKAGE
 
 _BELOW = ("daily_rates_before", "last_rates_before", "order_heads_before", "products_before")
 # Scores are found by customer too; the order within a night does not matter to anybody.
 _SCORES = ("customer_scores", "next_best_offers", "lifecycle")
-_SHARED = """
-    select source_system || ':' || source_id, customer_id from entities.customer_ids(_known_at := null)"""
+_KNOWN = "known_customers"
+# Ids as the copy shows them, with their system and alone; and keyed hashes of what it does not show.
+_FILL = """
+    insert into by_customer.look_up
+    with ids as (
+        select source_system || ':' || source_id as key, customer_id
+        from entities.customer_ids(_known_at := null)
+        union all
+        select customer_id, customer_id from known_customers
+    ),
+    keys as (
+        select key, customer_id from ids
+        union all
+        select substr(key, instr(key, ':') + 1), customer_id from ids
+        union all
+        select key, customer_id from hashed
+        union all
+        -- an id whose customer was not known on that day leads nowhere
+        select key, customer_id from hashed_ids
+        where is_shared or customer_id in (select customer_id from known_customers)
+    )
+    select distinct key, customer_id from keys order by key, customer_id"""
 # Names are not in the copy: what they tell is looked up before.
 _NAMED = """
     select cast(told.row_id as varchar), told.source_system || ':' || related.customer_source_id
@@ -38,7 +58,6 @@ _NAMED = """
 _RELATE = """
     update entities.relations_versions as relation set customer_source_id = named.customer_source_id
     from named where relation.row_id = cast(named.row_id as uhugeint)"""
-_KNOWN = "select customer_id from facts.customers_before($as_of)"
 
 
 def lay_out(wh: Warehouse, copy: Warehouse, *, as_of: date) -> int:
@@ -58,29 +77,24 @@ def lay_out(wh: Warehouse, copy: Warehouse, *, as_of: date) -> int:
     _relate_by_name(wh, copy, as_of)
     with copy.holding(*_BELOW, *FACTS, as_of=as_of):
         for fact in FACTS:
-            file = SqlFile.load(PACKAGE / "facts" / f"{fact}.sql")
-            copy.create_temp("laid_out", file, as_of=as_of)
-            table = f"by_customer.{quote_ident(fact)}"
+            held = copy.held_table(fact, as_of=as_of)
             copy.execute(
-                f"create table {table} as select * from temp.laid_out "
+                f"create table by_customer.{quote_ident(fact)} as select * from {held} "
                 "where customer_id is not null order by customer_id"
             )
-            copy.execute("drop table temp.laid_out")
-        known = [str(row[0]) for row in copy.rows(_KNOWN, as_of=as_of)]
+        copy.create_temp(_KNOWN, _fact("customers_before"), as_of=as_of)
     for name in _SCORES:
         table = f"scores.{quote_ident(name)}"
         copy.execute(f"create temp table by_night as select * from {table}")
         copy.execute(f"delete from {table}")
         copy.execute(f"insert into {table} select * from by_night order by customer_id, as_of")
         copy.execute("drop table by_night")
-    pairs = sorted({*_plain_keys(copy, known), *_hashed_keys(wh, as_of)})
-    rows = pa.table(
-        {"key": [key for key, _ in pairs], "customer_id": [customer_id for _, customer_id in pairs]},
-        schema=pa.schema([("key", pa.string()), ("customer_id", pa.string())]),
-    )
     copy.execute(f"create table {LOOK_UP} (key varchar not null, customer_id varchar not null)")
-    copy.append(LOOK_UP, rows)
-    return len(pairs)
+    points, ids = keyed_rows(wh, _contact_points(wh)), keyed_rows(wh, _ids(wh))
+    with copy.registered(hashed=points, hashed_ids=ids):
+        rows = copy.execute(_FILL)
+    copy.execute(f"drop table {quote_ident(_KNOWN)}")
+    return rows
 
 
 def _relate_by_name(wh: Warehouse, copy: Warehouse, as_of: date) -> None:
@@ -99,34 +113,43 @@ def _relate_by_name(wh: Warehouse, copy: Warehouse, as_of: date) -> None:
         copy.execute(_RELATE)
 
 
-def _plain_keys(copy: Warehouse, known: list[str]) -> Iterator[tuple[str, str]]:
-    """Ids as the copy shows them, with their system and alone."""
-    for key, customer_id in [*copy.rows(_SHARED), *((one, one) for one in known)]:
-        yield key, customer_id
-        yield key.partition(":")[2], customer_id
-
-
-def _hashed_keys(wh: Warehouse, as_of: date) -> Iterator[tuple[str, str]]:
-    """Keyed hashes of addresses, numbers and ids that hold an "@"."""
-    key, id_key = lookup_key(wh), bytes.fromhex(prepare_key(wh))
-    canonical = dict(wh.rows(_SHARED))
-    points = wh.rows(
-        SqlFile.load(PACKAGE / "facts" / "contact_points.sql"),
-        is_all=True,
-        email_pattern=None,
-        phone_pattern=None,
+def _contact_points(wh: Warehouse) -> pa.Table:
+    """Return addresses and numbers, folded, with the records that they are told of."""
+    points = wh.arrow(_fact("contact_points"), is_all=True, email_pattern=None, phone_pattern=None)
+    systems, source_ids, emails, phones, regions = (column.to_pylist() for column in points.columns)
+    return _told(
+        (system, source_id, form)
+        for system, source_id, email, phone, country in zip(
+            systems, source_ids, emails, phones, regions, strict=True
+        )
+        for form in _forms(email, phone, country)
     )
-    for system, source_id, email, phone, country in points:
-        record = f"{system}:{source_id}"
-        customer_id = masked_id(id_key, canonical.get(record, record))
-        if email and (folded := fold_email(email)):
-            yield keyed_hash(key, "email", folded), customer_id
-        if phone:
-            for form in {fold_phone(phone, country), digits_of(phone)} - {None, ""}:
-                yield keyed_hash(key, "phone", str(form)), customer_id
-    known = [row[0] for row in wh.rows(_KNOWN, as_of=as_of)]
-    for record in {*canonical, *known}:
-        if "@" in record:
-            customer_id = masked_id(id_key, canonical.get(record, record))
-            yield keyed_hash(key, "id", record), customer_id
-            yield keyed_hash(key, "id", record.partition(":")[2]), customer_id
+
+
+def _forms(email: str | None, phone: str | None, country: str | None) -> Iterator[str]:
+    if email and (folded := fold_email(email)):
+        yield f"email:{folded}"
+    if phone:
+        for form in {fold_phone(phone, country), digits_of(phone)} - {None, ""}:
+            yield f"phone:{form}"
+
+
+def _ids(wh: Warehouse) -> pa.Table:
+    """Return ids that hold an "@", with their system and alone."""
+    records = wh.rows(_fact("ids_with_at"))
+    return _told(
+        (system, source_id, f"id:{form}")
+        for system, source_id in records
+        for form in (f"{system}:{source_id}", source_id)
+    )
+
+
+def _told(rows: Iterator[tuple[str, str, str]]) -> pa.Table:
+    told = [*rows]
+    systems, source_ids, values = zip(*told, strict=True) if told else ((), (), ())
+    columns = {"source_system": systems, "source_id": source_ids, "value": values}
+    return pa.table({name: pa.array(column, type=pa.string()) for name, column in columns.items()})
+
+
+def _fact(name: str) -> SqlFile:
+    return SqlFile.load(PACKAGE / "facts" / f"{name}.sql")

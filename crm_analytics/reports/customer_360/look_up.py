@@ -76,7 +76,7 @@ def digits_of(text: str) -> str:
     >>> digits_of("(030) 231-25037")
     '03023125037'
     """
-    return "".join(char for char in fold_digits(text) if char.isdigit())
+    return "".join(filter(str.isdigit, fold_digits(text)))
 
 
 def _in_copy(wh: Warehouse, text: str) -> list[str]:
