@@ -131,3 +131,9 @@ def test_arguments_that_cannot_be_meant_are_refused(wrong: dict[str, object], co
 def test_no_score_is_missing_for_a_candidate(judged: Comparison) -> None:
     figures = judged.models.loc[list(PLAIN)].drop(columns="verdict").astype(float)
     assert np.isfinite(figures.to_numpy()).all()
+
+
+def test_pareto_nbd_is_chosen_on_cdnow_by_two_windows_of_ninety_days(cdnow_warehouse: Warehouse) -> None:
+    judged = compare(cdnow_warehouse, as_of=date(1997, 10, 1), models=("mbg_nbd", "pareto_nbd"))
+    assert (judged.winner, judged.horizon_days, len(judged.origins)) == ("pareto_nbd", 90, 2)
+    assert judged.models["bic"].idxmin() == "mbg_nbd"
