@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
@@ -13,24 +14,42 @@ from crm_analytics.churn.kinds import kind_of
 from crm_analytics.churn.model import ChurnModel
 from crm_analytics.churn.score import asked, score_frame
 from crm_analytics.warehouse import Warehouse
-from tests.churn.conftest import half_a_year
+from tests.churn.plain_baselines import compare, kept_tables
 
 AS_OF = date(2025, 1, 1)
 
 
 @pytest.fixture(scope="module")
-def model(company: Warehouse) -> ChurnModel:
-    with half_a_year():
-        return churn.train(company, as_of=AS_OF)
+def trained(company: Warehouse) -> tuple[ChurnModel, pd.DataFrame]:
+    """The model, and what it learned from."""
+    with kept_tables() as tables:
+        return churn.train(company, as_of=AS_OF), tables[0]
+
+
+@pytest.fixture(scope="module")
+def model(trained: tuple[ChurnModel, pd.DataFrame]) -> ChurnModel:
+    return trained[0]
+
+
+@pytest.fixture(scope="module")
+def known(company: Warehouse, model: ChurnModel) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return asked(company, model, as_of=AS_OF)
+
+
+def test_the_model_is_no_worse_than_any_plain_way_on_the_months_to_come(
+    company: Warehouse, trained: tuple[ChurnModel, pd.DataFrame], known: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    found, plain = compare(company, *trained, known)
+    assert found["log_loss"].value <= min(plain.values()) + 0.002
 
 
 def test_complaints_that_took_more_than_ten_days_raise_the_risk_and_are_the_reason(
-    company: Warehouse, model: ChurnModel
+    company: Warehouse, model: ChurnModel, known: tuple[pd.DataFrame, pd.DataFrame]
 ) -> None:
     losses = {name: found["log_loss"].value for name, found in model.card.metrics.items()}
     assert losses["boosted"] < losses["closed_form"]
     assert losses[model.chosen] <= min(losses[name] for name in model.card.baselines) + 0.002
-    scores = churn.score(company, model, as_of=AS_OF).dropna(subset="churn_probability")
+    scores = score_frame(model, *known, as_of=AS_OF).dropna(subset="churn_probability")
     slow = company.rows(
         "select distinct customer_id from facts.tickets_before($as_of) "
         "where kind = 'complaint' and days_to_resolve > 10 and opened_on >= cast($as_of as date) - 180",
@@ -44,10 +63,14 @@ def test_complaints_that_took_more_than_ten_days_raise_the_risk_and_are_the_reas
 
 
 def test_garbage_in_every_later_fact_changes_no_feature_no_exclusion_and_no_score(
-    company: Warehouse, company_with_a_poisoned_future: Warehouse, model: ChurnModel
+    company: Warehouse,
+    company_with_a_poisoned_future: Warehouse,
+    model: ChurnModel,
+    known: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
     shops = (company, company_with_a_poisoned_future)
-    (features, customers), (theirs, their_customers) = (asked(shop, model, as_of=AS_OF) for shop in shops)
+    features, customers = known
+    theirs, their_customers = asked(company_with_a_poisoned_future, model, as_of=AS_OF)
     assert_frame_equal(theirs, features, check_exact=True)
     assert_frame_equal(their_customers, customers, check_exact=True)
     assert customers["excluded_as"].notna().any()
