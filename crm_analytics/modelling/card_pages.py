@@ -48,6 +48,8 @@ _MODEL_FIGURES = (
 _GROUP_FIGURES = ("auc", "calibration_in_the_large", "calibration_slope", "expected_calibration_error")
 _WIDTH = 100
 
+_COIN = Metric(0.5, 0.5, 0.5)
+
 Table = tuple[str, list[str], list[list[str]]]
 
 
@@ -102,16 +104,23 @@ def _comparison(card: ModelCard) -> str:
     caught = found.get("capture_at_top_decile")
     if caught is None or math.isnan(caught.value):
         return "See the table: the model used, beside the simple answers."
-    said = [
-        f"Of all to whom it happened, {_share(caught)} were in the tenth it rated highest. "
-        "Picking blindly, a tenth finds 10 %"
-    ]
+    rate = _rate_judged(card)
+    if rate is None or "lift_at_top_decile" not in found:
+        figure, times = "capture_at_top_decile", 1.0
+        said = [f"Of all to whom it happened, {_share(caught)} were in the tenth it rated highest. "]
+        said += ["Picking blindly, a tenth finds 10 %"]
+    else:
+        figure, times = "lift_at_top_decile", rate
+        said = [f"In the tenth it rated highest, it happened to {_share(found[figure], rate)}. "]
+        said += [f"Picking blindly, it is {rate:.0%}"]
     simple = {
-        name: card.metrics[name]["capture_at_top_decile"].value
+        name: card.metrics[name][figure].value * times
         for name in card.baselines
-        if name != card.chosen and "capture_at_top_decile" in card.metrics.get(name, {})
+        if name != card.chosen and figure in card.metrics.get(name, {})
     }
-    if simple:
+    if found.get("auc") == _COIN:
+        said = ["It gives everybody the same probability, so it picks nobody out"]
+    elif simple:
         best = max(simple, key=lambda name: (simple[name], name))
         said.append(f"; the best of the simple ways ({_words(best)}) finds {simple[best]:.0%}")
     total = found.get("calibration_in_the_large")
@@ -177,9 +186,16 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _share(metric: Metric) -> str:
-    limits = "" if math.isnan(metric.low) else f" ({100 * metric.low:.0f} to {100 * metric.high:.0f})"
-    return f"{metric.value:.0%}{limits}"
+def _rate_judged(card: ModelCard) -> float | None:
+    """Return the share of customers to whom it happened on the days that models were judged on."""
+    judged = [one for one in card.cutoffs if one.role == "hold-out" and not math.isnan(one.event_rate)]
+    rows = sum(one.row_count for one in judged)
+    return sum(one.row_count * one.event_rate for one in judged) / rows if rows else None
+
+
+def _share(metric: Metric, times: float = 1.0) -> str:
+    value, low, high = (min(100.0, 100 * times * one) for one in (metric.value, metric.low, metric.high))
+    return f"{value:.0f}%" + ("" if math.isnan(metric.low) else f" ({low:.0f} to {high:.0f})")
 
 
 def _figure(metric: Metric | None) -> str:

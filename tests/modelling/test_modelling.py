@@ -314,6 +314,7 @@ def test_a_card_answers_what_a_marketing_manager_asks(card: ModelCard) -> None:
     judged = {"base_rate": np.full(100, 0.2), "days_since_last_order": silence, "boosted": p}
     found = replace(
         card,
+        cutoffs=(),
         metrics={name: evaluate(y, values, replicates=20) for name, values in judged.items()},
         baselines=("base_rate", "days_since_last_order"),
     )
@@ -325,11 +326,16 @@ def test_a_card_answers_what_a_marketing_manager_asks(card: ModelCard) -> None:
     assert "the best of the simple ways (base rate) finds 10%" in compared
     assert "Where 100 came, it had expected 250" in compared
     assert answers["May I use it?"] == "May be used."
-    beaten = replace(found, chosen="base_rate")
-    assert (
-        "no model that learns beat it"
-        in dict(beaten.answers())["How good is it against doing nothing clever?"]
-    )
+    # where the rate of the days it was judged on is known, the tenth is compared with that
+    days = (CutoffUse(card.as_of, "train", 900, 0.5), CutoffUse(card.as_of, "hold-out", 100, 0.2))
+    rated = dict(replace(found, cutoffs=days).answers())["How good is it against doing nothing clever?"]
+    assert rated.startswith("In the tenth it rated highest, it happened to 100% (")
+    assert "Picking blindly, it is 20%; the best of the simple ways (base rate) finds 20%." in rated
+    beaten = dict(replace(found, chosen="base_rate").answers())[
+        "How good is it against doing nothing clever?"
+    ]
+    assert beaten.startswith("It gives everybody the same probability, so it picks nobody out.")
+    assert "no model that learns beat it" in beaten
     unproven = replace(found, metrics={})
     assert "no later window" in dict(unproven.answers())["How good is it against doing nothing clever?"]
 
