@@ -25,6 +25,7 @@ import duckdb
 
 from crm_analytics import errors
 from crm_analytics.warehouse import encryption
+from crm_analytics.warehouse.checkpoint_guard import OVERWRITABLE, CheckpointGuard, put_back
 from crm_analytics.warehouse.commit_mark import LAST_NUMBER, TAKE_NUMBER, CommitMark
 from crm_analytics.warehouse.duckdb_errors import translated
 from crm_analytics.warehouse.identifiers import quote_ident, quote_table
@@ -95,6 +96,7 @@ class Warehouse:
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._memory_limit = memory_limit
         self._mark = mark
+        self._guard = None if mark is None else CheckpointGuard(Path(path))
         self._connection = connection
         self._lock = lock
         self._process = os.getpid()
@@ -165,6 +167,8 @@ class Warehouse:
         if lock is None and not in_memory and not read_only:
             lock = FileLock(Path(name), wait_seconds=wait_seconds)
         try:
+            if lock is not None:
+                put_back(Path(name))
             with translated():
                 config: dict[str, Any] = {
                     "autoinstall_known_extensions": False,
@@ -195,6 +199,10 @@ class Warehouse:
 
     def close(self) -> None:
         """Write everything to the file and let go of it; closing twice does no harm."""
+        if self._lock is not None:
+            # a database that is broken, or another process's, is closed all the same
+            with suppress(errors.StoreError, duckdb.Error):
+                self._keep_blocks()
         self._connection.close()
         if self._lock is not None:
             self._lock.release()
@@ -202,6 +210,7 @@ class Warehouse:
 
     def close_connection(self) -> None:
         """Close the database, of all threads, and keep the lock: its file can be replaced."""
+        self._keep_blocks()
         for cursor in list(self._cursors):
             cursor.close()
         self._local = threading.local()
@@ -300,6 +309,8 @@ class Warehouse:
 
     def execute(self, sql: str, **parameters: Any) -> int:
         """Run one statement that returns no rows of interest; return the number of rows it changed."""
+        if not self._is_in_transaction:
+            self._keep_blocks()
         with translated():
             changed = self._run(sql, parameters).fetchall()
         first = changed[0][0] if changed and changed[0] else 0
@@ -482,6 +493,7 @@ class Warehouse:
         try:
             yield
             number: int = 0 if self._mark is None else self.value(TAKE_NUMBER)
+            self._keep_blocks()
             self.execute("commit")
         except BaseException:
             self._roll_back()
@@ -503,6 +515,11 @@ class Warehouse:
             self._local.after.append(act)
         else:
             act()
+
+    def _keep_blocks(self) -> None:
+        """Keep what the next checkpoint may overwrite: this statement may bring it."""
+        if self._guard is not None:
+            self._guard.keep(lambda: [block for (block,) in self.rows(OVERWRITABLE)])
 
     def _acknowledge(self, mark: CommitMark, number: int) -> None:
         """Write the number of a commit beside the file; the commit stands even where that fails."""

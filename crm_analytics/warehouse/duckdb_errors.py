@@ -43,7 +43,7 @@ def translated(
         raise _io_error(str(error)) from error
     except duckdb.TransactionException as error:
         # a commit that the disk refused comes as an error of the transaction
-        refused = "Could not write" in str(error) or "Could not sync" in str(error)
+        refused = "Could not write" in str(error) or "sync file" in str(error)
         raise (_io_error(str(error)) if refused else errors.StoreError(str(error))) from error
     except duckdb.NotImplementedException as error:
         raise errors.UsageError(

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_analytics.errors import CrmError, DiskFullError, StoreCorrupt, StoreIOError, UsageError
 from crm_analytics.warehouse.audit_log import record
+from crm_analytics.warehouse.checkpoint_guard import blocks_path
 from crm_analytics.warehouse.commit_mark import mark_path
 from crm_analytics.warehouse.connection import Warehouse
 from crm_analytics.warehouse.identifiers import quote_ident, quote_table
@@ -266,7 +267,7 @@ def _copy_database(
 
 def _leave_alone(target: Path) -> None:
     """Take away what a writer keeps beside its file."""
-    for beside in (Path(f"{target}.lock"), mark_path(target)):
+    for beside in (Path(f"{target}.lock"), mark_path(target), blocks_path(target)):
         beside.unlink(missing_ok=True)
 
 

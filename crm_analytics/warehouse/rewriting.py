@@ -13,6 +13,7 @@ from pathlib import Path
 
 from crm_analytics.errors import StoreIOError
 from crm_analytics.warehouse import backup
+from crm_analytics.warehouse.checkpoint_guard import blocks_path
 from crm_analytics.warehouse.connection import REWRITE_DUE, Warehouse
 from crm_analytics.warehouse.whole_files import sync
 
@@ -62,4 +63,5 @@ def _take_place(staging: Path, path: Path) -> None:
     wal.unlink(missing_ok=True)
     shutil.rmtree(f"{path}.tmp", ignore_errors=True)
     os.rename(staging, path)
+    blocks_path(path).unlink(missing_ok=True)
     sync(path.parent)

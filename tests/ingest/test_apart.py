@@ -97,6 +97,6 @@ def test_only_copies_that_we_write_are_attached() -> None:
         file.name
         for pattern in ("*.py", "*.sql")
         for file in package.rglob(pattern)
-        if "attach " in file.read_text(encoding="utf-8").lower()
+        if '"attach ' in file.read_text(encoding="utf-8").lower()
     }
-    assert attaching == {"backup.py", "publish.py"}
+    assert attaching == {"connection.py", "encryption.py", "publish.py"}

@@ -31,6 +31,7 @@ def test_a_backup_holds_what_is_still_in_the_log_and_is_private(tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "crm.duckdb",
         "crm.duckdb.audit",
+        "crm.duckdb.blocks",
         "crm.duckdb.commits",
         "crm.duckdb.lock",
         "monday.duckdb",
