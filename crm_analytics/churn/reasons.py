@@ -255,7 +255,7 @@ WORDINGS: tuple[Wording, ...] = (
         "not yet a customer in these weeks of last year",
         when=lambda f: f["same_window_count"].isna(),
     ),
-    _said("seasonality", True, "share of purchases in these weeks of last year as of customers who leave"),
+    _said("seasonality", True, "seasonal habits of customers who leave"),
     _said(
         "seasonality",
         False,
@@ -268,7 +268,7 @@ WORDINGS: tuple[Wording, ...] = (
         "not yet a customer in these weeks of last year",
         when=lambda f: f["same_window_count"].isna(),
     ),
-    _said("seasonality", False, "share of purchases in these weeks of last year as of customers who stay"),
+    _said("seasonality", False, "seasonal habits of customers who stay"),
     _said("payments", True, "a payment is overdue", when=lambda f: f["open_overdue_count"] >= 1),
     _said(
         "payments",

@@ -212,7 +212,7 @@ def test_whom_to_call_is_the_list_of_the_night_and_nobody_elses() -> None:
     assert text.count("silent 80 days") == 2
     assert "The night's list: 2 of 2 shown, best first; the 1 customer whose risk has risen comes" in text
     assert "up from 30 %" in text
-    assert "the margin of the next 12 months if the customer is still there" in text
+    assert "the margin of the next 12 months × the chance that the customer leaves now" in text
     assert "Nobody is to be called" in nobody
     assert "silent 80 days" not in nobody
 
