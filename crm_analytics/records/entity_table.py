@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +46,8 @@ class EntityTable:
         self.tables = tables
         self.entity = tables.entity
         self.names = (*tables.entity.column_names, *VERSION_COLUMNS)
+        keys = tuple(column for column in self.entity.columns if column.name in self.entity.key)
+        self._by_key = replace(self.entity, columns=keys)
         self._statements: dict[object, Statement] = {}
 
     def run(
@@ -128,9 +130,9 @@ class EntityTable:
         else:
             is_list = isinstance(id, Sequence) and not isinstance(id, str) and len(id) == len(key)
             named = dict(zip(key, id, strict=True)) if is_list else {}
-        good, problems = checked(self.entity, named)
+        good, problems = checked(self._by_key, named)
         if named:
-            problems += [told for told in missing(self.entity, named) if told.partition(":")[0] in key]
+            problems += missing(self._by_key, named)
         else:
             problems.append(f"a record is named by {', '.join(key)}; give a tuple or dict of them")
         if problems:
