@@ -60,9 +60,8 @@ _FIELDS = {
     "employee_count": None,
 }
 _LAID_OUT = "select as_of from by_customer.made_for"
-_HAS_LAYOUT = (
-    "select count(*) from duckdb_tables() where schema_name = 'by_customer' and table_name = 'made_for'"
-)
+# A copy is only read, so the sizes are those of its last checkpoint; what is empty need not be asked.
+_FILLED = "select table_name from duckdb_tables() where schema_name = 'by_customer' and estimated_size > 0"
 _LAST_LOAD = "select cast(max(received_at) as date) from ops.loads where status = 'loaded'"
 
 
@@ -210,10 +209,10 @@ def customer(
     Traceback (most recent call last):
     crm_analytics.errors.UsageError: There is no customer 'C2'. Nearest: shop:C1.
     """
-    is_laid_out = bool(wh.value(_HAS_LAYOUT))
-    customer_id = find_customer(wh, id_or_email_or_phone, is_laid_out=is_laid_out)
+    laid_out = frozenset(name for (name,) in wh.rows(_FILLED))
+    customer_id = find_customer(wh, id_or_email_or_phone, is_laid_out="made_for" in laid_out)
     day = as_of or _last_day(wh)
-    with _narrowed(wh, customer_id, day, is_laid_out) as told:
+    with _narrowed(wh, customer_id, day, laid_out) as told:
         rows = {
             name: _rows(wh, name, day, customer_id) if fact in told else [] for name, fact in SECTIONS.items()
         }
@@ -237,11 +236,13 @@ def customer(
 
 
 @contextmanager
-def _narrowed(wh: Warehouse, customer_id: str, day: date, is_laid_out: bool) -> Iterator[frozenset[str]]:
+def _narrowed(
+    wh: Warehouse, customer_id: str, day: date, laid_out: frozenset[str]
+) -> Iterator[frozenset[str]]:
     """Let the files read the customer's rows alone: laid out in a published copy, else taken out now."""
-    if is_laid_out and wh.value(_LAID_OUT) == day:
+    if laid_out and wh.value(_LAID_OUT) == day:
         with wh.reading({f"facts.{fact}": f"by_customer.{fact}" for fact in FACTS}):
-            yield frozenset(FACTS)
+            yield laid_out
         return
     _, records = records_of(wh, customer_id)
     with one_customer(wh, records, customer_id, as_of=day) as told:
