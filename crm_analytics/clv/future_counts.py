@@ -15,6 +15,7 @@ taken at the estimate, as P(alive) is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -46,20 +47,9 @@ class Tables:
     start: Indices
     length: Indices
 
-    @property
-    def longest(self) -> int:
-        """Number of entries of the longest row."""
-        return int(self.length.max(initial=1))
-
     def up_to(self, row: Indices, n: Indices) -> Floats:
         """Return P(at most n) of the given rows, n >= 0."""
         return np.asarray(self.at_most[self.start[row] + np.minimum(n, self.length[row] - 1)])
-
-    def quantile(self, row: Indices, tail: Floats) -> Floats:
-        """Return the least n with P(at most n) >= tail, tail < 1; NaN where the row ends before."""
-        found = rank(self.at_most, np.repeat(np.arange(len(self.length)), self.length), row, tail)
-        number = found - self.start[row]
-        return np.where(number < self.length[row], number, np.nan)
 
     @property
     def ends(self) -> NDArray[np.bool_]:
@@ -73,6 +63,74 @@ class Tables:
         more = 1.0 - self.at_most
         # E[N] is the sum of P(N > n), E[N^2] that of (2 n + 1) P(N > n)
         return np.add.reduceat(more, self.start), np.add.reduceat((2.0 * n + 1.0) * more, self.start)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Probabilities that rise along a row, each row a mixture of its kinds.
+
+    ``of_kind`` has the shape (kinds, entries), ``weight`` (rows, kinds); ``start`` and ``length`` tell where
+    each row lies; beyond its end a row stays as it is.  Rows that differ in their weights only share entries.
+    """
+
+    of_kind: Floats
+    start: Indices
+    length: Indices
+    weight: Floats
+
+    @property
+    def longest(self) -> int:
+        """Number of entries of the longest row."""
+        return int(self.length.max(initial=1))
+
+    def along(self, row: Indices) -> Callable[[Indices], Floats]:
+        """Return the function that gives the entry of every given row at its place, places >= 0."""
+        start, last = self.start[row], self.length[row] - 1
+        weight = [self.weight[row, kind] for kind in range(len(self.of_kind))]
+
+        def at(place: Indices) -> Floats:
+            entry = start + np.minimum(place, last)
+            if len(weight) == 1:
+                return np.asarray(self.of_kind[0][entry])
+            return np.asarray(sum(w * one[entry] for w, one in zip(weight, self.of_kind, strict=True)))
+
+        return at
+
+    def up_to(self, row: Indices, n: Indices) -> Floats:
+        """Return the entries n of the given rows, n >= 0."""
+        return self.along(row)(n)
+
+    def first_reaching(self, row: Indices, wanted: Floats) -> Indices:
+        """Return the least place at which a row reaches what is wanted, its length where it does not.
+
+        By bisection: an entry is asked for only where the search comes by, so nothing is mixed in vain.
+        """
+        at, low, high = self.along(row), np.zeros(len(row), dtype=np.intp), self.length[row]
+        for _ in range(self.longest.bit_length()):
+            middle = (low + high) // 2
+            is_reached = at(middle) >= wanted
+            low, high = np.where(is_reached, low, middle + 1), np.where(is_reached, middle, high)
+            low = np.minimum(low, high)
+        return high
+
+    def quantile(self, row: Indices, tail: Floats) -> Floats:
+        """Return the least n with P(at most n) >= tail, tail < 1; NaN where the row ends before."""
+        number = self.first_reaching(row, tail)
+        return np.where(number < self.length[row], number, np.nan)
+
+    def grid_quantile(self, log_grid: Floats, row: Indices, tail: Floats) -> Floats:
+        """Return what is not exceeded with probability `tail`, all rows being P(at most) on one grid.
+
+        Interpolated in log-odds over the logarithms of the grid; 0 where the first entry reaches the tail,
+        NaN where the last does not.
+        """
+        found, at = self.first_reaching(row, tail), self.along(row)
+        high = np.clip(found, 1, len(log_grid) - 1)
+        at_low, at_high, wanted = (_logit(value) for value in (at(high - 1), at(high), tail))
+        rise = at_high - at_low
+        share = np.clip((wanted - at_low) / np.where(rise > 0, rise, 1.0), 0.0, 1.0)
+        between = np.exp(log_grid[high - 1] + share * (log_grid[high] - log_grid[high - 1]))
+        return np.where(found == 0, 0.0, np.where(found < len(log_grid), between, np.nan))
 
 
 class FutureCounts:
@@ -122,42 +180,37 @@ class FutureCounts:
     def between(
         self, at_nodes: Floats, first: int, last: int, *, model: PurchaseModel | None = None
     ) -> Floats:
-        """Interpolate any numbers given per node, shape (nodes, ...), for the rows [first, last).
+        """Interpolate a number given per node, shape (nodes,), for the rows [first, last).
 
         ``model`` says how likely the kinds of customers are; default: the model that was asked.
         """
         pair, few = self._pairs(first, last)
-        node, weight = self._node[few], self._weight[few]
-        shape = (-1,) + (1,) * at_nodes.ndim
-        total = at_nodes[node[:, 0]] * weight[:, 0].reshape(shape)
-        for corner in range(1, node.shape[1]):
-            total += at_nodes[node[:, corner]] * weight[:, corner].reshape(shape)
+        of_kind = (at_nodes[self._node[few]] * self._weight[few, :, None]).sum(axis=1)
         kinds = self._kind_weight if model is None else model.kind_weights(self._distinct)
-        if kinds.shape[1] == 1:
-            return np.asarray(total[pair, 0])
-        shape = shape[:-1]
-        mixed = total[pair, 0] * kinds[first:last, 0].reshape(shape)
-        for kind in range(1, kinds.shape[1]):
-            mixed += total[pair, kind] * kinds[first:last, kind].reshape(shape)
-        return np.asarray(mixed)
+        return np.asarray((of_kind[pair] * kinds[first:last]).sum(axis=1))
 
-    def tables(self, first: int, last: int) -> Tables:
-        """Return the distributions of the rows [first, last)."""
+    def tables(self, first: int, last: int) -> Curves:
+        """Return the distributions of the rows [first, last): P(at most 0, 1, ...)."""
         pair, few = self._pairs(first, last)
         node, weight = self._node[few], self._weight[few]
-        found = _ragged(self.at_nodes.length[node].max(axis=(1, 2)))
-        n = np.arange(len(found.row)) - found.start[found.row]
+        length = self.at_nodes.length[node].max(axis=(1, 2))
+        start, row = np.cumsum(length) - length, np.repeat(np.arange(len(length)), length)
+        n = np.arange(len(row)) - start[row]
         of_kind = np.zeros((node.shape[2], len(n)))
         for kind, corner in np.ndindex(node.shape[2], node.shape[1]):
-            at_node = self.at_nodes.up_to(node[found.row, corner, kind], n)
-            of_kind[kind] += weight[found.row, corner] * at_node
-        if len(pair) == len(node) and len(of_kind) == 1:
-            return Tables(of_kind[0], found.start, found.length)
-        rows = _ragged(found.length[pair])
-        place = np.arange(len(rows.row)) + (found.start[pair] - rows.start)[rows.row]
-        kinds = self._kind_weight[first:last]
-        at_most = sum(kinds[rows.row, kind] * one[place] for kind, one in enumerate(of_kind))
-        return Tables(np.asarray(at_most), rows.start, rows.length)
+            of_kind[kind] += weight[row, corner] * self.at_nodes.up_to(node[row, corner, kind], n)
+        return Curves(of_kind, start[pair], length[pair], self._kind_weight[first:last])
+
+    def curves(self, at_nodes: Floats, first: int, last: int) -> Curves:
+        """Interpolate P(at most) on a grid, shape (nodes, grid), for the rows [first, last)."""
+        pair, few = self._pairs(first, last)
+        node, weight = self._node[few], self._weight[few, :, None]
+        width = at_nodes.shape[1]
+        of_kind = np.empty((node.shape[2], len(node) * width))
+        for kind in range(len(of_kind)):
+            corners = (at_nodes[node[:, corner, kind]] * weight[:, corner] for corner in range(node.shape[1]))
+            of_kind[kind] = np.asarray(sum(corners)).ravel()
+        return Curves(of_kind, pair * width, np.full(len(pair), width), self._kind_weight[first:last])
 
     def _pairs(self, first: int, last: int) -> tuple[Indices, slice]:
         """Return which pairs of frequency and T the rows have, and each row's place among these."""
@@ -165,56 +218,14 @@ class FutureCounts:
         return pair - pair[0], slice(int(pair[0]), int(pair[-1]) + 1)
 
 
-@dataclass(frozen=True)
-class _Ragged:
-    """Rows of different length, one after the other: start and length of each, and the row of every entry."""
-
-    start: Indices
-    length: Indices
-    row: Indices
-
-
 def _step(model: PurchaseModel, frequency: Floats) -> Floats:
     """Return the distance of the nodes in log T: the more is known of a rate, the closer they lie."""
     return np.asarray(_STEP / np.sqrt(np.maximum(frequency * model.living_kinds / _KNOWN, 1.0)))
 
 
-def _ragged(length: Indices) -> _Ragged:
-    start = np.cumsum(length) - length
-    return _Ragged(start, length, np.repeat(np.arange(len(length)), length))
-
-
-def grid_quantile(log_grid: Floats, at_most: Floats, row: Indices, tail: Floats) -> Floats:
-    """Return what is not exceeded with probability `tail`, given P(at most) on a grid for every row.
-
-    Interpolated in log-odds over the logarithms of the grid; 0 where the first entry reaches the tail, NaN
-    where the last does not.
-    """
-    result = np.where(at_most[row, -1] < tail, np.nan, 0.0)
-    some = np.flatnonzero((at_most[row, 0] < tail) & (at_most[row, -1] >= tail))
-    row, tail, width = row[some], tail[some], at_most.shape[1]
-    found = rank(at_most.ravel(), np.repeat(np.arange(len(at_most)), width), row, tail)
-    high = np.clip(found - row * width, 1, width - 1)
-    at_low, at_high, wanted = (_logit(value) for value in (at_most[row, high - 1], at_most[row, high], tail))
-    rise = at_high - at_low
-    share = np.clip((wanted - at_low) / np.where(rise > 0, rise, 1.0), 0.0, 1.0)
-    result[some] = np.exp(log_grid[high - 1] + share * (log_grid[high] - log_grid[high - 1]))
-    return result
-
-
 def _logit(probability: Floats) -> Floats:
     held = np.clip(probability, 1e-12, 1.0 - 1e-12)
     return np.asarray(np.log(held) - np.log1p(-held))
-
-
-def rank(ascending: Floats, row: Indices, wanted_row: Indices, wanted: Floats) -> Indices:
-    """Return where, in one array of many rows of probabilities, a row first reaches what is wanted (< 1).
-
-    ``row`` names the row of every entry, ascending; past the end of a row that does not reach it.
-    """
-    # what interpolation bends by 1e-7 must not mislead the search
-    keys = np.maximum.accumulate(row + np.minimum(ascending, 1.0 - 1e-12))
-    return np.searchsorted(keys, wanted_row + wanted)
 
 
 def stencil(position: Floats, highest: int | None = None) -> tuple[Indices, Floats]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc
 
 from crm_analytics.clv.discounted_futures import ENDS, Cells, futures_of, longest_of, reached
-from crm_analytics.clv.future_counts import FutureCounts, grid_quantile
+from crm_analytics.clv.future_counts import Curves, FutureCounts
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.patterns import Histories
 from crm_analytics.clv.models.purchase_model import DAYS_PER_YEAR
@@ -86,7 +86,7 @@ def future_limits(
         last = min(first + _CHUNK, futures.rows)
         some = by_row[slice(*np.searchsorted(futures.row[by_row], [first, last]))]
         counts = futures.tables(first, last)
-        spent = None if spend is None else futures.between(spend, first, last)
+        spent = None if spend is None else futures.curves(spend, first, last)
         row, there = futures.row[some] - first, alive[some]
         for side, tail in enumerate(((1.0 - level) / 2.0, (1.0 + level) / 2.0)):
             gone = there <= 1.0 - tail
@@ -94,13 +94,12 @@ def future_limits(
             number = counts.quantile(row, if_alive)
             beyond = np.flatnonzero(np.isnan(number))
             if len(beyond) and many is not None:
-                at_most = futures.between(many, first, last)
-                most = np.ceil(_filled_quantile(_LOG_ENDS, at_most, row[beyond], if_alive[beyond]))
+                at_most = futures.curves(many, first, last)
+                most = np.ceil(_filled_quantile(at_most, _LOG_ENDS, row[beyond], if_alive[beyond]))
                 number[beyond] = np.maximum(most, counts.longest)
             result[side, some] = np.where(gone, 0.0, number)
             if spent is not None:
-                grid = _LONG_LOG_SPEND[: spent.shape[1]]
-                spending = _filled_quantile(grid, spent, row, if_alive)
+                spending = _filled_quantile(spent, _LONG_LOG_SPEND[: spent.longest], row, if_alive)
                 result[2 + side, some] = np.where(gone, 0.0, spending)
     return Limits(*result)
 
@@ -121,17 +120,17 @@ def waiting_days(futures: FutureCounts, *, alive: Floats, quantiles: Sequence[fl
     for first in range(0, futures.rows, _CHUNK):
         last = min(first + _CHUNK, futures.rows)
         there = by_row[slice(*np.searchsorted(futures.row[by_row], [first, last]))]
-        chance = futures.between(bought, first, last)
+        chance = futures.curves(bought, first, last)
         for place, quantile in enumerate(quantiles):
             some = there[alive[there] > quantile]
             row = futures.row[some] - first
-            result[place, some] = grid_quantile(_LOG_DAYS, chance, row, quantile / alive[some])
+            result[place, some] = chance.grid_quantile(_LOG_DAYS, row, quantile / alive[some])
     return result
 
 
-def _filled_quantile(log_grid: Floats, at_most: Floats, row: Indices, tail: Floats) -> Floats:
-    """Return `grid_quantile`, or the end of the grid where the tail lies beyond."""
-    found = grid_quantile(log_grid, at_most, row, tail)
+def _filled_quantile(at_most: Curves, log_grid: Floats, row: Indices, tail: Floats) -> Floats:
+    """Return the `grid_quantile`, or the end of the grid where the tail lies beyond."""
+    found = at_most.grid_quantile(log_grid, row, tail)
     return np.where(np.isnan(found), np.exp(log_grid[-1]), found)
 
 
