@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as passing:
         figures = measure(given.folder or Path(passing), given.customers, given.look_ups)
     kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
-    kept[str(given.customers)] = figures
+    # a warehouse that was kept is not published again: the seconds stay
+    kept[str(given.customers)] = kept.get(str(given.customers), {}) | figures
     RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     return 0
