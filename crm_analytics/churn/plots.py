@@ -261,14 +261,25 @@ def plot_post_mortem(found: pd.DataFrame, *, top: int = 10, ax: Axes | None = No
     ax.barh(rows, certain["effect"], height=0.6, color=colours)
     ends = [certain["effect"] - certain["low"], certain["high"] - certain["effect"]]
     ax.errorbar(certain["effect"], rows, xerr=ends, fmt="none", ecolor="black", elinewidth=0.8)
-    ax.set_yticks(rows, [str(name).replace("_", " ") for name in certain["feature"]])
+    ax.set_yticks(rows, [_spoken(str(name)) for name in certain["feature"]])
     ax.axvline(0.0, color="black", linewidth=0.8)
     ax.set(xlim=(-1, 1), xlabel="the lost had less  ←  effect (Cliff's delta)  →  the lost had more")
-    first = (
-        f"The lost stand out by {str(certain['feature'].iloc[0]).replace('_', ' ')}" if len(certain) else ""
-    )
+    first = f"The lost stand out by {_spoken(str(certain['feature'].iloc[0]))}" if len(certain) else ""
     _title(ax, first or "Nothing tells the lost from the kept with certainty")
     return certain
+
+
+def _spoken(feature: str) -> str:
+    """Return a feature's name in words.
+
+    Examples
+    --------
+    >>> _spoken("order_day_count_90"), _spoken("days_since_last_order")
+    ('order day count, last 90 days', 'days since last order')
+    """
+    name, _, days = feature.rpartition("_")
+    said = f"{name}, last {days} days" if name and days.isdigit() else feature
+    return said.replace("_", " ")
 
 
 def _tick(column: str) -> str:

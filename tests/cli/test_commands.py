@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from crm_analytics import cli
+from crm_analytics import cli, trained_models
 from crm_analytics.cli.commands import app
 from crm_analytics.settings import Settings
 from crm_analytics.warehouse import Sandbox, Warehouse
@@ -169,6 +169,35 @@ def test_the_options_of_crm_toml_hold_where_the_command_gives_none(
     for command in (["one.csv"], ["two.csv", "--skip-rows", "0"]):
         assert cli.main(["load", *command, "--json"]) == cli.OK
         assert json.loads(capsys.readouterr().out)[0]["rows_in"] == 2
+
+
+def test_the_kind_of_churn_is_asked_for_or_taken_from_the_settings(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*more: str) -> str:
+        assert cli.main(["churn", "--as-of", "2025-07-01", *more]) == cli.FAILED
+        return " ".join(capsys.readouterr().err.replace("\u2502", " ").split())
+
+    assert "no contract before 2025-07-01" in told("--kind", "contract")
+    (here / "crm.toml").write_text("[churn]\nkind = 'contract'\n")
+    assert "no contract before 2025-07-01" in told()
+    assert "no purchase before 2025-07-01" in told("--kind", "purchase")
+
+
+def test_training_all_models_leaves_out_what_the_data_do_not_allow(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = {name: trained_models.KINDS[name] for name in ("contract_churn", "rfm")}
+    monkeypatch.setattr(trained_models, "KINDS", some)
+    lines = "".join(f"C{who},o{who},2025-0{1 + who % 6}-10,1,{who},EUR\n" for who in range(30))
+    (here / "lines.csv").write_text("customer_id,order_id,order_date,quantity,unit_price,currency\n" + lines)
+    assert cli.main(["load", "lines.csv", "--profile", "transactions"]) == cli.OK
+    capsys.readouterr()
+    assert cli.main(["train", "--as-of", "2025-07-01"]) == cli.OK
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "No contract_churn model: There is no contract before 2025-07-01" in shown
+    assert [path.name for path in (here / "models").iterdir()] == ["rfm-2025-07-01.json"]
+    assert cli.main(["train", "contract_churn", "--as-of", "2025-07-01"]) == cli.FAILED
 
 
 def test_a_file_without_one_good_record_is_no_success(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
