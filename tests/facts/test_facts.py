@@ -695,3 +695,15 @@ class TestNumberUsedAgain:
         goods = (("2023-01-01", 3), ("2023-06-01", 4))
         assert [row[2] for row in self.orders(*goods, returns=[back("2023-02-01")])] == [20, 40]
         assert [row[2] for row in self.orders(*goods, returns=[back("2023-06-01")])] == [30, 30]
+
+
+def test_the_previous_purchase_day_passes_over_days_on_which_goods_only_came_back() -> None:
+    days = ("2024-01-05", "2024-02-01", "2024-03-01")
+    lines = [line(str(number), occurred_at=day) for number, day in enumerate(days)]
+    lines += [line(f"-{day}", occurred_at=day, quantity=-1) for day in ("2024-01-01", "2024-02-10")]
+    with build.warehouse(order_lines=lines) as wh:
+        rows = fact(wh, "order_days_before", known_at=build.RECORDED_AT)
+        also_without = fact(wh, "order_days_before")
+    found = sorted((str(row["ordered_on"]), str(row["previous_ordered_on"])) for row in rows)
+    assert rows == also_without
+    assert [before for _, before in found] == ["None", "None", "2024-01-05", "2024-02-01", "2024-02-01"]
