@@ -34,6 +34,7 @@ torture: .venv/installed-dev  ## every disk call fails in every mode, kill -9 at
 	$(BIN)/python -m tests.torture.warehouse_faults --folder out/torture/warehouse
 	$(BIN)/python -m tests.torture.record_faults out/torture/records
 	$(BIN)/python -m tests.torture.sync_kills out/torture/sync 60 7
+	$(BIN)/python -m tests.torture.erase_kills out/torture/erase 20 5
 
 clean:
 	rm -rf .venv out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,7 +1,7 @@
 """How good and how fast is the linkage?  F1 on published data; seconds and precision by size.
 
-    python -m benchmarks.identity                                  # F1 on Febrl 1-3 and fake_1000 python -m
-    benchmarks.identity --sizes 20000,100000,1000000     # invented people: seconds, memory, precision
+    python -m benchmarks.identity                                # F1 on Febrl 1-3 and fake_1000
+    python -m benchmarks.identity --sizes 20000,100000,1000000   # invented people: seconds, memory, precision
 
 One configuration for everything, the default. Febrl (Freely Extensible Biomedical Record Linkage, Christen
 2008) and fake_1000 (of the Splink project) lie in the folder of test data, CRM_TEST_DATA.
