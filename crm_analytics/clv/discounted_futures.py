@@ -37,6 +37,8 @@ Indices = NDArray[np.intp]
 _POINTS = 1_024
 # Grid of the logarithms of the mean number, and of what a purchase is worth.
 _NUMBER_STEP, _FEWEST, _NUMBERS = 0.0625, -9.0, 400
+# Numbers that are asked together: so few that a product of matrices is not worth a second thread.
+_BLOCK, _NOTHING = 16, 1e-12
 WORTH_STEP = 0.125
 _WORTHS = 56
 # Numbers of purchases that are taken alike: each of 0 to 8, then steps of an eighth.
@@ -77,26 +79,32 @@ class Futures:
     worth: Floats
     ended: NDArray[np.bool_]
 
-    def cells(self, row: int) -> Cells:
-        """Return how much of a row's futures lies where on the grids.
+    def cells(self) -> list[Cells]:
+        """Return how much of each row's futures lies where on the grids.
 
         A future is shared between the two numbers and the four worths around it.
         """
         with np.errstate(divide="ignore"):
-            at = np.clip((np.log(self.number[row]) - _FEWEST) / _NUMBER_STEP, 0.0, _NUMBERS - 1.001)
-            down = np.clip(-np.log(self.worth[row]) / WORTH_STEP, 0.0, _WORTHS - 1.001)
+            at = np.clip((np.log(self.number) - _FEWEST) / _NUMBER_STEP, 0.0, _NUMBERS - 1.001)
+            down = np.clip(-np.log(self.worth) / WORTH_STEP, 0.0, _WORTHS - 1.001)
         low = at.astype(np.intp)
-        worth, share = np.zeros((len(at), 1), dtype=np.intp), np.ones((len(at), 1))
+        worth, share = np.zeros((*at.shape, 1), dtype=np.intp), np.ones((*at.shape, 1))
         if down.any():
-            worth, share = stencil(down, highest=_WORTHS - 1)
-        start = (self.ended[row][:, None] * _WORTHS + worth) * _NUMBERS + low[:, None]
-        place = np.concatenate([start, start + 1])
-        weight = np.concatenate([share * (1.0 - (at - low))[:, None], share * (at - low)[:, None]])
-        found = np.bincount(place.ravel(), weight.ravel(), 2 * _WORTHS * _NUMBERS)
-        worths = slice(int(worth.min()), int(worth.max()) + 1)
-        numbers = slice(int(low.min()), int(low.max()) + 2)
-        share = found.reshape(2, _WORTHS, _NUMBERS)[:, worths, numbers] / len(at)
-        return Cells(np.ascontiguousarray(share), worths, numbers)
+            found_at, weight = stencil(down.ravel(), highest=_WORTHS - 1)
+            worth, share = found_at.reshape(*at.shape, 4), weight.reshape(*at.shape, 4)
+        worths = [slice(int(row.min()), int(row.max()) + 1) for row in worth]
+        numbers = [slice(int(row.min()), int(row.max()) + 2) for row in low]
+        shape = (len(at), 2, max(one.stop for one in worths), max(one.stop for one in numbers))
+        place = np.arange(len(at))[:, None] * 2 + self.ended
+        start = ((place[:, :, None] * shape[2] + worth) * shape[3] + low[:, :, None]).ravel()
+        above = (share * (at - low)[:, :, None]).ravel()
+        found = np.bincount(start, share.ravel() - above, int(np.prod(shape)))
+        found[1:] += np.bincount(start, above, len(found))[:-1]
+        grids = found.reshape(shape) / at.shape[1]
+        return [
+            Cells(np.ascontiguousarray(grid[:, w, n]), w, n)
+            for grid, w, n in zip(grids, worths, numbers, strict=True)
+        ]
 
 
 def futures_of(
@@ -127,12 +135,6 @@ def futures_of(
     ]
 
 
-def longest_of(cells: list[Cells]) -> int:
-    """Return how many of ENDS it takes to hold all but a millionth of the purchases in some cells."""
-    mean = np.exp(_FEWEST + _NUMBER_STEP * max(one.numbers.stop for one in cells))
-    return min(int(np.searchsorted(ENDS, mean + 6.0 * mean**0.5 + 8.0)) + 1, len(ENDS))
-
-
 @cache
 def reached(k: int) -> Floats:
     """Return P(at most ENDS purchases) for every number of the grid, (2, numbers, ends); [1]: one more."""
@@ -143,6 +145,28 @@ def reached(k: int) -> Floats:
             phases = k * (ENDS - more + 1.0) - phase
             at_most[more] += np.where(phases > 0, gammaincc(np.maximum(phases, 1.0), k * mean), 0.0) / k
     return at_most
+
+
+@dataclass(frozen=True)
+class Band:
+    """Some numbers of the grid, the ENDS they reach, and P(purchases are taken as each), (2, n, ends)."""
+
+    numbers: slice
+    ends: slice
+    share: Floats
+
+
+@cache
+def bands(k: int) -> list[Band]:
+    """Return P(purchases are taken as one of ENDS) for the numbers of the grid, where it is not next to 0."""
+    found = []
+    for first in range(0, _NUMBERS, _BLOCK):
+        numbers = slice(first, first + _BLOCK)
+        share = np.diff(reached(k)[:, numbers], axis=2, prepend=0.0)
+        there = np.flatnonzero(share.max(axis=(0, 1)) > _NOTHING)
+        ends = slice(int(there[0]), int(there[-1]) + 1)
+        found.append(Band(numbers, ends, np.ascontiguousarray(share[:, :, ends])))
+    return found
 
 
 def _discounted(days: Floats, daily_rate: float) -> Floats:

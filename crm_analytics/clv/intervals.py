@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
-from crm_analytics.clv.discounted_futures import ENDS, Cells, futures_of, longest_of, reached
+from crm_analytics.clv.discounted_futures import ENDS, Cells, bands, futures_of, reached
 from crm_analytics.clv.future_counts import Curves, FutureCounts
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.patterns import Histories
@@ -137,15 +137,15 @@ def _filled_quantile(at_most: Curves, log_grid: Floats, row: Indices, tail: Floa
 def _many_at_nodes(futures: FutureCounts) -> Floats:
     """Return P(at most 1, ... a million purchases) at every node; what the exact tables do not reach."""
     at_most = np.ones((len(futures.nodes), len(ENDS) - 1))
-    node, kernel = np.flatnonzero(~futures.at_nodes.ends), _kernel(futures)
+    node, kernel = np.flatnonzero(~futures.at_nodes.ends), reached(_phases(futures))
     for row, cells in zip(node, _drawn(futures, node, (0.0,))[0], strict=True):
         share = cells.share.sum(axis=1)
         at_most[row] = sum(share[ended] @ kernel[ended, cells.numbers, 1:] for ended in (0, 1))
     return at_most
 
 
-def _kernel(futures: FutureCounts) -> Floats:
-    return reached(getattr(futures.possible[0], "k_", 1))
+def _phases(futures: FutureCounts) -> int:
+    return getattr(futures.possible[0], "k_", 1)
 
 
 def _spend_at_nodes(futures: FutureCounts, spend_model: GammaGammaModel, daily_rate: float) -> Floats:
@@ -167,17 +167,19 @@ def _spend_at_nodes(futures: FutureCounts, spend_model: GammaGammaModel, daily_r
         rates = (0.0,) if daily_rate == 0.0 else (0.0, daily_rate)
         if daily_rate > 0.0 or not ends[node].all():
             drawn = _drawn(futures, node, rates)
-        longest = max([tables.shape[1], *(longest_of(cells) for cells in drawn)])
-        at_most = _spend_of(possible, spend_model, float(x[begin]), _MIDDLES[1:longest], grid)
-        exact = tables[:, :1] * np.ones(len(grid))
+        most = max((one.numbers.stop for cells in drawn for one in cells), default=0)
+        used = [band for band in bands(_phases(futures)) if band.numbers.start < most]
+        longest = max([tables.shape[1], *(band.ends.stop for band in used)])
+        at_most = np.ones((longest, len(grid)))
+        at_most[1:] = _spend_of(possible, spend_model, float(x[begin]), _MIDDLES[1:longest], grid)
+        exact = np.zeros((len(node), len(grid)))
         # added one by one, so that a node's sum does not depend on how many nodes there are
-        for weight, one in zip(tables.T[1:, :, None], at_most, strict=False):
+        for weight, one in zip(tables.T[:, :, None], at_most, strict=False):
             exact += weight * one
         if not drawn:
             result[node] = exact
             continue
-        share = np.diff(_kernel(futures)[:, :, :longest], axis=2, prepend=0.0)
-        by_number = share[:, :, :1] + share[:, :, 1:] @ at_most
+        by_number = np.concatenate([band.share @ at_most[band.ends] for band in used], axis=1)
         for place, row in enumerate(node):
             plain, spent = (_worth(cells[place], by_number) for cells in (drawn[0], drawn[-1]))
             if ends[row]:
@@ -201,19 +203,19 @@ def _drawn(futures: FutureCounts, node: Indices, daily_rates: tuple[float, ...])
             futures.possible, futures.nodes.take(some), days=futures.horizon_days, daily_rates=daily_rates
         )
         for found, one in zip(cells, drawn, strict=True):
-            found += [one.cells(place) for place in range(len(some))]
+            found += one.cells()
     return cells
 
 
 def _worth(cells: Cells, by_number: Floats) -> Floats:
     """Return P(spend <= grid) of one node from that of every number of undiscounted purchases."""
     total = np.zeros(by_number.shape[2])
-    for ended in (0, 1):
-        found = cells.share[ended] @ by_number[ended, cells.numbers]
-        for worth, at_most in zip(range(cells.worths.start, cells.worths.stop), found, strict=True):
-            total[: len(total) - worth] += at_most[worth:]
-            total[len(total) - worth :] += at_most[-1]
-    return np.maximum.accumulate(np.clip(total, 0.0, 1.0))
+    found = sum(cells.share[ended] @ by_number[ended, cells.numbers] for ended in (0, 1))
+    for worth, at_most in zip(range(cells.worths.start, cells.worths.stop), found, strict=True):
+        total[: len(total) - worth] += at_most[worth:]
+        total[len(total) - worth :] += at_most[-1]
+    # steps below 1e-12 are noise, and too small to divide by
+    return np.maximum.accumulate(np.clip(np.round(total, 12), 0.0, 1.0))
 
 
 def _spend_of(
