@@ -107,7 +107,7 @@ def _kept(wh: Warehouse, night: date) -> clv.Models:
 
 
 def _histories(wh: Warehouse, night: date) -> pd.DataFrame:
-    return wh.frame(SqlFile.beside(__file__, "night_histories.sql"), as_of=night).set_index(
+    return wh.frame(SqlFile.beside(clv.__file__, "night_histories.sql"), as_of=night).set_index(
         "customer_id", drop=False
     )
 

@@ -142,7 +142,7 @@ def _value_of(
     if horizon is None:
         return None
     until = min(as_of, night + timedelta(days=int(horizon)))
-    file = SqlFile.beside(__file__, "value_and_purchases.sql")
+    file = SqlFile.beside(clv.__file__, "value_and_purchases.sql")
     known = wh.frame(file, as_of=night, until_on=until)
     known = known[known["is_scored"].astype(bool)].reset_index(drop=True)
     days = (until - night).days
