@@ -230,8 +230,8 @@ def churn(
     kind: Annotated[
         Literal["purchase", "contract"] | None,
         typer.Option(
-            help="purchase: who may fall silent; contract: whose contracts may end; default: churn.kind of the "
-            "settings, else purchase"
+            help="purchase: who may fall silent; contract: whose contracts may end; default: churn.kind of "
+            "the settings, else purchase"
         ),
     ] = None,
     as_of: AsOf = None,

@@ -23,8 +23,8 @@ from crm_analytics.modelling.model_card import ModelCard
 from crm_analytics.reports import charts
 from crm_analytics.reports.segment_moves import segment_moves
 from crm_analytics.reports.small_groups import SMALLEST_GROUP, is_small, part_of, without_small
-from crm_analytics.reports.words import count, day, is_missing, money, number, percent, short
 from crm_analytics.reports.what_changed import what_changed
+from crm_analytics.reports.words import count, day, is_missing, money, number, percent, short
 from crm_analytics.segmentation.names import segment_names
 from crm_analytics.warehouse import SqlFile, Warehouse
 from crm_analytics.warehouse.run_log import load_accounts

@@ -1,7 +1,7 @@
 """How does an earlier run become the live one again?  The pointer moves back; no run is written or removed.
 
-The run that is taken back stays among the kept ones until later nights push it out, so one can go forward to it
-again. Who did it, from which run to which and why is in the audit log (`crm_analytics.verify_audit`).
+The run that is taken back stays among the kept ones until later nights push it out, so one can go forward
+to it again. Who did it, from which run to which and why is in the audit log (`crm_analytics.verify_audit`).
 The night after compares with the run that is live then, and publishes its own as always.
 """
 
