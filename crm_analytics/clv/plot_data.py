@@ -12,6 +12,7 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.clv.models.patterns import HISTORY, number_column
@@ -20,6 +21,9 @@ from crm_analytics.clv.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.facts import settle_currency
 from crm_analytics.warehouse import SqlFile, Warehouse
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 HIGHEST_BAND = 7
 GRID = 61
@@ -81,7 +85,7 @@ def daily_purchases(wh: Warehouse, *, as_of: date, born_before: date | None = No
 
 
 def tracking_table(
-    model: PurchaseModel,
+    model: PurchaseModel | Mapping[str, PurchaseModel],
     daily: pd.DataFrame,
     *,
     calibration_end: date,
@@ -95,8 +99,8 @@ def tracking_table(
 
     Parameters
     ----------
-    model : PurchaseModel
-        Fitted to what was known at calibration_end, without covariates.
+    model : PurchaseModel, or mapping of name to PurchaseModel
+        Fitted to what was known at calibration_end, without covariates. Of several, each has its columns.
     daily : DataFrame
         As from `daily_purchases`: ordered_on, first_purchases, repeat_purchases.
     calibration_end : date
@@ -110,11 +114,13 @@ def tracking_table(
     -------
     DataFrame
         Index: period (1, 2, ...). Columns: ends_on (first day after the period), actual, expected,
-        cumulative_actual, cumulative_expected, is_holdout (the period ends after calibration_end).
+        cumulative_actual, cumulative_expected, is_holdout (the period ends after calibration_end). Several
+        models: their names stand for "expected".
     """
     if every_days < 1:
         raise UsageError(f"every_days={every_days} must be at least 1.")
-    if model.coefficient_names:
+    models = tracked_models(model)
+    if any(one.coefficient_names for one in models.values()):
         raise UsageError("Tracking counts all customers as alike; fit the model without covariates for it.")
     if daily.empty:
         raise NotEnoughData("There are no purchases to track. Use a later as_of, or load more orders.")
@@ -123,27 +129,42 @@ def tracking_table(
     periods = (pd.Timestamp(as_of) - start).days // every_days
     if periods < 1:
         raise NotEnoughData(f"Not one period of {every_days} days lies before {as_of}. Use fewer every_days.")
-    born = np.bincount(day, daily["first_purchases"].to_numpy(dtype=np.float64))
+    born = np.bincount(day, daily["first_purchases"].to_numpy(dtype=np.float64)).astype(np.float64)
     came = np.bincount(day, daily["repeat_purchases"].to_numpy(dtype=np.float64))
     ends = every_days * np.arange(1, periods + 1)
     until = np.concatenate([[0.0], came.cumsum()])[np.minimum(ends, len(came))]
     ages = np.unique(np.subtract.outer(ends, np.flatnonzero(born)))
-    by_age = np.zeros(int(ends[-1]) + 1)
-    for age in ages[ages > 0]:
-        by_age[age] = model.expected_purchases_new(float(age))
-    expected = [float(sum(born[d] * by_age[end - d] for d in np.flatnonzero(born[:end]))) for end in ends]
+    expected = {name: _expected_until(one, born, ends, ages[ages > 0]) for name, one in models.items()}
     dates = [start + pd.Timedelta(days=int(end)) for end in ends]
-    table = pd.DataFrame(
-        {
-            "ends_on": dates,
-            "actual": np.diff(until, prepend=0.0).astype(np.int64),
-            "expected": np.diff(expected, prepend=0.0),
-            "cumulative_actual": until.astype(np.int64),
-            "cumulative_expected": expected,
-        },
-        index=pd.RangeIndex(1, periods + 1, name="period"),
-    )
+    columns = {
+        "ends_on": dates,
+        "actual": np.diff(until, prepend=0.0).astype(np.int64),
+        **{name: np.diff(total, prepend=0.0) for name, total in expected.items()},
+        "cumulative_actual": until.astype(np.int64),
+        **{f"cumulative_{name}": total for name, total in expected.items()},
+    }
+    table = pd.DataFrame(columns, index=pd.RangeIndex(1, periods + 1, name="period"))
     return table.assign(is_holdout=table["ends_on"] > pd.Timestamp(calibration_end))
+
+
+def tracked_models(model: PurchaseModel | Mapping[str, PurchaseModel]) -> dict[str, PurchaseModel]:
+    """Return the models of a tracking table by column; the name of another column is a UsageError."""
+    models = dict(model) if isinstance(model, Mapping) else {"expected": model}
+    if not models or {"ends_on", "actual", "is_holdout"} & models.keys():
+        raise UsageError(
+            "Tracking needs at least one model, and no model may be named ends_on, actual or is_holdout; "
+            f"found {', '.join(models) or 'none'}."
+        )
+    return models
+
+
+def _expected_until(model: PurchaseModel, born: Floats, ends: Indices, ages: Indices) -> Floats:
+    """Return the repeat purchases expected until each end, in days, of customers born on each day."""
+    by_age = np.zeros(int(ends[-1]) + 1)
+    for age in ages:
+        by_age[age] = model.expected_purchases_new(float(age))
+    days = np.flatnonzero(born)
+    return np.array([(born[past] * by_age[end - past]).sum() for end in ends for past in [days[days < end]]])
 
 
 def conditional_table(

@@ -48,7 +48,7 @@ def plot_frequency(
 
 
 def plot_tracking(
-    model: PurchaseModel,
+    model: PurchaseModel | Mapping[str, PurchaseModel],
     daily: pd.DataFrame,
     *,
     calibration_end: date,
@@ -57,15 +57,22 @@ def plot_tracking(
     cumulative: bool = False,
     ax: Axes | None = None,
 ) -> pd.DataFrame:
-    """Draw repeat purchases over time, per period or (cumulative=True) in all; see `tracking_table`."""
+    """Draw repeat purchases over time, per period or (cumulative=True) in all; see `tracking_table`.
+
+    Several models are drawn as several lines, and the title tells of the one closest to what came.
+    """
+    tracked = plot_data.tracked_models(model)
     table = plot_data.tracking_table(
         model, daily, calibration_end=calibration_end, as_of=as_of, every_days=every_days
     )
     ax = _axes(ax)
     prefix = "cumulative_" if cumulative else ""
-    actual, expected = table[f"{prefix}actual"], table[f"{prefix}expected"]
-    ax.plot(table["ends_on"], actual, color=ACTUAL, linewidth=1.2)
-    ax.plot(table["ends_on"], expected, color=MODEL, linewidth=2)
+    names = {one: model.name if isinstance(model, PurchaseModel) else one for one in tracked}
+    colours, last = _cycle(len(tracked)), {"observed": table[f"{prefix}actual"].iloc[-1]}
+    ax.plot(table["ends_on"], table[f"{prefix}actual"], color=ACTUAL, linewidth=1.2)
+    for (column, name), colour in zip(names.items(), colours, strict=True):
+        ax.plot(table["ends_on"], table[f"{prefix}{column}"], color=colour, linewidth=2)
+        last[name] = table[f"{prefix}{column}"].iloc[-1]
     end = pd.Timestamp(calibration_end)
     ax.axvline(end, color="black", linewidth=0.8, linestyle=":")
     ax.annotate(
@@ -73,17 +80,20 @@ def plot_tracking(
         va="top", fontsize=8,
     )  # fmt: skip
     ax.set_ylim(bottom=0)
-    _label_ends(ax, table["ends_on"].iloc[-1], {"observed": actual.iloc[-1], model.name: expected.iloc[-1]})
+    _label_ends(ax, table["ends_on"].iloc[-1], last, colours=[ACTUAL, *colours])
     ax.set(
         ylabel="repeat purchases, all so far" if cumulative else f"repeat purchases per {every_days} days",
         xlabel="",
     )
     _date_axis(ax)
     later = table[table["is_holdout"]] if table["is_holdout"].any() else table
-    ratio = float(later["expected"].sum()) / max(float(later["actual"].sum()), 1.0) - 1.0
+    came = max(float(later["actual"].sum()), 1.0)
+    ratios = {column: float(later[column].sum()) / came - 1.0 for column in tracked}
+    best = min(ratios, key=lambda column: abs(ratios[column]))
+    ratio, closest = ratios[best], "" if len(tracked) == 1 else "Closest: "
     where = "in the hold-out" if table["is_holdout"].any() else "so far"
     amount = f"{abs(ratio):.1%} {'more' if ratio > 0 else 'fewer'}"
-    _title(ax, f"{model.name} expects {amount} purchases than came {where}")
+    _title(ax, f"{closest}{names[best]} expects {amount} purchases than came {where}")
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
 from crm_analytics.clv.models.nbd import NBDModel
 from crm_analytics.clv.models.shifted_beta_geo import ShiftedBetaGeoModel
+from crm_analytics.errors import UsageError
 
 CALIBRATION_END, AS_OF = date(1997, 10, 1), date(1998, 7, 1)
 
@@ -67,6 +69,26 @@ def test_tracking(
     assert "fewer purchases than came in the hold-out" in words(ax)
     assert {"observed", "bg_nbd"} <= {text.get_text().strip() for text in ax.texts}
     assert unit in ax.get_ylabel()
+
+
+def test_tracking_draws_several_models(bg: BetaGeoModel, cdnow: pd.DataFrame, ax: Axes) -> None:
+    days = pd.to_datetime([date(1997, 1, 1), date(1997, 2, 1), date(1997, 3, 1)])
+    daily = pd.DataFrame({"ordered_on": days, "first_purchases": [100, 0, 0], "repeat_purchases": [0, 20, 5]})
+    draw = partial(
+        plots.plot_tracking, daily=daily, calibration_end=date(1997, 2, 1), as_of=date(1997, 3, 2), ax=ax
+    )
+    models = {"with leaving": bg, "without": NBDModel().fit(cdnow)}
+    table = draw(models)
+    np.testing.assert_allclose(height(ax), table["with leaving"])
+    np.testing.assert_allclose(np.asarray(ax.lines[2].get_ydata(), dtype=np.float64), table["without"])
+    assert {"observed", *models} <= {text.get_text().strip() for text in ax.texts}
+    later = table[table["is_holdout"]]
+    errors = {name: abs(later[name].sum() - later["actual"].sum()) for name in models}
+    assert f"Closest: {min(errors, key=lambda name: errors[name])} expects" in words(ax)
+    alone = draw(models["without"])
+    pd.testing.assert_series_equal(alone["expected"], table["without"], check_names=False)
+    with pytest.raises(UsageError, match="no model may be named ends_on, actual or is_holdout; found actual"):
+        draw({"actual": bg})
 
 
 @pytest.mark.parametrize("by", ["frequency", "recency"])
