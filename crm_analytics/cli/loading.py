@@ -207,7 +207,7 @@ def unload(
         out.print_lines(f"With it went the replays of its quarantine: load {', '.join(replays)}.")
     if taken_back.repeated_in:
         out.print_lines(
-            "Later files that said the same were merged with it. To have that back, load them again: "
+            "Files that said some of it again had those rows merged with it. To have them back, load again: "
             f"{', '.join(taken_back.repeated_in)}."
         )
 

@@ -19,18 +19,15 @@ from crm_analytics.schema import entities
 from crm_analytics.warehouse import Warehouse, quote_ident
 from crm_analytics.warehouse.audit_log import record
 
-# Later loads of the system that had records merged: what they repeat of the withdrawn one went with it.
+# Standing loads that said again what the withdrawn ones had brought: of those records nothing of their own is
+# stored, whatever else their files held.
 _REPEATED = """
-    select distinct later.file
-    from ops.loads as later
-    semi join (
-        select source_system, min(load_id) as first_id from ops.loads
-        where list_contains($load_ids, load_id) group by source_system
-    ) as withdrawn
-        on withdrawn.source_system = later.source_system and later.load_id > withdrawn.first_id
-    anti join ops.withdrawals on ops.withdrawals.load_id = later.load_id
-    where later.status = 'loaded' and later.rows_merged > 0
-    order by later.file"""
+    select distinct load.file
+    from ops.repeats as again
+    join ops.loads as load using (load_id)
+    anti join ops.withdrawals using (load_id)
+    where list_contains($load_ids, again.version_load_id) and load.status = 'loaded'
+    order by load.file"""
 
 
 @dataclass(frozen=True)
@@ -46,8 +43,9 @@ class Withdrawal:
     versions : dict of str to int
         Entity -> versions that no longer count.
     repeated_in : tuple of str
-        Later files that had records merged, maybe with those withdrawn. They are read again when they are
-        loaded again, and then bring back what they say.
+        Files of standing loads that said some of these rows again (of any entity, also in records that told
+        something else too): the rows went with the load. Loaded again, such a file is read again, and brings
+        them back.
     """
 
     load_ids: tuple[int, ...]

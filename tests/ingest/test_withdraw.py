@@ -88,6 +88,28 @@ def test_what_a_later_file_repeated_comes_back_with_that_file(tmp_path: Path) ->
         assert [one.status for one in load(wh, tmp_path)] == ["withdrawn", "unchanged"]
 
 
+def test_a_row_said_again_by_a_record_that_told_something_else_names_its_file(tmp_path: Path) -> None:
+    header = "شماره فاکتور,کد مشتری,نام مشتری,تاریخ,نام کالا,تعداد,قیمت واحد (تومان)\n"
+    lines = "select count(*) from entities.order_lines"
+    with Warehouse.open() as wh:
+        for name, person, day in (("u1.csv", "علی", "2025-01-01"), ("u2.csv", "علی رضایی", "2025-02-01")):
+            (tmp_path / name).write_text(f"{header}1,م۱,{person},1403/05/12,کاغذ,2,1500\n", encoding="utf-8")
+            [account] = load(wh, tmp_path / name, received_at=day)
+            assert (account.rows_loaded, account.rows_merged) == (1, 0)
+        assert unload(wh, 1).repeated_in == ("u2.csv",)
+        assert wh.value(lines) == 0
+        load(wh, tmp_path / "u2.csv", received_at="2025-02-01")
+        assert wh.value(lines) == 1
+
+
+def test_a_file_that_said_nothing_of_it_is_not_named(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, "a.csv", "P1,Mug,10")
+        wrong = deliver(wh, tmp_path, "b.csv", "P2,Cup,5", day="2024-02-01")
+        deliver(wh, tmp_path, "c.csv", "P1,Mug,10", "P3,Jug,7", day="2024-03-01")
+        assert unload(wh, number(wrong)).repeated_in == ()
+
+
 def test_what_cannot_be_withdrawn_says_why(tmp_path: Path) -> None:
     with Warehouse.open() as wh, RecordStore.open(":memory:") as records:
         with pytest.raises(UsageError, match="There is no load 1; the last one is 0"):
