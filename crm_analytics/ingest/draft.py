@@ -158,7 +158,8 @@ _CURRENCY_OF_SIGN = {
     "تومان": "IRR",
 }
 _MONEY = ("MONEY", "AMOUNT")
-_BRACKET = re.compile(r"\s*\([^()]*\)\W*$")
+# What may stand behind a word of totals: a bracket, a number and what it counts.
+_BEHIND = re.compile(r"\s*(\([^()]*\)|\d[^()]*)\W*$")
 
 
 @dataclass(frozen=True)
@@ -370,8 +371,9 @@ def _rows_lines(texts: Sequence[Sequence[str]]) -> list[str]:
     """Leave rows of totals out: a row that begins with such a word and holds nothing but numbers."""
     cells = {f"c{place}": list(column) for place, column in enumerate(texts)}
     found = TotalRows()
-    found.add_broken(pa.table({"record_number": range(1, len(texts[0]) + 1), **cells}))
-    words = dict.fromkeys(_BRACKET.sub("", one.cells[one.place]).rstrip(" :.") for one in found.rows)
+    found.take(pa.table({"record_number": range(1, len(texts[0]) + 1), **cells}))
+    words = dict.fromkeys(_BEHIND.sub("", one.cells[one.place]).rstrip(" :.") for one in found.rows)
+    words.pop("", None)
     if not words:
         return []
     return [

@@ -49,8 +49,8 @@ MESSAGES = {
     "missing_value": "a required value is empty. Fill it.",
     "non_finite": "no finite number. Correct it.",
     "nonexistent_time": "this time does not exist on that day (summer time begins). Correct it.",
-    "not_a_record": "a row of totals, no record: its numbers are compared with ours. Leave it; ignore in the "
-    "profile's [rows] keeps such rows out of the quarantine.",
+    "not_a_record": "a row of totals or the end of a report, no record. Leave it; ignore in the profile's "
+    "[rows] keeps such rows out of the quarantine. The account of the load says which of its numbers agree.",
     "not_above_zero": "a rate must be above zero. Correct it.",
     "not_an_object": "no JSON object with names and values. Correct it.",
     "nul_byte": "a NUL byte. Remove it.",

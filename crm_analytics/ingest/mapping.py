@@ -184,10 +184,15 @@ class Mapper:
             ``other_currency``: the file says that ``default_currency`` is wrong.
         """
         ignored, cells = 0, block.cells
+        totals: list[int] = []
         if not self._shapes.is_plain:
             left_out, cells = self._shapes.apply(cells)
             ignored = left_out.num_rows
             self._totals.add_left_out(left_out)
+            totals = self._totals.take(_without(block.cells, left_out["record_number"].to_pylist()))
+        else:
+            totals = self._totals.take(cells)
+        cells = _without(cells, totals) if totals else cells
         self._check_own_currency(cells)
         quick, rest = self._convert_quickly(cells)
         parts = [(rest, self._convert_thoroughly(rest))] if rest.num_rows or quick is None else []
@@ -196,7 +201,9 @@ class Mapper:
             tables = [_told_rows(quick, planned)] if quick is not None else []
             tables += [self._sandbox.arrow(staged(planned)) for _ in parts]
             rows.append((planned.target, _in_order(tables)))
-        faults = self._faults(block.cells) if parts and parts[0][1]["broken"] else ()
+        at = block.cells["record_number"].to_numpy().searchsorted(totals).tolist()
+        faults = tuple(Fault(row, number, "", "not_a_record") for row, number in zip(at, totals, strict=True))
+        faults += self._faults(block.cells) if parts and parts[0][1]["broken"] else ()
         return MappedBlock(tuple(rows), faults, ignored)
 
     def _check_own_currency(self, cells: pa.Table) -> None:
@@ -361,12 +368,9 @@ class Mapper:
             "where is_broken) order by record_number"
         )
         rows = cells["record_number"].to_numpy().searchsorted([record for record, _, _ in broken]).tolist()
-        totals = self._totals.add_broken(cells.take(rows))
         found = []
         for row, (record, number, code) in zip(rows, broken, strict=True):
-            if record in totals:
-                found.append(Fault(row, record, "", "not_a_record"))
-            elif _is_header(cells, plan.header, row):
+            if _is_header(cells, plan.header, row):
                 found.append(Fault(row, record, "", "repeated_header"))
             elif number is None:
                 found.append(Fault(row, record, "", "tells_nothing"))
@@ -389,6 +393,12 @@ def _untold(valued: pa.Table, plan: MappingPlan) -> int:
         of_any = pc.or_(of_any, one)
     untold: int = valued.num_rows - pc.sum(of_any).as_py()
     return untold
+
+
+def _without(cells: pa.Table, numbers: Sequence[int]) -> pa.Table:
+    """Return cells without the records of some numbers."""
+    gone = pc.is_in(cells["record_number"], pa.array(numbers, pa.int64()))
+    return cells.filter(pc.invert(gone))
 
 
 def _told_rows(valued: pa.Table, planned: TargetPlan) -> pa.Table:

@@ -14,10 +14,14 @@ import pyarrow as pa
 
 from crm_analytics.ingest.cleaning import cleaned
 from crm_analytics.ingest.planning import Cells, MappingPlan
+from crm_analytics.normalise.digits import fold_digits
 from crm_analytics.normalise.letters import fold_letters
+from crm_analytics.normalise.total_words import count_units
 from crm_analytics.warehouse import Sandbox
 
-_COUNT = re.compile(r"\(([\d,.]+) (?:records?|rows?|رکورد)\)", re.IGNORECASE)
+_UNIT = "|".join(sorted(map(re.escape, count_units()), key=len, reverse=True))
+_NUMBER = r"(?<![\d.,])(\d[\d,.٬]*)"
+_COUNT = re.compile(rf"\({_NUMBER} (?:{_UNIT})\)|{_NUMBER} +(?:{_UNIT})\W*$", re.IGNORECASE)
 _AFTER = r"[^\p{L}]*(\([^()]*\))?[^\p{L}]*"
 
 
@@ -28,9 +32,11 @@ def footer_count(text: str) -> int | None:
     --------
     >>> footer_count("Grand Totals (1,204 records)"), footer_count("Total")
     (1204, None)
+    >>> footer_count("تعداد کل: ۲ نفر"), footer_count("Total: 12")
+    (2, None)
     """
-    found = _COUNT.search(text)
-    return int(re.sub("[,.]", "", found.group(1))) if found else None
+    found = _COUNT.search(fold_digits(text))
+    return int(re.sub("[,.٬]", "", found[1] or found[2])) if found else None
 
 
 class RowShapes:

@@ -1,8 +1,9 @@
 """Which rows of a file are no records but add others up?  Found by the word that they begin with.
 
-A row of totals is one that the profile leaves out (``[rows] ignore``, ``footers``) and that begins with such
-a word (`crm_analytics.normalise.total_words`); or one that lacks what a record needs, begins so, and holds
-nothing but numbers and currencies beside the word.
+A row of totals is one that begins with such a word (`crm_analytics.normalise.total_words`) and holds nothing
+but numbers and currencies beside it, whatever the layout needs; or one that begins so and that the profile
+leaves out (``[rows] ignore``, ``footers``). The rows of a block that hold a word or a date behind their first
+cell are passed over by their bytes, so that few are looked at.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from crm_analytics.ingest.row_shapes import footer_count
 from crm_analytics.normalise.currencies import CURRENCIES
@@ -20,6 +24,10 @@ from crm_analytics.normalise.total_words import TotalKind, total_kind
 
 _SIGN = "(?:[€$£¥₺﷼]|ریال|تومان|تومن|[A-Za-z]{3})?"
 _NUMBER = re.compile(rf"{_SIGN}\s*[-+(]?\s*\d[\d.,'’٬\s]*[)%-]?\s*{_SIGN}")
+# How ids look that no word of totals does: letters, then digits.
+_LIKE_AN_ID = r"^\p{L}{0,4}[-_/.]?\p{Nd}[\p{Nd}A-Za-z_/.-]*$"
+_BLANK_BYTES = np.frombuffer(b" \t\xc2\xe2", dtype=np.uint8)
+_DATE_MARKS = np.frombuffer(b"-/", dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -32,10 +40,10 @@ class TotalRow:
         Its number among the records of the file.
     place : int
         Column of its word.
-    kind : {"grand", "total", "group", "count"}
+    kind : {"grand", "total", "group", "count", "end"}
         See `crm_analytics.normalise.total_words`.
     stated : int | None
-        Number of records that stands in its bracket.
+        Number of records that stands beside its word.
     cells : tuple of str
         Its cells, without outer blanks.
     """
@@ -65,13 +73,64 @@ class TotalRows:
     def add_left_out(self, cells: pa.Table, *, has_count: bool = True) -> None:
         """Note rows that the profile takes for no records; not `has_count`: their brackets are read."""
         self.left_out += cells["record_number"].to_pylist()
-        self.rows += [one if has_count else replace(one, stated=None) for one in _found(cells)]
+        found = [one for one in _found(cells) if one.kind != "end"]
+        self.rows += [one if has_count else replace(one, stated=None) for one in found]
 
-    def add_broken(self, cells: pa.Table) -> set[int]:
-        """Note those rows of totals that stand among broken records; return their numbers."""
-        found = [one for one in _found(cells) if _holds_only_numbers(one)]
-        self.rows += found
-        return {one.number for one in found}
+    def take(self, cells: pa.Table) -> list[int]:
+        """Note the rows of totals that stand among records; return their numbers."""
+        found = [one for one in _found(cells.take(_candidates(cells))) if _holds_only_numbers(one)]
+        self.rows += [one for one in found if one.kind != "end"]
+        self.left_out += [one.number for one in found if one.kind == "end"]
+        return [one.number for one in found]
+
+
+def _candidates(cells: pa.Table) -> npt.NDArray[np.int64]:
+    """Return which rows may begin with a word of totals and hold only numbers behind it."""
+    rows = np.arange(cells.num_rows, dtype=np.int64)
+    is_begun = np.zeros(cells.num_rows, dtype=bool)
+    columns = [cells[name].combine_chunks() for name in cells.column_names if name != "record_number"]
+    for column in columns:
+        if not rows.size:
+            return rows
+        first, fourth, fifth, length = _bytes_of(column, rows)
+        is_filled = (length > 0) & ~np.isin(first, _BLANK_BYTES)
+        is_word = _is_letter(first) & _is_letter(fourth)
+        is_date = _is_digit(first) & _is_digit(fourth) & np.isin(fifth, _DATE_MARKS)
+        stays = ~(is_begun[rows] & is_filled & (is_word | is_date))
+        is_begun[rows] |= is_filled
+        rows = rows[stays]
+    texts = cells.take(rows)
+    trimmed = [pc.utf8_trim_whitespace(texts[name]) for name in texts.column_names if name != "record_number"]
+    begin = pc.coalesce(*(pc.if_else(pc.equal(one, ""), None, one) for one in trimmed), "")
+    may_be: npt.NDArray[np.int64] = rows[~pc.match_substring_regex(begin, _LIKE_AN_ID).to_numpy()]
+    return may_be
+
+
+def _bytes_of(
+    column: pa.Array, rows: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return the first, fourth and fifth byte of texts (0 where there is none), and how long they are."""
+    column = column.cast(pa.large_string()).fill_null("")
+    _, places, content = column.buffers()
+    offsets = np.frombuffer(places, dtype=np.int64)[column.offset : column.offset + len(column) + 1]
+    data = np.frombuffer(content if content is not None else b"", dtype=np.uint8)
+    start, length = offsets[rows], offsets[rows + 1] - offsets[rows]
+
+    def byte(number: int) -> npt.NDArray[np.uint8]:
+        found = np.zeros(rows.size, dtype=np.uint8)
+        is_there = length > number
+        found[is_there] = data[start[is_there] + number]
+        return found
+
+    return byte(0), byte(3), byte(4), length
+
+
+def _is_letter(some: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    return ((some | np.uint8(32)) - np.uint8(ord("a"))) < 26
+
+
+def _is_digit(some: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    return (some - np.uint8(ord("0"))) < 10
 
 
 def _found(cells: pa.Table) -> Iterable[TotalRow]:
@@ -89,7 +148,7 @@ def _found(cells: pa.Table) -> Iterable[TotalRow]:
 
 def _holds_only_numbers(row: TotalRow) -> bool:
     others = [text for place, text in enumerate(row.cells) if text and place != row.place]
-    return any(map(is_number, others)) and all(is_number(one) or one.upper() in CURRENCIES for one in others)
+    return all(is_number(one) or one.upper() in CURRENCIES for one in others)
 
 
 def is_number(text: str) -> bool:

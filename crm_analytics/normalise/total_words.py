@@ -9,11 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from crm_analytics.normalise.digits import fold_digits
 from crm_analytics.normalise.letters import fold_letters
 
-TotalKind = Literal["grand", "total", "group", "count"]
+TotalKind = Literal["grand", "total", "group", "count", "end"]
 _MARKS = re.compile(r"[\W_]+")
 _BRACKET = re.compile(r"\([^()]*\)\W*$")
+_NUMBERED = re.compile(r"([^\d()]*)\(?(\d[\d.,٬' ]*)([^\d()]*)\)?\W*")
+_PARTED = re.compile(r"[\s:=]$")
 # No word of the list is near so long, with a bracket.
 _LONGEST = 80
 
@@ -24,21 +27,34 @@ def total_kind(text: str) -> TotalKind | None:
     Parameters
     ----------
     text : str
-        First filled cell of the row. Case, blanks, marks and a bracket at the end do not count.
+        First filled cell of the row. Case, blanks, marks and a bracket at the end do not count; a number
+        may follow, with what it counts.
 
     Returns
     -------
-    {"grand", "total", "group", "count"} or None
-        All records; all or those of a group; those of a group or page; the number of records.
+    {"grand", "total", "group", "count", "end"} or None
+        All records; all or those of a group; those of a group or page; the number of records; nothing.
 
     Examples
     --------
     >>> total_kind("جمع كل:"), total_kind("Total (3 records)"), total_kind("Sub-Total"), total_kind("Anzahl")
     ('grand', 'total', 'group', 'count')
-    >>> total_kind("Total Energies") is None
-    True
+    >>> [total_kind(text) for text in ("Summe: 2", "تعداد کل: ۲ نفر", "2 rows", "End of report")]
+    ['total', 'count', 'count', 'end']
+    >>> total_kind("Total Energies"), total_kind("Total2"), total_kind("2 Euro")
+    (None, None, None)
     """
-    return _folded().get(_fold(_BRACKET.sub("", text))) if len(text) <= _LONGEST else None
+    if len(text) > _LONGEST:
+        return None
+    kind = _folded().get(_fold(_BRACKET.sub("", text)))
+    found = _NUMBERED.fullmatch(fold_digits(text).strip()) if kind is None else None
+    if found is None:
+        return kind
+    word, unit = found[1], _fold(found[3])
+    if unit:
+        is_counted = unit in _units()
+        return (_folded().get(_fold(word)) if _fold(word) else "count") if is_counted else None
+    return _folded().get(_fold(word)) if _PARTED.search(word) else None
 
 
 @cache
@@ -50,8 +66,29 @@ def total_words() -> Mapping[TotalKind, tuple[str, ...]]:
     >>> "جمع صفحه" in total_words()["group"]
     True
     """
+    return {kind: words for kind, words in _file().items() if kind != "units"}  # type: ignore[misc]
+
+
+def count_units() -> tuple[str, ...]:
+    """Return the words for what is counted, as they are written.
+
+    Examples
+    --------
+    >>> "records" in count_units()
+    True
+    """
+    return _file()["units"]
+
+
+@cache
+def _file() -> Mapping[str, tuple[str, ...]]:
     text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
-    return {kind: tuple(words) for kind, words in tomllib.loads(text).items()}  # type: ignore[misc]
+    return {name: tuple(words) for name, words in tomllib.loads(text).items()}
+
+
+@cache
+def _units() -> frozenset[str]:
+    return frozenset(map(_fold, count_units()))
 
 
 @cache

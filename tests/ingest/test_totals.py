@@ -111,7 +111,42 @@ def test_broken_record_that_begins_with_such_a_word_stays_one_where_it_holds_mor
     wh: Warehouse, tmp_path: Path
 ) -> None:
     account = deliver(wh, tmp_path, PLAIN + ORDERS + "Total,O3,,P1,1,4,EUR\nTotal,,,,,,\n")
-    assert (account.reasons, account.controls) == ({"missing_value": 2}, ())
+    assert (account.reasons, account.controls) == ({"missing_value": 1, "not_a_record": 1}, ())
+
+
+PEOPLE = "customer_id,name,email,country,created_at\nC1,Ada,ada@example.com,DE,2024-01-02\nC2,Ben,,,\n"
+PERSONS = "کد مشتری,نام مشتری,شماره تماس\nم۱,آدا,09120000001\nم۲,بهار,09120000002\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "records"),
+    [
+        (PEOPLE + "Total,2,,,\n", []),
+        (PEOPLE + "Total,,,,\n", []),
+        (PEOPLE + "Summe: 2,,,,\n", []),
+        (PEOPLE + "Total: 2 records,,,,\n", [0]),
+        (PEOPLE + '"  Total: 3 records",,,,\n', [-1]),
+        (PEOPLE + "2 rows,,,,\n", [0]),
+        (PEOPLE + "(2 rows),,,,\n", [0]),
+        (PEOPLE + "End of report,,,,\n", []),
+        (PERSONS + "جمع کل,2,\n", []),
+        (PERSONS + "تعداد کل: ۲ نفر,,\n", [0]),
+    ],
+)
+def test_row_of_totals_becomes_no_customer(
+    wh: Warehouse, tmp_path: Path, text: str, records: list[int]
+) -> None:
+    account = deliver(wh, tmp_path, text)
+    assert (account.rows_in, account.rows_loaded, account.reasons) == (3, 2, {"not_a_record": 1})
+    assert [one.difference for one in account.controls if one.control == "records"] == records
+
+
+def test_customer_whose_id_is_such_a_word_is_one_where_the_row_tells_more(
+    wh: Warehouse, tmp_path: Path
+) -> None:
+    rows = "Total,Total Example,,,\nSum,,sum@example.com,,\nCount,,,,2024-02-03\nSumme,,,DE,\nTotal2,,,,\n"
+    account = deliver(wh, tmp_path, PEOPLE + rows)
+    assert (account.rows_loaded, account.reasons) == (7, {})
 
 
 def test_computed_amounts_are_not_added_to_those_that_the_file_holds(wh: Warehouse, tmp_path: Path) -> None:
@@ -230,7 +265,7 @@ def test_a_word_of_totals_stands_once_and_is_found_however_it_is_written() -> No
     words = [word for kind in total_words().values() for word in kind]
     assert len(words) == len({total_kind(word) for word in words} and set(words))
     assert {kind: {total_kind(word) for word in words} for kind, words in total_words().items()} == {
-        kind: {kind} for kind in ("grand", "total", "group", "count")
+        kind: {kind} for kind in ("grand", "total", "group", "count", "end")
     }
     assert [total_kind(text) for text in ("GRAND-TOTAL:", "جمع‌كل", "Total (12 rows)")] == [
         "grand",
