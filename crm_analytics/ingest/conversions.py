@@ -275,7 +275,7 @@ def convert_number(field: Field) -> Conversion:
     return Conversion(
         cast,
         fault,
-        note=f"case when {is_finer} then 'rounded_value' end" if decimals else NONE,
+        note=_note(column, is_finer if decimals else "false", f"{cast} < 0"),
         parts={"number": _number_text(field)},
     )
 
@@ -303,9 +303,16 @@ def _plain_conversion(field: Field, limit: str, decimals: int) -> Conversion:
         number,
         f"case when {number} is null then case when {name} is not null then 'bad_number' end "
         f"when abs({number}) > {limit} then 'out_of_range' {not_above_zero}end",
-        note=f"case when {is_finer} then 'rounded_value' end",
+        note=_note(field.column, is_finer, "false"),
         parts={"number": f"try_cast({name} as {field.column.sql_type})"},
     )
+
+
+def _note(column: Column, is_finer: str, is_below_zero: str) -> str:
+    """Return SQL of what is to be said of a number that stays."""
+    notes = {"rounded_value": is_finer} | ({"below_zero": is_below_zero} if column.is_positive else {})
+    tests = [f"when {test} then '{note}'" for note, test in notes.items() if test != "false"]
+    return f"case {' '.join(tests)} end" if tests else NONE
 
 
 def _number_text(field: Field) -> str:

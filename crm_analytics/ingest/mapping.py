@@ -50,6 +50,10 @@ __all__ = [
 
 LISTED_UNKNOWN_COLUMNS = 10
 LISTED_VALUES = 100
+_BELOW_ZERO = (
+    "refunds, returns and discounts are positive: one below zero raises revenue. If this system writes them "
+    "as negative numbers, declare factor = -1 on the column in the profile"
+)
 
 
 @dataclass(frozen=True)
@@ -335,13 +339,15 @@ class Mapper:
         if one.rule.sources and (self._plan.show_values or one.column.privacy == "none"):
             shown = f"left({one.text}, 80)"
         rows = self._sandbox.rows(
-            f"select {noticed}, {shown} as shown, count(*), min(record_number) "
+            f"select {noticed}, case when {noticed} <> 'below_zero' then {shown} else '' end as shown, "
+            f"count(*), min(record_number) "
             f"from converted join texts using (record_number) "
             f"where {noticed} is not null and not converted.is_broken and converted.{planned.told} "
             f"group by all order by count(*) desc, shown limit {LISTED_VALUES}"
         )
         for issue, text, count, first in rows:
-            key = (issue, name, f"{escaped(text)!r}" if text else "value withheld")
+            said = _BELOW_ZERO if issue == "below_zero" else "value withheld"
+            key = (issue, name, f"{escaped(text)!r}" if text else said)
             if key not in self._issues and len(self._issues) >= LISTED_VALUES * len(self._plan.fields):
                 continue
             before = self._issues.get(key, (0, first))

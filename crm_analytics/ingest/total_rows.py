@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,7 @@ class TotalRow:
     cells: tuple[str, ...]
 
 
+@dataclass
 class TotalRows:
     """The rows of totals of one delivery, and the numbers of the rows that the profile leaves out.
 
@@ -66,9 +67,8 @@ class TotalRows:
     [TotalRow(number=4, place=0, kind='total', stated=3, cells=('Total (3 rows)', '12.50'))]
     """
 
-    def __init__(self) -> None:
-        self.rows: list[TotalRow] = []
-        self.left_out: list[int] = []
+    rows: list[TotalRow] = field(default_factory=list)
+    left_out: list[int] = field(default_factory=list)
 
     def add_left_out(self, cells: pa.Table, *, has_count: bool = True) -> None:
         """Note rows that the profile takes for no records; not `has_count`: their brackets are read."""

@@ -62,6 +62,8 @@ class Column:
         Unit; entity that the id points to; word list of `crm_analytics.vocabulary`.
     has_history : bool
         False: sources do not give past values, so as-of reads must not use it as it stands.
+    is_positive : bool
+        What it takes away is written as a positive number; one below zero is told at the load.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Column:
     refers: str | None = None
     words: str | None = None
     has_history: bool = True
+    is_positive: bool = False
 
     @property
     def sql_type(self) -> str:
@@ -159,6 +162,7 @@ def _read(path: Path) -> Entity:
             refers=given.get("refers"),
             words=given.get("words"),
             has_history=given.get("history") != "none",
+            is_positive=given.get("positive", False),
         )
         for name, given in declared["columns"].items()
     )

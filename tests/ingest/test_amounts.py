@@ -16,3 +16,44 @@ def test_the_largest_quantity_times_the_largest_price_is_exact(tmp_path: Path) -
     with Warehouse.open() as wh:
         load(wh, file)
         assert wh.value("select amount from entities.order_lines") == Decimal("999999999999999900000.0000")
+
+
+RETURNS = "source_id,order_source_id,customer_source_id,occurred_at,amount,currency\n"
+NEGATIVE_RETURNS = """
+profile = "negative_returns"
+source_system = "shop"
+[[entity]]
+name = "returns"
+[entity.columns]
+source_id = { from = "source_id" }
+order_source_id = { from = "order_source_id" }
+occurred_at = { from = "occurred_at" }
+amount = { from = "amount", factor = -1 }
+currency = { from = "currency" }
+"""
+
+
+def test_refund_below_zero_is_told_and_the_profile_can_turn_its_sign(tmp_path: Path) -> None:
+    file, layout = tmp_path / "returns.csv", tmp_path / "negative_returns.toml"
+    rows = "R1,O1,C1,2024-05-02,-4,EUR\nR2,O1,C1,2024-05-02,-5,EUR\nR3,O1,C1,2024-05-02,6,EUR\n"
+    file.write_text(RETURNS + rows)
+    layout.write_text(NEGATIVE_RETURNS)
+    with Warehouse.open() as wh:
+        [plain] = load(wh, file, profile="plain_returns", source_system="a", received_at="2025-01-01")
+        [turned] = load(wh, file, profile=str(layout), source_system="b", received_at="2025-01-01")
+        amounts = wh.rows("select source_system, sum(amount) from entities.returns group by all order by all")
+    [told] = [one for one in plain.issues if one.issue == "below_zero"]
+    assert (told.column_name, told.row_count) == ("amount", 2)
+    assert "raises revenue" in told.detail
+    assert "factor = -1" in told.detail
+    assert [one.row_count for one in turned.issues if one.issue == "below_zero"] == [1]
+    assert amounts == [("a", Decimal(-3)), ("b", Decimal(3))]
+
+
+def test_discount_below_zero_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "lines.csv"
+    header = "شماره فاکتور,کد مشتری,تاریخ,کد کالا,تعداد,فی (تومان),تخفیف (تومان)\n"
+    file.write_text(header + "F1,C1,1403/02/05,P1,2,1500,-500\n")
+    with Warehouse.open() as wh:
+        [account] = load(wh, file, received_at="2025-01-01")
+    assert ("below_zero", "discount_amount") in [(one.issue, one.column_name) for one in account.issues]
