@@ -20,6 +20,8 @@ ROWS = [*TABLE, *ELSEWHERE]
 OPTIONS = {
     "ridge",
     "equal_covariates",
+    "dropout_covariates",
+    "renewal_covariates",
     "days_ahead",
     "weights",
     "unit",

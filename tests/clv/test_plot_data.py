@@ -142,6 +142,18 @@ def test_retention_of_the_paper() -> None:
     assert table["actual_survival"].isna().sum() == 5
 
 
+def test_retention_of_contracts_with_traits_is_that_of_their_own_parameters() -> None:
+    params = {"alpha": 0.7, "beta": 3.8, "dropout_web": 0.5, "renewal_web": -0.2}
+    model = ShiftedBetaGeoModel.from_parameters(
+        params, dropout_covariates=["web"], renewal_covariates=["web"]
+    )
+    own = {"alpha": 0.7 * np.exp(0.5), "beta": 3.8 * np.exp(-0.2)}
+    pd.testing.assert_frame_equal(
+        plot_data.retention_table(model, periods=12, covariates={"web": 1.0}),
+        plot_data.retention_table(ShiftedBetaGeoModel.from_parameters(own), periods=12),
+    )
+
+
 def test_correlation_of_the_estimates(bg: BetaGeoModel) -> None:
     table = plot_data.parameter_correlation(bg)
     assert table.loc["r", "alpha"] == pytest.approx(0.780, abs=5e-4)

@@ -1,15 +1,17 @@
 """Do traits of customers change how fast they buy and how soon they leave?  Effects of static covariates.
 
 A covariate z (a number per customer that does not change: acquisition channel as 0/1, age, first basket)
-multiplies one parameter of the purchase process and one of the dropout process:
+multiplies one parameter of each of two processes, buying and leaving (contracts: leaving and staying):
 
     alpha = alpha_0 exp(-purchase_z z)       positive effect = buys faster
     beta  = beta_0  exp(-dropout_z z)        Pareto/NBD: positive effect = leaves faster
     a     = a_0     exp( dropout_z z)        BG/NBD and MBG/NBD: positive effect = leaves sooner; b stays
-    alpha = alpha_0 exp( dropout_z z)        sBG: positive effect = ends sooner; beta stays
+    alpha = alpha_0 exp( dropout_z z)        sBG: positive effect = ends sooner
+    beta  = beta_0  exp( renewal_z z)        sBG: positive effect = lasts longer
 
-The parameters with the index 0 are those of a customer whose covariates are all 0.  a and b are not
-scaled together, as other programs do: that moves the spread of the dropout probability and not its mean.  For
+The parameters with the index 0 are those of a customer whose covariates are all 0.  a and b of BG/NBD are not
+scaled together, as other programs do: that moves the spread of the dropout probability and not its mean.  An
+equal effect on alpha and beta of sBG says just this: customers differ less, or more, among each other.  For
 fitting, covariates are brought to mean 0 and standard deviation 1; a ridge penalty is on effects per standard
 deviation.
 
@@ -85,9 +87,7 @@ class Effects:
 
 def effects_of(
     where: Mapping[str, tuple[int, float]],
-    *,
-    purchase: Sequence[str],
-    dropout: Sequence[str],
+    apart: Mapping[str, Sequence[str]],
     equal: Sequence[str],
 ) -> Effects:
     """Return the effects that the settings of a model ask for.
@@ -95,32 +95,26 @@ def effects_of(
     Parameters
     ----------
     where : mapping
-        "purchase" and "dropout" -> (position of the parameter that is moved, sign).
-    purchase, dropout : sequence of str
-        Covariates of the two processes.
+        Process ("purchase", "dropout", "renewal") -> (position of the parameter that is moved, sign).
+    apart : mapping
+        Process -> covariates with an effect on it alone, in the order of the coefficients.
     equal : sequence of str
         Covariates of both processes with one common effect.
     """
-    for named in (purchase, dropout, equal):
+    for named in (*apart.values(), equal):
         if isinstance(named, str) or len(set(named)) < len(named):
             raise UsageError(f"Covariates are given as distinct column names in a list, not as {named!r}.")
-    twice = sorted(set(equal) & {*purchase, *dropout})
+    single = [(process, name) for process, named in apart.items() for name in named]
+    twice = sorted(set(equal) & {name for _, name in single})
     if twice:
         raise UsageError(
             f"Covariate {twice[0]!r} has one effect on both processes (equal_covariates) or one on each, not "
             "both. Name it in one place."
         )
-    names = tuple(dict.fromkeys([*purchase, *dropout, *equal]))
-    groups = (
-        ("purchase", purchase, (where["purchase"],) if purchase else ()),
-        ("dropout", dropout, (where["dropout"],) if dropout else ()),
-        ("both", equal, (where["purchase"], where["dropout"]) if equal else ()),
-    )
+    names = tuple(dict.fromkeys([*(name for _, name in single), *equal]))
     effects = [
-        Effect(f"{group}_{name}", names.index(name), moves)
-        for group, named, moves in groups
-        for name in named
-    ]
+        Effect(f"{process}_{name}", names.index(name), (where[process],)) for process, name in single
+    ] + [Effect(f"both_{name}", names.index(name), tuple(where.values())) for name in equal]
     return Effects(names, tuple(effects))
 
 
@@ -255,4 +249,5 @@ def likelihood_ratio_test(smaller: MaximumLikelihoodModel, larger: MaximumLikeli
 def _is_within(name: str, larger: Sequence[str]) -> bool:
     """Return whether an effect is among those of a larger model, where a common one may be two."""
     group, _, column = name.partition("_")
-    return name in larger or (group == "both" and {f"purchase_{column}", f"dropout_{column}"} <= set(larger))
+    alike = [other for other in larger if other.partition("_")[2] == column]
+    return name in larger or (group == "both" and len(alike) == 2)

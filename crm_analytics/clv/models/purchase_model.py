@@ -454,12 +454,8 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
             process: (self.parameter_names.index(name), sign)
             for process, (name, sign) in self.covariate_effects.items()
         }
-        return effects_of(
-            where,
-            purchase=self.purchase_covariates,
-            dropout=self.dropout_covariates,
-            equal=self.equal_covariates,
-        )
+        apart = {"purchase": self.purchase_covariates, "dropout": self.dropout_covariates}
+        return effects_of(where, apart, self.equal_covariates)
 
     def _histories(self, summary: pd.DataFrame) -> Histories:
         return possible_histories(summary, covariates=self._effects.covariates)

@@ -10,8 +10,8 @@ runs has periods = renewals so far (0, 1, ...) and has_ended = False.  `contract
 warehouse, `lives_from_survivors` from a table of how many were left.  Times are periods of period_days; the
 parameters are pure numbers.
 
-Static covariates (covariates.py) multiply alpha: alpha = alpha_0 exp(dropout_z z), so that a positive effect
-means that contracts end sooner; beta stays.
+Static covariates (covariates.py) multiply alpha by exp(dropout_z z) and beta by exp(renewal_z z), or both by
+one factor exp(both_z z), which leaves the mean of theta, alpha / (alpha + beta), as it is.
 
 Source: Fader and Hardie (2007), Journal of Interactive Marketing 21(1), 76-90; discounted expected residual
 lifetime: Fader and Hardie (2010), Marketing Science 29(1), 85-93, as an average of (1 - theta)(1 + d) / (d +
@@ -61,9 +61,13 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
     ----------
     period_days : float
         Days from one renewal to the next, > 0, default 30; it converts horizons and the annual discount rate.
-    dropout_covariates : sequence of str
-        Columns of the lives that change how soon contracts end; default none. Their effects are in
-        ``params_`` as dropout_<column>.
+    dropout_covariates, renewal_covariates : sequence of str
+        Columns of the lives that multiply alpha (a positive effect: contracts end sooner) and beta (they last
+        longer); a column may be in both. Default none. Effects are in ``params_`` as dropout_<column> and
+        renewal_<column>.
+    equal_covariates : sequence of str
+        Columns with one and the same effect on both, both_<column> (positive: contracts are more alike);
+        default none.
     ridge : float
         Penalty ridge / 2 * effect^2 on effects per standard deviation, default 0.
 
@@ -91,10 +95,18 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
     }
 
     def __init__(
-        self, period_days: float = 30.0, *, dropout_covariates: Sequence[str] = (), ridge: float = 0.0
+        self,
+        period_days: float = 30.0,
+        *,
+        dropout_covariates: Sequence[str] = (),
+        renewal_covariates: Sequence[str] = (),
+        equal_covariates: Sequence[str] = (),
+        ridge: float = 0.0,
     ) -> None:
         self.period_days = period_days
         self.dropout_covariates = dropout_covariates
+        self.renewal_covariates = renewal_covariates
+        self.equal_covariates = equal_covariates
         self.ridge = ridge
 
     def fit(self, lives: pd.DataFrame, weights: Sequence[float] | Floats | pd.Series | None = None) -> Self:
@@ -242,15 +254,16 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
 
     @property
     def coefficient_names(self) -> tuple[str, ...]:
-        """Names of the effects of covariates: dropout_<covariate>."""
+        """Names of the effects of covariates: dropout_<covariate>, renewal_<covariate>, both_<covariate>."""
         return tuple(effect.name for effect in self._effects.effects)
 
     @property
     def _effects(self) -> Effects:
-        return effects_of({"dropout": (0, 1.0)}, purchase=(), dropout=self.dropout_covariates, equal=())
+        apart = {"dropout": self.dropout_covariates, "renewal": self.renewal_covariates}
+        return effects_of({"dropout": (0, 1.0), "renewal": (1, 1.0)}, apart, self.equal_covariates)
 
     def _core(self, covariates: Floats) -> list[Any]:
-        """Return alpha and beta; alpha one number, or one per row of the covariates if the model has some."""
+        """Return alpha and beta, each one number, or one per row if covariates change it."""
         numbers = np.array(list(self._fitted().values()))
         return self._effects.shift(list(numbers[:2]), numbers[2:], covariates)
 

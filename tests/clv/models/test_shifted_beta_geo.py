@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -127,7 +130,8 @@ def test_weights_order_and_saving_change_nothing() -> None:
     repeated = table.loc[table.index.repeat(table["customer_count"].astype(int))]
     assert ShiftedBetaGeoModel(YEAR).fit(repeated).params_ == pytest.approx(model.params_, rel=1e-9)
     assert ShiftedBetaGeoModel.from_json(model.to_json()).to_json() == model.to_json()
-    assert clone(model).get_params() == {"period_days": YEAR, "dropout_covariates": (), "ridge": 0.0}
+    none = dict.fromkeys(("dropout_covariates", "renewal_covariates", "equal_covariates"), ())
+    assert clone(model).get_params() == {"period_days": YEAR, "ridge": 0.0} | none
 
 
 @pytest.mark.parametrize(
@@ -171,28 +175,39 @@ def test_bad_tables_are_refused_in_words() -> None:
         lives_from_survivors(pd.DataFrame({"period": [0, 1], "customers": [10, 11]}))
 
 
-def simulated(size: int = 6000, **effects: float) -> pd.DataFrame:
+def known(**effects: float) -> ShiftedBetaGeoModel:
+    """Return the model with these effects on alpha = 0.9 and beta = 2.5."""
+    settings: dict[str, Any] = {
+        f"{word}_covariates": [name.partition("_")[2] for name in effects if name.startswith(process)]
+        for process, word in (("dropout", "dropout"), ("renewal", "renewal"), ("both", "equal"))
+    }
+    return ShiftedBetaGeoModel.from_parameters({"alpha": 0.9, "beta": 2.5} | effects, **settings)
+
+
+def simulated(effects: Mapping[str, float], size: int = 6000) -> pd.DataFrame:
     """Contracts of up to 24 periods; web ones and dear ones end sooner or later by the given effects."""
     rng = np.random.default_rng(3)
     traits = pd.DataFrame({"web": rng.integers(0, 2, size), "price": rng.integers(1, 6, size) * 10.0})
-    model = ShiftedBetaGeoModel.from_parameters(
-        {"alpha": 0.9, "beta": 2.5} | {f"dropout_{name}": value for name, value in effects.items()},
-        dropout_covariates=list(effects),
-    )
-    drawn = model.simulate(rng.integers(1, 24, size).astype(float), covariates=traits, seed=9)
+    ages = rng.integers(1, 24, size).astype(float)
+    drawn = known(**effects).simulate(ages, covariates=traits, seed=9)
     return drawn.assign(web=traits["web"], price=traits["price"])
 
 
+def assert_found(found: ShiftedBetaGeoModel, truth: ShiftedBetaGeoModel) -> None:
+    assert found.verdict_.status == "ok", found.verdict_
+    for name, value in truth.params_.items():
+        assert abs(found.params_[name] - value) < 3 * found.standard_errors_[name], (name, found.params_)
+
+
 def test_simulated_effects_are_found_again_and_their_likelihood_ratio_tells_them_from_none() -> None:
-    table = simulated(web=0.8, price=-0.02)
+    effects = {"dropout_web": 0.8, "dropout_price": -0.02}
+    table = simulated(effects)
     plain = ShiftedBetaGeoModel().fit(table)
     found = ShiftedBetaGeoModel(dropout_covariates=["web", "price"]).fit(table)
-    assert found.verdict_.status == "ok", found.verdict_
-    for name, value in {"alpha": 0.9, "beta": 2.5, "dropout_web": 0.8, "dropout_price": -0.02}.items():
-        assert abs(found.params_[name] - value) < 3 * found.standard_errors_[name], (name, found.params_)
+    assert_found(found, known(**effects))
     test = likelihood_ratio_test(plain, found)
     assert (test.degrees_of_freedom, test.p_value < 1e-10) == (2, True)
-    nothing = simulated(size=1500)
+    nothing = simulated({}, 1500)
     noise = ShiftedBetaGeoModel(dropout_covariates=["web"]).fit(nothing)
     assert likelihood_ratio_test(ShiftedBetaGeoModel().fit(nothing), noise).p_value > 0.01
     strict = ShiftedBetaGeoModel(dropout_covariates=["web", "price"], ridge=1e7).fit(table)
@@ -200,26 +215,95 @@ def test_simulated_effects_are_found_again_and_their_likelihood_ratio_tells_them
     assert strict.log_likelihood_ == pytest.approx(plain.log_likelihood_, abs=0.5)
 
 
-def test_gradient_with_covariates_is_that_of_the_log_likelihood() -> None:
-    model = ShiftedBetaGeoModel(dropout_covariates=["web", "price"], ridge=2.0)
-    table = simulated(40, web=0.5, price=0.01)
+def test_effects_on_alpha_and_on_beta_are_told_apart() -> None:
+    effects = {"dropout_web": 0.8, "dropout_price": -0.02, "renewal_web": 1.6, "renewal_price": 0.02}
+    table, both = simulated(effects), ["web", "price"]
+    found = ShiftedBetaGeoModel(dropout_covariates=both, renewal_covariates=both).fit(table)
+    assert_found(found, known(**effects))
+    only_alpha = ShiftedBetaGeoModel(dropout_covariates=both).fit(table)
+    equal = ShiftedBetaGeoModel(equal_covariates=both).fit(table)
+    for smaller in (only_alpha, equal):
+        test = likelihood_ratio_test(smaller, found)
+        assert (test.degrees_of_freedom, test.p_value < 1e-6) == (2, True)
+    noisy = table.assign(noise=np.arange(len(table)) % 7)
+    with pytest.raises(UsageError, match="Not there: both_web, both_price"):
+        likelihood_ratio_test(
+            equal, ShiftedBetaGeoModel(dropout_covariates=both, renewal_covariates=["noise"]).fit(noisy)
+        )
+
+
+def test_a_common_effect_moves_the_spread_of_contracts_and_not_the_first_retention() -> None:
+    truth = {"both_web": 1.5}
+    table = simulated(truth)
+    found = ShiftedBetaGeoModel(equal_covariates=["web"]).fit(table)
+    assert_found(found, known(**truth))
+    apart = ShiftedBetaGeoModel(dropout_covariates=["web"], renewal_covariates=["web"]).fit(table)
+    assert likelihood_ratio_test(found, apart).p_value > 0.01
+    shop, web = (found.retention(9, covariates={"web": value}) for value in (0.0, 1.0))
+    assert shop[1] == pytest.approx(web[1], rel=1e-12)
+    assert (shop[2:] > web[2:]).all()
+    with pytest.raises(UsageError, match="'web' has one effect on both"):
+        ShiftedBetaGeoModel(equal_covariates=["web"], renewal_covariates=["web"]).fit(table)
+
+
+def test_without_effects_on_beta_the_model_is_that_of_alpha_alone() -> None:
+    effects = {"dropout_web": 0.8, "dropout_price": -0.02}
+    alpha = known(**effects)
+    free = known(**effects, renewal_web=0.0, renewal_price=0.0)
+    table = simulated(effects, 300)
+    np.testing.assert_array_equal(free.renewal_probability(table), alpha.renewal_probability(table))
+    ours, theirs = (
+        model.discounted_expected_lifetime(table, annual_discount_rate=0.1) for model in (free, alpha)
+    )
+    np.testing.assert_array_equal(ours, theirs)
+    ours, theirs = (model.survival(20, covariates={"web": 1.0, "price": 30.0}) for model in (free, alpha))
+    np.testing.assert_array_equal(ours, theirs)
+    held = ShiftedBetaGeoModel(dropout_covariates=["web"], renewal_covariates=["price"], ridge=1e9).fit(table)
+    assert held.log_likelihood_ == pytest.approx(ShiftedBetaGeoModel().fit(table).log_likelihood_, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dropout_covariates": ["web", "price"]},
+        {"renewal_covariates": ["web", "price"]},
+        {"dropout_covariates": ["web"], "renewal_covariates": ["web"], "equal_covariates": ["price"]},
+    ],
+    ids=["alpha", "beta", "each and both"],
+)
+def test_gradient_with_covariates_is_that_of_the_log_likelihood(settings: dict[str, Any]) -> None:
+    model = ShiftedBetaGeoModel(**settings, ridge=2.0)
+    table = simulated({"dropout_web": 0.5, "dropout_price": 0.01}, 40)
     periods, ended = (table[name].to_numpy(dtype=float) for name in ("periods", "has_ended"))
     traits, count = table[["web", "price"]].to_numpy(dtype=float), np.arange(40.0)
-    theta = np.array([-0.3, 0.8, 0.4, -0.03])
+    theta = np.array([-0.3, 0.8, 0.4, -0.03, 0.02])[: len(model.all_names)]
     slope = model._penalised_total(theta, periods, ended, traits, count)[1]
-    for i, step in enumerate(1e-6 * np.eye(4)):
+    for i, step in enumerate(1e-6 * np.eye(len(theta))):
         high, low = (
             model._penalised_total(theta + move, periods, ended, traits, count)[0] for move in (step, -step)
         )
         assert slope[i] == pytest.approx((high - low) / 2e-6, rel=1e-6, abs=1e-4)
 
 
-def test_a_contract_with_covariates_is_one_of_its_own_alpha() -> None:
-    params = {"alpha": 0.9, "beta": 2.5, "dropout_web": 0.8}
-    model = ShiftedBetaGeoModel.from_parameters(params, dropout_covariates=["web"])
+@pytest.mark.parametrize(
+    ("effects", "alpha", "beta"),
+    [
+        ({"dropout_web": 0.8}, 0.8, 0.0),
+        ({"renewal_web": -0.4}, 0.0, -0.4),
+        ({"dropout_web": 0.8, "renewal_web": -0.4}, 0.8, -0.4),
+        ({"both_web": 0.7}, 0.7, 0.7),
+    ],
+    ids=["alpha", "beta", "each", "both"],
+)
+def test_a_contract_with_covariates_is_one_of_its_own_alpha_and_beta(
+    effects: dict[str, float], alpha: float, beta: float
+) -> None:
+    model = known(**effects)
     table = running(0, 3, 3).assign(web=[1.0, 1.0, 0.0])
     for web, rows in ((1.0, [0, 1]), (0.0, [2])):
-        own = ShiftedBetaGeoModel.from_parameters({"alpha": 0.9 * np.exp(0.8 * web), "beta": 2.5})
+        own = ShiftedBetaGeoModel.from_parameters(
+            {"alpha": 0.9 * np.exp(alpha * web), "beta": 2.5 * np.exp(beta * web)}
+        )
         some = table.iloc[rows]
         np.testing.assert_allclose(model.renewal_probability(some), own.renewal_probability(some), rtol=1e-12)
         for horizon in (300, None):
@@ -231,15 +315,21 @@ def test_a_contract_with_covariates_is_one_of_its_own_alpha() -> None:
         ours, theirs = (m.expected_renewals(some, horizon_days=300) for m in (model, own))
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
         np.testing.assert_allclose(model.survival(9, covariates={"web": web}), own.survival(9), rtol=1e-12)
+        drawn = model.simulate([20] * 9, covariates=pd.DataFrame({"web": [web] * 9}), seed=4)
+        pd.testing.assert_frame_equal(drawn[["periods", "has_ended"]], own.simulate([20] * 9, seed=4))
     assert ShiftedBetaGeoModel.from_json(model.to_json()).to_json() == model.to_json()
     with pytest.raises(UsageError, match="has no covariate 'wep'"):
         model.survival(3, covariates={"wep": 1.0})
+
+
+def test_covariates_that_cannot_be_used_are_refused_in_words() -> None:
+    model = known(renewal_web=0.8)
     with pytest.raises(UsageError, match="has no column 'web'"):
         model.renewal_probability(running(1))
     with pytest.raises(UsageError, match="one row per contract"):
         model.simulate([1, 2], covariates=pd.DataFrame({"web": [1.0]}), seed=1)
     both = ["web", "web_too"]
     with pytest.raises(UsageError, match="'web', 'web_too' are collinear"):
-        ShiftedBetaGeoModel(dropout_covariates=both).fit(
-            simulated(200).assign(web_too=lambda t: 2 * t["web"])
+        ShiftedBetaGeoModel(renewal_covariates=both).fit(
+            simulated({}, 200).assign(web_too=lambda t: 2 * t["web"])
         )
