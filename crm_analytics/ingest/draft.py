@@ -238,7 +238,7 @@ def draft_profile(
         header = tuple(f"column_{place}" for place in range(1, len(header) + 1))
         asked = replace(asked, header=header)
     texts, count = _sample(chosen, replace(asked, delimiter=split_by or None), len(header))
-    seen = [_seen(one, texts[place]) for place, one in enumerate(header)]
+    seen = _ids_apart([_seen(one, texts[place]) for place, one in enumerate(header)], texts)
     title = name or re.sub(r"\W+", "_", path.name.partition(".")[0]).strip("_").lower() or "export"
     lines = _heading(chosen, title, source_system or title, count, header, found)
     lines += _dialect_lines(seen, asked, split_by)
@@ -258,6 +258,25 @@ def _seen(name: str, texts: Sequence[str]) -> _Seen:
     words = sorted({text.strip().lower() for text in texts if text.strip()}) if meaning == "status" else []
     states = tuple((word, state) for word in words if (state := order_state(word)) is not None)
     return _Seen(name, meaning, look, states)
+
+
+def _ids_apart(seen: Sequence[_Seen], texts: Sequence[Sequence[str]]) -> list[_Seen]:
+    """Let one column be the id where several may be: the others hold the name, or are not read."""
+    found = list(seen)
+    for meaning, name in _NAME_OF.items():
+        places = [place for place, one in enumerate(seen) if one.meaning == meaning]
+        digits = {place: _share_of_digits(texts[place]) for place in places}
+        places.sort(key=lambda place: (-digits[place], -len(seen[place].name)))
+        for place in places[1:]:
+            is_name = digits[place] < 0.5 and seen[place].look.kind == "text"
+            found[place] = replace(seen[place], meaning=name if is_name else None)
+    return found
+
+
+def _share_of_digits(texts: Sequence[str]) -> float:
+    """Return how many of the filled texts hold a digit."""
+    filled = [text for text in texts if text.strip()]
+    return sum(any(map(str.isdigit, text)) for text in filled) / max(len(filled), 1)
 
 
 def _part(path: Path, name: str | None) -> Part:
@@ -360,11 +379,28 @@ def _dialect_lines(seen: Sequence[_Seen], asked: Dialect, split_by: str) -> list
         for value, one in list(told.items())[:1]:
             doubt = "DECIDE: " if one.look.is_ambiguous else ""
             lines.append(f"{key} = {_text(value)}  # {doubt}as in {_shown(one.name)}: {one.look.words}")
+    lines += _doubtful_points(numbers)
     signs = sorted({one.look.sign for one in numbers if one.look.sign})
     if signs:
         lines.append(f"signs = [{', '.join(map(_text, signs))}]  # stand beside numbers")
     lines.append('# timezone = "Europe/Berlin"  # DECIDE where times are not those of the company')
     return [*lines, ""]
+
+
+def _doubtful_points(numbers: Sequence[_Seen]) -> list[str]:
+    """Ask whether points part thousands, where every one of a column stands before three digits."""
+    doubtful = [one for one in numbers if one.look.is_ambiguous and one.look.decimal == "."]
+    doubtful = [one for one in doubtful if one.look.thousands is None]
+    if not doubtful:
+        return []
+    names = ", ".join(_shown(one.name) for one in doubtful)
+    has_comma = any(one.look.decimal == "," and not one.look.is_ambiguous for one in numbers)
+    if has_comma and not any(one.look.thousands for one in numbers):
+        return [f'thousands = "."  # DECIDE: in {names} each point stands before three digits']
+    return [
+        f"# DECIDE: in {names} each point stands before three digits. Read as thousands only with",
+        '# decimal = "," and thousands = "." here; as it is, 1.234 is one and a bit.',
+    ]
 
 
 def _rows_lines(texts: Sequence[Sequence[str]]) -> list[str]:

@@ -25,6 +25,7 @@ _DATES = {
     "date, year first": r"(19|20)\d\d[/.]\d{1,2}[/.]\d{1,2}",
 }
 _SPLIT_DATE = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2((?:19|20)\d\d|1[34]\d\d)( \d{1,2}:\d\d(:\d\d)?)?")
+_THREE_DIGITS = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"(\+|00)?[\d ()./-]{7,20}")
 # A sign of money: a mark, or a word in Persian or Arabic letters.
@@ -154,6 +155,10 @@ def _number(filled: Sequence[str], is_unique: bool) -> Look | None:
     decimal, thousands = fitting[0]
     # "1,234" may be a thousand and something, or one and something: only a person can tell.
     is_ambiguous = (".", None) not in fitting and {one for one, _ in fitting} == {".", ","}
+    pointed = [text for text in bare if "." in text]
+    is_ambiguous |= (
+        decimal == "." and bool(pointed) and all(_THREE_DIGITS.fullmatch(text) for text in pointed)
+    )
     words = f"number ({_share(filled, best)})" + (f" with {sign!r}" if sign else "")
     if is_ambiguous:
         words += ": decimal mark or mark of thousands? Both fit"

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -53,6 +54,10 @@ LISTED_VALUES = 100
 _BELOW_ZERO = (
     "refunds, returns and discounts are positive: one below zero raises revenue. If this system writes them "
     "as negative numbers, declare factor = -1 on the column in the profile"
+)
+_NO_CURRENCY = (
+    "amounts without a currency, which are in no total. Declare currency in the profile, or say "
+    f"{option('default_currency', 'EUR')}"
 )
 
 
@@ -162,6 +167,7 @@ class Mapper:
         self._dates = DateColumns(plan)
         self._issues: dict[tuple[str, str, str], tuple[int, int]] = {}
         self._untold = 0
+        self._unpriced: dict[str, int] = {}
         self._totals = TotalRows()
         self._use(plan)
 
@@ -205,10 +211,31 @@ class Mapper:
             tables = [_told_rows(quick, planned)] if quick is not None else []
             tables += [self._sandbox.arrow(staged(planned)) for _ in parts]
             rows.append((planned.target, _in_order(tables)))
+            self._note_no_currency(planned, rows[-1][1])
         at = block.cells["record_number"].to_numpy().searchsorted(totals).tolist()
         faults = tuple(Fault(row, number, "", "not_a_record") for row, number in zip(at, totals, strict=True))
         faults += self._faults(block.cells) if parts and parts[0][1]["broken"] else ()
         return MappedBlock(tuple(rows), faults, ignored)
+
+    def _note_no_currency(self, planned: TargetPlan, rows: pa.Table) -> None:
+        """Count orders and lines with an amount and no currency; a line without a day leans on its head."""
+        names = set(rows.column_names)
+        if not (
+            planned.entity.name == "orders"
+            or (planned.entity.name == "order_lines" and "occurred_at" in names)
+        ):
+            return
+        money = [one.name for one in planned.entity.columns if one.type in ("MONEY", "AMOUNT")]
+        if "currency" in names and not rows["currency"].null_count:
+            return
+        is_priced = np.zeros(rows.num_rows, dtype=bool)
+        for name in names.intersection(money):
+            is_priced |= pc.is_valid(rows[name]).to_numpy()
+        if "currency" in names:
+            is_priced &= pc.is_null(rows["currency"]).to_numpy()
+        count = int(is_priced.sum())
+        if count:
+            self._unpriced[planned.target.name] = self._unpriced.get(planned.target.name, 0) + count
 
     def _check_own_currency(self, cells: pa.Table) -> None:
         """Refuse a file that marks a currency as its own, where the caller said another."""
@@ -299,6 +326,8 @@ class Mapper:
         if self._untold:
             detail = "records that, as the profile says, tell of none of its entities"
             issues.append(Issue("not_told", "", detail, self._untold))
+        for name, count in self._unpriced.items():
+            issues.append(Issue("no_currency", "", f"{name}: {_NO_CURRENCY}", count))
         for name in self._plan.absent:
             issues.append(Issue("entity_not_told", "", f"{name}: the file lacks columns that it needs", 1))
         issues += _unknown_columns(self._plan)

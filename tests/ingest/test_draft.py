@@ -81,6 +81,28 @@ def test_what_a_person_must_decide_is_marked_and_not_guessed(tmp_path: Path) -> 
     assert 'unit = "header"' in text
 
 
+def test_points_before_three_digits_are_to_be_decided_and_amounts_without_currency_are_told(
+    tmp_path: Path,
+) -> None:
+    rows = "A1;K1;03.04.2024;1;1.234\nA2;K2;25.06.2024;2;2.500\nA3;K2;07.06.2024;2;900\n"
+    file, text = drafted(tmp_path, "Auftrag;Kunde;Datum;Menge;Betrag\n" + rows)
+    profile = tmp_path / "export.toml"
+    profile.write_text(text)
+    assert '# DECIDE: in "Betrag" each point stands before three digits' in text
+    with Warehouse.open() as wh:
+        [account] = load(wh, file, profile=str(profile), received_at=RECEIVED)
+    [told] = [one for one in account.issues if one.issue == "no_currency"]
+    assert (told.row_count, "default_currency" in told.detail) == (3, True)
+
+
+def test_name_of_a_customer_never_stands_in_for_the_id(tmp_path: Path) -> None:
+    rows = "A1;;Ada;2024-04-03;1;5\nA2;1002;Ben;2024-06-25;2;7\n"
+    _, text = drafted(tmp_path, "Auftrag;Kundennummer;Kunde;Datum;Menge;Betrag\n" + rows)
+    assert 'customer_source_id = { from = "Kundennummer"' in text
+    assert 'name = { from = "Kunde" }' in text
+    assert "first_of" not in text
+
+
 def test_missing_key_is_asked_for_with_candidates(tmp_path: Path) -> None:
     _, text = drafted(tmp_path, "name,e-mail,code\nAda,ada@example.com,a1\nBob,bob@example.com,b2\n")
     assert '# source_id = { from = "?" }  # REQUIRED' in text
@@ -191,6 +213,9 @@ def test_the_day_of_an_event_is_required_and_names_are_no_ids(tmp_path: Path) ->
         (["1.234,50 €", "7,00 €"], "number", {"thousands": ".", "sign": "€", "decimal": ","}),
         (["1 234,50", "7,00"], "number", {"thousands": " ", "decimal": ","}),
         (["1,234", "5,678"], "number", {"is_ambiguous": True}),
+        (["1.234", "2.500", "900"], "number", {"decimal": ".", "is_ambiguous": True}),
+        (["1.234", "2,5"], "number", {"thousands": ".", "is_ambiguous": False}),
+        (["0.125", "2.500"], "number", {"decimal": ".", "is_ambiguous": False}),
         (["1.5", "20"], "number", {"decimal": ".", "thousands": None, "is_ambiguous": False}),
         (["yes", "no", "yes"], "boolean", {}),
         (["EUR", "usd"], "currency", {}),
