@@ -398,8 +398,8 @@ def _show_loads(loads: list[Load], skipped: list[Path], *, as_json: bool) -> Non
             if reasons:
                 out.print_lines(f"{load.file}: {', '.join(reasons)}")
             for control in load.controls:
-                with_quarantine = control.control.endswith("_with_quarantine")
-                if control.difference or control.scope == "given" or with_quarantine:
+                is_more = "_with_" in control.control
+                if control.difference or control.scope == "given" or is_more:
                     out.print_lines(f"{load.file}: {_compared(control)}")
             for issue in load.issues:
                 if issue.detail in (load.trouble or ""):

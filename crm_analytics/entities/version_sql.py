@@ -439,6 +439,41 @@ CURRENT = """
 # Record numbers of the delivery that count.
 CURRENT_RECORDS = "select record_number from versions_counting where load_id = $load_id"
 
+# The same, but of equal records the first: what repeats an earlier record of its file is merged as a whole.
+FIRST_CURRENT_RECORDS = """
+    select min(staged.record_number) as record_number
+    from {staged} as staged
+    join versions_counting as counting
+        on counting.row_id = staged.row_id and counting.content_id = staged.content_id
+    where counting.load_id = $load_id
+    group by staged.row_id"""
+
+# Records of a row that the delivery tells several times, but for the one that counts: of the last content the
+# first. Of lines without an id, equal ones are the same row, unless they are to be kept.
+SAID_TWICE = """
+    create or replace temp table {said_twice} as
+    with told as (
+        select
+            rowid as place, record_number, content_id,
+            case when {is_line} then content_id else row_id end as of_row
+        from {staged}
+        where not ({is_line} and $repeats = 'keep')
+    ),
+    ordered as (
+        select
+            place, record_number,
+            row_number() over (
+                partition by of_row order by content_id = last_content desc, record_number, place
+            ) as position
+        from (
+            select *, max_by(content_id, {{'n': record_number, 'p': place}}) over (partition by of_row)
+                as last_content
+            from told
+            semi join (select of_row from told group by of_row having count(*) > 1) using (of_row)
+        )
+    )
+    select place, record_number from ordered where position > 1"""
+
 # Rows told otherwise than they are known now, though another load told what counts: an older state.
 # Of those the ones that another delivery of the same moment tells: neither is the later one.
 OUTDATED = """

@@ -38,7 +38,15 @@ from crm_analytics.entities.storing import (
     store_rows,
     versions_table,
 )
-from crm_analytics.entities.version_sql import APPEND, CURRENT_RECORDS, OUTDATED, STAGED, UNCONTESTED
+from crm_analytics.entities.version_sql import (
+    APPEND,
+    CURRENT_RECORDS,
+    FIRST_CURRENT_RECORDS,
+    OUTDATED,
+    SAID_TWICE,
+    STAGED,
+    UNCONTESTED,
+)
 from crm_analytics.errors import UsageError
 from crm_analytics.schema import Entity, entity
 from crm_analytics.warehouse import Warehouse, quote_ident
@@ -78,7 +86,7 @@ class StoredDelivery:
     Attributes
     ----------
     records : int
-        Records with at least one current row.
+        Records with at least one current row; of equal records of one row it is the first that has it.
     entities : dict of str to Stored
         Each entity's account.
     lines : LinesTold
@@ -143,6 +151,7 @@ class Staging:
         self._stored: dict[str, Stored] = {}
         self._rewound: dict[str, rewinding.Rewound] = {}
         self._lines = LinesTold()
+        self._said_twice: dict[str, str] = {}
         self._outdated = 0
         self._contradicted = 0
 
@@ -153,7 +162,7 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._drop(*(_table(name) for name in self._has_lines))
+            self._drop(*map(_table, self._has_lines), *self._said_twice.values())
 
     def append(self, entity_name: str, rows: pa.Table, *, target: str | None = None) -> None:
         """Add typed rows of one entity.
@@ -231,6 +240,18 @@ class Staging:
         """Return the table of what was appended of an entity, with ``row_id`` once it is stored."""
         return _table(entity_name) if entity_name in self._has_lines else None
 
+    def said_twice(self, entity_name: str) -> str:
+        """Return a table of the records (`place`, `record_number`) that repeat a row of their own delivery.
+
+        Of the records that tell a row the one that counts is not in it: the first of the last content.
+        """
+        declared, table = entity(entity_name), quote_ident(f"versions_said_twice_{entity_name}")
+        if entity_name not in self._said_twice:
+            is_line = f"{quote_ident(declared.key[0])} is null" if declared.repeat_key else "false"
+            self._run(SAID_TWICE.format(said_twice=table, staged=_table(entity_name), is_line=is_line))
+            self._said_twice[entity_name] = table
+        return self._said_twice[entity_name]
+
     def _account(self, declared: Entity, new: int) -> Stored:
         """Count the rows of an entity whose current version came with this delivery."""
         staged = _table(declared.name)
@@ -241,7 +262,8 @@ class Staging:
         self._contradicted += int(contradicted)
         if len(self._targets) > 1:
             told = f"select record_number from {staged} as staged {UNCONTESTED}"
-            self._run(f"insert into versions_current {told} union all {CURRENT_RECORDS}")
+            first = FIRST_CURRENT_RECORDS.format(staged=staged)
+            self._run(f"insert into versions_current {told} union all {first}")
         rows = int(self._run(f"select count(*) from {staged}")[0][0])
         return Stored(loaded=new + contested, merged=rows - new - contested)
 
@@ -258,7 +280,7 @@ class Staging:
 
     def _drop(self, *names: str) -> None:
         for name in names:
-            self._run(f"drop table if exists temp.{quote_ident(name)}")
+            self._run(f"drop table if exists temp.{name}")
 
 
 def store_versions(

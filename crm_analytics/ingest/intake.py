@@ -7,12 +7,11 @@ encoding another, was a calendar mistaken) is decided there: the caller's transa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import TypeVar
 
 import numpy as np
@@ -29,7 +28,7 @@ from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import MappingPlan, plan_mapping
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.ingest.readers import read
-from crm_analytics.ingest.reconcile import Control, sums_of
+from crm_analytics.ingest.reconcile import Control, Counted, sums_of
 from crm_analytics.ingest.records import Block, BrokenRecord, Delivery, Part
 from crm_analytics.ingest.snapshot import Removal, Snapshot
 from crm_analytics.ingest.text_reader import ends_within_line
@@ -69,7 +68,7 @@ class Intake:
         Numbers of records that the file states of itself.
     removed : mapping of str to int
         Entity -> rows that a snapshot no longer tells.
-    sums : mapping of str to Decimal
+    sums : mapping of str to Counted
         What the control totals add up to here.
     totals : tuple of Control
         The file's own rows of totals beside ours.
@@ -82,7 +81,7 @@ class Intake:
     issues: tuple[Issue, ...]
     stated_counts: tuple[int, ...]
     removed: Mapping[str, int]
-    sums: Mapping[str, Decimal]
+    sums: Mapping[str, Counted]
     totals: tuple[Control, ...]
 
 
@@ -177,7 +176,8 @@ def take_in(
             )
         stored = staging.finish()
         sums = sums_of(wh, staging, used, control_names, staged.rows_in)
-    totals, not_compared = _compared(wh, load_id, delivery, read_by, staged.totals)
+        repeats = _repeats(wh, staging, used) if staged.totals.rows else {}
+    totals, not_compared = _compared(wh, load_id, delivery, read_by, staged.totals, repeats)
     issues = tuple(Issue(issue, "", sentence, 0) for issue, sentence in part.notes)
     issues += staged.issues + removal.issues + not_compared
     issues += _told_of(stored)
@@ -198,15 +198,30 @@ def take_in(
     )
 
 
+def _repeats(wh: Warehouse, staging: Staging, used: Profile) -> dict[str, list[int]]:
+    """Return the records that repeat a row of their own file, by its entity."""
+    names = {target.entity for target in used.targets}
+    tables = {name: staging.said_twice(name) for name in names if staging.table(name) is not None}
+    return {
+        name: [number for (number,) in wh.rows(f"select record_number from {table} order by record_number")]
+        for name, table in tables.items()
+    }
+
+
 def _compared(
-    wh: Warehouse, load_id: int, delivery: Delivery, plan: MappingPlan, found: TotalRows
+    wh: Warehouse,
+    load_id: int,
+    delivery: Delivery,
+    plan: MappingPlan,
+    found: TotalRows,
+    repeats: Mapping[str, Collection[int]],
 ) -> tuple[tuple[Control, ...], tuple[Issue, ...]]:
     """Compare a file with its own rows of totals, where it has any; refuse it where the profile says so."""
     if not found.rows:
         return (), ()
     rows = wh.rows("select record_number from ops.quarantine where load_id = $load_id", load_id=load_id)
     blocks = WithoutFooters(delivery.blocks(), plan.profile.rows.footers)
-    controls, issues = compare_totals(blocks, plan, found, {number for (number,) in rows})
+    controls, issues = compare_totals(blocks, plan, found, {number for (number,) in rows}, repeats)
     if plan.profile.rows.wrong_total == "refuse":
         refuse_wrong(controls, file=plan.file)
     return tuple(controls), tuple(issues)

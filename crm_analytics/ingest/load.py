@@ -37,6 +37,7 @@ from crm_analytics.ingest.readers import headers
 from crm_analytics.ingest.recognise import asked_profile, detect
 from crm_analytics.ingest.reconcile import (
     Control,
+    Counted,
     controls_of,
     given_controls,
     order_controls,
@@ -554,7 +555,7 @@ class _NotKept(Exception):
 
 def _with_totals(wh: Warehouse, part: Part, used: Profile, call: Call, account: Load) -> Load:
     """Compare a file that was loaded before with its totals: read it again, and keep nothing of it."""
-    sums: Mapping[str, Decimal] = {}
+    sums: Mapping[str, Counted] = {}
     with suppress(_NotKept), wh.frugal(MEMORY_LIMIT), wh.transaction():
         sums = take_in(
             wh,

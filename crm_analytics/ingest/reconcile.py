@@ -4,13 +4,14 @@ Four kinds: numbers of records that a file states of itself (footers), its own r
 (`crm_analytics.ingest.totals`), totals that the caller was given with the file, and totals of orders against
 the sums of their lines. A difference changes nothing (unless the profile says ``wrong_total = "refuse"``): it
 is written to ``ops.load_controls`` and shown. Amounts are added in DECIMAL, over all sound records of the
-file, also those that say nothing new.
+file that are in the store, also those that another file had brought. What repeats a row of its own file is
+not in the store and not in ``ours``; it is added apart (``..._with_repeats``), as the quarantine is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -27,6 +28,14 @@ _ORDER_TOTALS = SqlFile.load(Path(__file__).parent / "order_totals.sql")
 AMOUNTS = ("MONEY", "AMOUNT", "QUANTITY", "BIGINT")
 _OF_A_CURRENCY = ("MONEY", "AMOUNT")
 _MONEY = pa.decimal128(38, 4)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a file adds up to: ``ours`` in the store, `repeats` what repeats a row of the file itself."""
+
+    ours: Decimal
+    repeats: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,25 @@ class Control:
     source_id: str
     theirs: Decimal
     ours: Decimal
+
+    def with_added(self, **parts: Decimal) -> list[Control]:
+        """Return itself, and the comparisons with what is not in ``ours`` added: each part, and all of them.
+
+        Examples
+        --------
+        >>> control = Control("total", "amount", "", Decimal(16), Decimal(8))
+        >>> [(one.control, one.difference) for one in control.with_added(repeats=Decimal(8))]
+        [('total', Decimal('-8')), ('total_with_repeats', Decimal('0'))]
+        """
+        given = {name: part for name, part in parts.items() if part}
+        sums = dict(given)
+        if len(given) > 1:
+            sums["_and_".join(given)] = sum(given.values(), Decimal(0))
+        told = [
+            replace(self, control=f"{self.control}_with_{name}", ours=self.ours + part)
+            for name, part in sums.items()
+        ]
+        return [self, *told]
 
     @property
     def difference(self) -> Decimal:
@@ -81,7 +109,7 @@ def read_totals(given: Mapping[str, object]) -> dict[str, Decimal]:
 
 def sums_of(
     wh: Warehouse, staging: Staging, used: Profile, names: Sequence[str], rows_in: int
-) -> dict[str, Decimal]:
+) -> dict[str, Counted]:
     """Return what a delivery that was stored adds up to.
 
     Parameters
@@ -103,12 +131,19 @@ def sums_of(
     UsageError
         The layout has no such column, or amounts in several currencies would be added up.
     """
-    return {name: Decimal(rows_in) if name == RECORDS else _sum(wh, staging, used, name) for name in names}
+    return {
+        name: Counted(Decimal(rows_in)) if name == RECORDS else _sum(wh, staging, used, name)
+        for name in names
+    }
 
 
-def given_controls(theirs: Mapping[str, Decimal], ours: Mapping[str, Decimal]) -> list[Control]:
+def given_controls(theirs: Mapping[str, Decimal], ours: Mapping[str, Counted]) -> list[Control]:
     """Return the totals that the caller gave beside what was counted."""
-    return [Control(name, "given", "", theirs[name], ours[name]) for name in theirs]
+    controls: list[Control] = []
+    for name, counted in ours.items():
+        control = Control(name, "given", "", theirs[name], counted.ours)
+        controls += control.with_added(repeats=counted.repeats)
+    return controls
 
 
 def order_controls(wh: Warehouse, load_id: int, used: Profile) -> list[Control]:
@@ -147,23 +182,26 @@ def controls_of(wh: Warehouse, load_id: int) -> tuple[Control, ...]:
     return tuple(Control(*row) for row in rows)
 
 
-def _sum(wh: Warehouse, staging: Staging, used: Profile, name: str) -> Decimal:
+def _sum(wh: Warehouse, staging: Staging, used: Profile, name: str) -> Counted:
     asked, _, currency = name.partition(":")
     declared, column = _column(used, asked)
     staged = staging.table(declared.name)
     if staged is None:
-        return Decimal(0)
+        return Counted(Decimal(0))
     where = "where currency = $currency" if currency else ""
     has_currency = "currency" in declared.column_names
     if currency and not has_currency:
         raise UsageError(f"control total {name!r}: {declared.name} have no currency. Say {asked!r}.")
     if has_currency and not currency and declared.column(column).type in _OF_A_CURRENCY:
         _check_one_currency(wh, staged, name, column)
-    total = wh.value(
-        f"select cast(coalesce(sum({quote_ident(column)}), 0) as decimal(38, 4)) from {staged} {where}",
+    said_twice = f"(select place from {staging.said_twice(declared.name)})"
+    added = f"sum({quote_ident(column)}) filter (rowid {{}} in {said_twice})"
+    [(ours, repeats)] = wh.rows(
+        f"select cast(coalesce({added.format('not')}, 0) as decimal(38, 4)), "
+        f"cast(coalesce({added.format('')}, 0) as decimal(38, 4)) from {staged} {where}",
         **({"currency": currency.upper()} if currency else {}),
     )
-    return Decimal(total)
+    return Counted(Decimal(ours), Decimal(repeats))
 
 
 def _check_one_currency(wh: Warehouse, staged: str, name: str, column: str) -> None:

@@ -9,7 +9,8 @@ is computed. A row of totals (`crm_analytics.ingest.total_rows`) adds up
   groups (``fill_down`` without ``by``);
 - else nobody knows what: it is said that it was not compared.
 
-Amounts in several currencies are not added. What is in quarantine is added apart.
+Amounts in several currencies are not added. What is in quarantine is added apart, and so is what repeats a
+row of its own file (it is not in the store).
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class _Column:
     """A column that can be added up: `scope` as it is shown, its place in the file, SQL of its currency."""
 
     scope: str
+    entity: str
     place: int
     field: Field
     currency: str
@@ -56,6 +58,7 @@ class _Sum:
 
     sound: Decimal = Decimal(0)
     aside: Decimal = Decimal(0)
+    repeats: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,11 @@ class _Covered:
 
 
 def compare_totals(
-    blocks: Iterable[Block], plan: MappingPlan, found: TotalRows, aside: Collection[int]
+    blocks: Iterable[Block],
+    plan: MappingPlan,
+    found: TotalRows,
+    aside: Collection[int],
+    repeats: Mapping[str, Collection[int]],
 ) -> tuple[list[Control], list[Issue]]:
     """Return the rows of totals beside what their columns add up to, and which could not be compared.
 
@@ -81,11 +88,13 @@ def compare_totals(
         Its rows of totals.
     aside : collection of int
         Numbers of the records that are in quarantine.
+    repeats : mapping of str to collection of int
+        Entity -> numbers of the records that repeat a row of the file.
     """
     rows = sorted(found.rows, key=lambda one: one.number)
     columns = _columns(plan)
     with Sandbox() as sandbox:
-        adding = _Adding(sandbox, plan, columns, rows, found.left_out, aside)
+        adding = _Adding(sandbox, plan, columns, rows, found.left_out, aside, repeats)
         for block in blocks:
             adding.add(block)
         theirs = adding.stated()
@@ -94,19 +103,21 @@ def compare_totals(
 
 
 def refuse_wrong(controls: Sequence[Control], *, file: str) -> None:
-    """Refuse a file of which a total is wrong, also with what is in quarantine.
+    """Refuse a file of which a total is wrong, also with what is in quarantine or repeats a row of the file.
 
     Raises
     ------
     FileRefused
         ``wrong_total``.
     """
-    totals = {(one.control, one.scope, one.source_id): one for one in controls}
-    for (name, scope, row), one in totals.items():
-        told = totals.get((f"{name}_with_quarantine", scope, row), one)
-        if told.difference and name in ("total", "group_total"):
+    totals: dict[tuple[str, str, str], list[Control]] = defaultdict(list)
+    for one in controls:
+        totals[one.control.partition("_with_")[0], one.scope, one.source_id].append(one)
+    for (name, scope, row), told in totals.items():
+        if name in ("total", "group_total") and all(one.difference for one in told):
             raise FileRefused(
-                f"{file}, {row}: the total of {scope} is {one.theirs}, its records add up to {told.ours}. "
+                f"{file}, {row}: the total of {scope} is {told[0].theirs}, its records add up to "
+                f"{told[-1].ours}. "
                 "Correct the file, or take wrong_total out of the profile: the difference is then shown.",
                 file=file,
                 reason="wrong_total",
@@ -136,7 +147,9 @@ def _columns(plan: MappingPlan) -> list[_Column]:
             currency = "''"
             if money is not None and one.column.type in ("MONEY", "AMOUNT"):
                 currency = f"coalesce({money.part('value')}, '')"
-            found.setdefault(place, _Column(f"{planned.target.name}.{name}", place, one, currency))
+            found.setdefault(
+                place, _Column(f"{planned.target.name}.{name}", planned.entity.name, place, one, currency)
+            )
     return list(found.values())
 
 
@@ -159,6 +172,7 @@ class _Adding:
         rows: list[TotalRow],
         left_out: list[int],
         aside: Collection[int],
+        repeats: Mapping[str, Collection[int]],
     ) -> None:
         self._sandbox, self._plan, self._columns, self._rows = (
             sandbox,
@@ -170,6 +184,9 @@ class _Adding:
         self._totals = np.array([one.number for one in rows], dtype=np.int64)
         self._no_records = np.concatenate([self._totals, np.array(left_out, dtype=np.int64)])
         self._aside = np.array(sorted(aside), dtype=np.int64)
+        self._repeats = {
+            one.entity: np.array(list(repeats.get(one.entity, ())), dtype=np.int64) for one in columns
+        }
         self.counts = np.zeros(len(rows) + 1, dtype=np.int64)
         self.sound_counts = np.zeros(len(rows) + 1, dtype=np.int64)
         self.sums: dict[tuple[str, int], dict[str, _Sum]] = defaultdict(dict)
@@ -188,16 +205,20 @@ class _Adding:
         self.counts += np.bincount(np.searchsorted(self._totals, unread), minlength=size)
         self._convert(block.cells)
         places = {"record_number": numbers, "stretch": stretches, "is_aside": is_aside}
-        self._sandbox.register("places", pa.table(places))
+        is_repeat = {f"repeats_{name}": np.isin(numbers, known) for name, known in self._repeats.items()}
+        self._sandbox.register("places", pa.table(places | is_repeat))
         for one in self._columns:
             value = one.field.part("value")
-            for stretch, aside, currency, total in self._sandbox.rows(
-                f"select stretch, is_aside, {one.currency}, sum(cast({value} as decimal(38, 4))) "
+            for stretch, aside, repeat, currency, total in self._sandbox.rows(
+                f"select stretch, is_aside, repeats_{one.entity}, {one.currency}, "
+                f"sum(cast({value} as decimal(38, 4))) "
                 f"from converted join places using (record_number) where {value} is not null group by all"
             ):
                 known = self.sums[one.scope, stretch].setdefault(currency, _Sum())
                 if aside:
                     known.aside += total
+                elif repeat:
+                    known.repeats += total
                 else:
                     known.sound += total
 
@@ -272,7 +293,7 @@ class _Comparison:
         self._plan, self._rows, self._columns = plan, rows, columns
         self._covered, self._adding = covered, adding
         self._controls: list[Control] = []
-        self._of_groups: dict[str, list[tuple[Control, Decimal]]] = defaultdict(list)
+        self._of_groups: dict[str, list[list[Control]]] = defaultdict(list)
         self._not_compared: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], int] = {}
 
@@ -310,7 +331,7 @@ class _Comparison:
 
     def _count(self, row: TotalRow, covered: _Covered, index: int, stated: int) -> None:
         ours = int(self._adding.counts[covered.first : index + 1].sum())
-        self._note(RECORDS, row, covered, Decimal(stated), Decimal(ours), Decimal(0))
+        self._note(RECORDS, row, covered, Decimal(stated), _Sum(Decimal(ours)))
 
     def _sum(self, row: TotalRow, covered: _Covered, index: int, column: _Column, theirs: Decimal) -> None:
         added: dict[str, _Sum] = {}
@@ -319,23 +340,23 @@ class _Comparison:
                 total = added.setdefault(currency, _Sum())
                 total.sound += part.sound
                 total.aside += part.aside
+                total.repeats += part.repeats
         if len(added) > 1:
             self._pass_over(self._plan.header[column.place], _CURRENCIES, row)
             return
         ours = next(iter(added.values()), _Sum())
-        self._note(column.scope, row, covered, theirs, ours.sound, ours.aside)
+        self._note(column.scope, row, covered, theirs, ours)
 
-    def _note(
-        self, scope: str, row: TotalRow, covered: _Covered, theirs: Decimal, ours: Decimal, aside: Decimal
-    ) -> None:
+    def _note(self, scope: str, row: TotalRow, covered: _Covered, theirs: Decimal, ours: _Sum) -> None:
         name = "group_total" if covered.is_group else "total"
-        control = Control(name, scope, f"record {row.number}", theirs, ours)
+        control = Control(name, scope, f"record {row.number}", theirs, ours.sound)
+        told = control.with_added(quarantine=ours.aside, repeats=ours.repeats)
         if scope == RECORDS and not covered.is_group:
             self._controls.append(replace(control, control=RECORDS, scope="file"))
         elif covered.is_group:
-            self._of_groups[scope].append((control, aside))
+            self._of_groups[scope].append(told)
         else:
-            self._controls += [control, *_with_aside(control, aside)]
+            self._controls += told
 
     def _group_controls(self) -> list[Control]:
         """Return how many groups agree, and those that differ most."""
@@ -345,8 +366,8 @@ class _Comparison:
             agreeing = Decimal(len(groups) - len(differing))
             told.append(Control("groups_agreeing", scope, "", Decimal(len(groups)), agreeing))
             worst = sorted(differing, key=lambda one: -abs(one[0].difference))[:LISTED_GROUPS]
-            for control, aside in worst:
-                told += [control, *_with_aside(control, aside)]
+            for controls in worst:
+                told += controls
         return told
 
     def _pass_over(self, column: str, reason: str, row: TotalRow) -> None:
@@ -363,10 +384,3 @@ class _Comparison:
             )
             for (column, reason), count in self._not_compared.items()
         ]
-
-
-def _with_aside(control: Control, aside: Decimal) -> list[Control]:
-    """Return the comparison with what is in quarantine added, where that is anything."""
-    if not aside:
-        return []
-    return [replace(control, control=f"{control.control}_with_quarantine", ours=control.ours + aside)]

@@ -279,3 +279,37 @@ def test_a_word_of_totals_stands_once_and_is_found_however_it_is_written() -> No
 def test_numbers_in_totals_are_told_from_other_cells(text: str) -> None:
     assert is_number(text)
     assert not is_number(text + "-P")
+
+
+def test_records_that_repeat_a_row_of_the_file_are_added_apart(wh: Warehouse, tmp_path: Path) -> None:
+    line = "C1,O1,2024-01-04,P1,1,8,EUR\n"
+    given = {"amount": 16, "quantity": 2}
+    account = deliver(wh, tmp_path, PLAIN + line + line + "Total,,,,2,,\n", control_totals=given)
+    assert (account.rows_loaded, account.rows_merged, account.rows_quarantined) == (1, 1, 1)
+    assert told(account) == {
+        ("total", "order_lines.quantity", "record 3"): (2, 1),
+        ("total_with_repeats", "order_lines.quantity", "record 3"): (2, 2),
+        ("amount", "given", ""): (16, 8),
+        ("amount_with_repeats", "given", ""): (16, 16),
+        ("quantity", "given", ""): (2, 1),
+        ("quantity_with_repeats", "given", ""): (2, 2),
+    }
+    again = deliver(wh, tmp_path, PLAIN + line + ORDERS, control_totals={"amount": 32.5})
+    assert told(again) == {("amount", "given", ""): (32.5, 32.5)}, "what another file brought is in the store"
+
+
+def test_quarantine_and_repeats_are_added_each_and_together(wh: Warehouse, tmp_path: Path) -> None:
+    line, broken = "C1,O1,2024-01-04,P1,1,8,EUR\n", "C1,O1,,P1,3,8,EUR\n"
+    account = deliver(wh, tmp_path, PLAIN + line + line + broken + "Total,,,,5,,\n")
+    assert {control: ours for (control, _, _), (_, ours) in told(account).items()} == {
+        "total": 1,
+        "total_with_quarantine": 4,
+        "total_with_repeats": 2,
+        "total_with_quarantine_and_repeats": 5,
+    }
+
+
+def test_equal_lines_that_are_kept_are_no_repeats(wh: Warehouse, tmp_path: Path) -> None:
+    line = "C1,O1,2024-01-04,P1,1,8,EUR\n"
+    account = deliver(wh, tmp_path, PLAIN + line + line, duplicates="keep", control_totals={"amount": 16})
+    assert told(account) == {("amount", "given", ""): (16, 16)}

@@ -5,7 +5,8 @@
 -- columns:
 --   load_id       load that the control belongs to
 --   control       records, amount ... (footers and control totals); total, group_total, groups_agreeing (rows of
---                 totals; ..._with_quarantine adds what is set aside); order_total (heads against their lines)
+--                 totals); order_total (heads against their lines). ..._with_quarantine adds what is set aside,
+--                 ..._with_repeats what repeats a row of its own file: neither is in the store
 --   scope         what is added up: entity, column, currency, or compared documents
 --   source_id     number of the one document meant; empty where many are added up
 --   theirs        count or sum as the source states it
