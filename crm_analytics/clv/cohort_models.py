@@ -36,8 +36,9 @@ LEAST_REPEATERS = 10
 NO_PRICE = "no price of any purchase is known, so that nothing can be said of spend or value"
 
 
-# Cook's distance above which a history, and above how many times the mean, is judged by a fit without it.
-_FAR, _FAR_SHARE = 0.05, 25.0
+# Cook's distance above which a history, and above how many times the mean of all and of those that bought
+# again, is judged by a fit without it.
+_FAR, _FAR_SHARE, _FAR_REPEATERS = 0.05, 25.0, 5.0
 _ROUNDS = 2
 _LEAST_SHARE = 0.01
 
@@ -147,9 +148,10 @@ def _bounded(
 
     Who may outweigh the others is first left out altogether, so that the fit that judges is not its own work.
     A suspicious customer that would move nothing (one heavy buyer among a million) is let in, else it stays
-    out; one that looked usual but outweighs the others is held back.
+    out; one that looked usual but outweighs the others is held back.  Where that would be most of those that
+    bought again, or too few would be left to judge, nobody is odd, and the fit stays as it was.
     """
-    suspicious = counted == 0
+    suspicious, repeats = counted == 0, number_column(summary, "frequency") > 0
     known, row = model._histories(summary).distinct(HISTORY)
     judge, inside = model, counted > 0
     share, far = _judged(judge, known, row, inside)
@@ -157,13 +159,15 @@ def _bounded(
         trusted = ~(too_old | far | (share < 1.0))
         if np.array_equal(trusted, inside):
             break
+        if (trusted & repeats).sum() < max(LEAST_REPEATERS, (inside & repeats).sum() / 2.0):
+            return model, counted
         inside = trusted
         judge = model.fit_near(summary[inside])
         if judge.verdict_.status != "ok":
             return model, counted
         share, far = _judged(judge, known, row, inside)
     share = np.where(too_old | (suspicious & (share < 1.0)) | (share < _LEAST_SHARE), 0.0, share)
-    if np.array_equal(share, counted):
+    if np.array_equal(share, counted) or not share[repeats].any():
         return model, counted
     fitted = model.fit_near(summary, share)
     return (fitted, share) if fitted.verdict_.status == "ok" else (model, counted)
@@ -172,7 +176,8 @@ def _bounded(
 def _judged(model: PurchaseModel, known: Histories, row: Indices, inside: Flags) -> tuple[Floats, Flags]:
     """Return how much of every customer may count, and who is far enough to be left out while judging."""
     customers = np.bincount(row, inside, len(known)).astype(np.float64)
-    far = max(_FAR, _FAR_SHARE * len(model.params_) / float(customers.sum()))
+    size, again = len(model.params_), max(float(customers[known.frequency > 0].sum()), 1.0)
+    far = max(_FAR, _FAR_SHARE * size / float(customers.sum()), _FAR_REPEATERS * size / again)
     return counted_share(model, known, customers)[row], (influence(model, known) > far)[row]
 
 

@@ -452,3 +452,46 @@ def test_cohorts_of_the_dirty_inputs(shared_data: Path, file: str) -> None:
         if file == "cohort_same_day.csv":
             with pytest.raises(DegenerateCohortError, match="no time has passed"):
                 lifetime_value(wh, as_of=date(last.year, last.month, last.day + 1))
+
+
+@pytest.mark.parametrize("model", ["nbd", "pareto_nbd"])
+@pytest.mark.parametrize(("customers", "once", "twice"), [(500, 16, 4), (1000, 40, 10), (5000, 16, 4)])
+def test_few_repeat_customers_among_many_are_not_odd_for_having_bought_again(
+    customers: int, once: int, twice: int, model: str
+) -> None:
+    again = once + twice
+    nobody = [0] * (customers - again)
+    cohort = pd.DataFrame(
+        {
+            "customer_id": [str(number) for number in range(customers)],
+            "frequency": [1] * once + [2] * twice + nobody,
+            "recency": [100] * again + nobody,
+            "T": 200,
+            "monetary_value": [20.0] * again + [0.0] * (customers - again),
+        }
+    )
+    robust, plain = (fit_purchases(cohort, model=model, robust=robust) for robust in (True, False))
+    assert robust.fallback == ""
+    assert (robust.counted == 1.0).all()
+    assert robust.model.params_ == plain.model.params_
+    assert (score_summary(cohort, model=model)["expected_purchases"] > 0).all()
+
+
+@pytest.mark.parametrize("day", [12, 16, 20])
+def test_the_first_days_of_cdnow_are_scored_although_hardly_anybody_bought_again(
+    cdnow_orders: pd.DataFrame, day: int
+) -> None:
+    as_of = pd.Timestamp(1997, 1, day)
+    seen = cdnow_orders[cdnow_orders["ordered_on"] < as_of].drop_duplicates(["customer_id", "ordered_on"])
+    by = seen.groupby("customer_id")["ordered_on"]
+    early = pd.DataFrame(
+        {
+            "frequency": by.size() - 1,
+            "recency": (by.max() - by.min()).dt.days,
+            "T": (as_of - by.min()).dt.days - 1,
+            "monetary_value": np.where(by.size() > 1, 20.0, 0.0),
+        }
+    ).reset_index()
+    assert (early["frequency"] > 0).sum() >= 10
+    for model in ("bg_nbd", "nbd"):
+        assert (score_summary(early, model=model)["expected_purchases"] > 0).all()
