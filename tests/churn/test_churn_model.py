@@ -334,4 +334,4 @@ def test_the_card_of_a_trained_model_carries_its_evidence(model: ChurnModel) -> 
     assert list(card.by_segment) == names
     assert len(names) >= 4
     assert all("earned_by_calling_a_tenth" in found for found in card.metrics.values())
-    assert "Of all to whom it happened" in card.to_markdown()
+    assert "In the tenth it rated highest, it happened to" in card.to_markdown()
