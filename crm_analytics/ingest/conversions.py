@@ -53,6 +53,7 @@ _ERRORS = (
     "#SPILL!",
     "#CALC!",
     "#ERROR!",
+    "#UNCALCULATED!",
 )
 
 

@@ -32,7 +32,8 @@ SHOWN_CHARACTERS = 80
 MESSAGES = {
     "ambiguous_time": "this time comes twice on that day (summer time ends). Export it with its offset.",
     "bad_boolean": "neither yes nor no. Use true or false.",
-    "bad_date": f"no date in the declared form (ISO 8601 unless {option('date_format')} says otherwise).",
+    "bad_date": f"no date in the declared form (ISO 8601 unless {option('date_format')} says otherwise), or "
+    "no day of its calendar: in a column that is read as Jalali, 1404/12/30 and 1403/13/01 do not exist.",
     "bad_json": "this is no JSON. Correct it.",
     "bad_number": f"no plain number. Say {option('decimal')} or {option('thousands')}, or correct it.",
     "bad_quote": "a quote inside a quoted field is not doubled. Double it.",
@@ -40,7 +41,8 @@ MESSAGES = {
     f"{option('calendar', 'jalali')}). Correct it.",
     "duplicate_key": "a name comes twice in one record. Remove one.",
     REASON: "this person was erased. Nothing of the record was kept; take it out at the source.",
-    "error_cell": "an error of a spreadsheet, not a value. Correct the formula, or clear the cell.",
+    "error_cell": "an error of a spreadsheet, or a formula that was never calculated, not a value. Correct "
+    "the formula and save the file with a spreadsheet program, or clear the cell.",
     "field_too_long": "a field has more than 1,000,000 characters. Shorten it.",
     "future_date": "the date lies after the day of receipt. Correct it.",
     "invalid_encoding": f"bytes that are not UTF-8. Say {option('encoding')}, or correct the record.",

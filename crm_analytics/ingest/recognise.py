@@ -5,6 +5,7 @@ Of the profiles whose required columns are all there, the one that knows most of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
@@ -24,6 +25,8 @@ from crm_analytics.schema import entities
 
 PLAIN = "plain_"
 _NO_NAME = "options"
+# How a byte that is not UTF-8 stands in a name.
+_FOREIGN_BYTE = re.compile(r"\\x[89a-f][0-9a-f]")
 _SHOWN_COLUMNS, _SHOWN_CHARACTERS = 12, 40
 # Kinds of looks that column names do not have.
 _VALUES = ("date", "number", "email", "phone")
@@ -251,6 +254,8 @@ def _unknown_layout(
     hint = " Is the delimiter right, or does the header stand on a later line?"
     hint += f" Say {option('delimiter')} or {option('skip_rows')}."
     hint = hint if len(widest) <= 2 else ""
+    if any(_FOREIGN_BYTE.search(name) for name in widest):
+        hint += f" Its names hold bytes that are not UTF-8: say {option('encoding', 'cp1252', 'cp1256')}."
     hint += without_header(widest, show_values=show_values)
     return ProfileError(
         f"{file}: no profile fits the columns {found}.{hint} "
@@ -286,4 +291,5 @@ def _plain(entity_name: str) -> Profile:
         name=PLAIN + entity_name,
         purpose=f"Our own layout of {entity_name}: {declared.row}.",
         targets=(Target(entity_name, entity_name, columns),),
+        files=(f"*{entity_name}*",),
     )

@@ -91,6 +91,14 @@ class Text:
         except UnicodeError as error:
             start = error.start if isinstance(error, UnicodeDecodeError) else 0
             line += piece.count(b"\n", 0, start)
+            if is_last:
+                raise FileRefused(
+                    f"{self.part.name}, line {line}: the file ends within a character of {self.encoding}. "
+                    "Was it cut off? Copy or export it again.",
+                    file=self.part.name,
+                    reason="truncated",
+                    line=line,
+                ) from error
             raise FileRefused(
                 f"{self.part.name}, line {line}: byte {offset + start} cannot be {self.encoding}. "
                 f"Say {option('encoding', 'cp1252', 'cp1256')}, whichever is right.",

@@ -33,13 +33,20 @@ from crm_analytics.ingest.text_records import (
     walk_record,
 )
 
+# How Excel says which character parts the fields.
+_DECLARED = re.compile(rb'"?sep=([^\r\n"])"?(\r\n|\r|\n)', re.IGNORECASE)
 _LINE_END = re.compile(b"\r\n|\r|\n")
 
 
 def text_headers(part: Part, dialect: Dialect) -> list[tuple[str, tuple[str, ...]]]:
     """Return the header as each possible delimiter splits it: (delimiter, names)."""
     text = decoded(part, dialect.encoding)
-    candidates = (dialect.delimiter,) if dialect.delimiter else (*DELIMITERS, WHITESPACE)
+    declared = _DECLARED.match(next((piece for piece, _ in text.pieces()), b""))
+    candidates: tuple[str, ...] = (*DELIMITERS, WHITESPACE)
+    if dialect.delimiter:
+        candidates = (dialect.delimiter,)
+    elif declared is not None and not dialect.skip_rows and declared[1].isascii():
+        candidates = (declared[1].decode(),)
     found = [(one, _header(text, one, dialect.skip_rows)[0]) for one in candidates]
     several = [one for one in found if len(one[1]) > 1]
     if all(delimiter == WHITESPACE for delimiter, _ in several):
@@ -100,6 +107,9 @@ def _header_in(
     data: bytes, delimiter: str, skip_rows: int, file: str, *, is_last: bool
 ) -> tuple[tuple[str, ...], int, int]:
     start, line = _lines_skipped(data, skip_rows, is_last=is_last)
+    declared = _DECLARED.match(data) if not skip_rows else None
+    if declared is not None:
+        start, line = declared.end(), 2
     while start < len(data):
         if delimiter == WHITESPACE:
             start_of_next, next_line = _lines_skipped(data, line, is_last=is_last)

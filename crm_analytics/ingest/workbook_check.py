@@ -2,8 +2,9 @@
 
 The library holds a sheet in memory as a full rectangle, with a copy of every text. So before it sees the
 bytes, every member is read through here, bounded: XML without document types, so many cells at most, so
-many bytes of text at most. Cells that hold an error (#REF!) come out of it as empty: their places are found
-here. The patterns read XML from which blanks were taken: ``<cr="B2"t="s"><v>7</v></c>``.
+many bytes of text at most. Cells that hold an error (#REF!), or a formula that was never calculated,
+come out of it as empty: their places are found here. The patterns read XML from which blanks were taken:
+``<cr="B2"t="s"><v>7</v></c>``.
 Format: ECMA-376, part 1, section 18 (SpreadsheetML).
 """
 
@@ -38,6 +39,12 @@ _ATTRIBUTES = rb'(?:[\w:.-]{1,40}="[^"<]{0,100}")*'
 _ERROR = re.compile(rb"<" + _P + rb"c(" + _ATTRIBUTES + rb't="e"' + _ATTRIBUTES + rb")/?>")
 _VALUE = rb"(?:<" + _P + rb"f[^<>]*(?:/>|>[^<]*</" + _P + rb"f>))?<" + _P + rb"v[^<>]*>"
 _ERROR_TEXT = re.compile(_VALUE + rb"([^<]{1,20})<")
+_UNCALCULATED = re.compile(
+    rb"<" + _P + rb"c(" + _ATTRIBUTES + rb")><" + _P + rb"f[^<>]*(?:/>|>[^<]*</" + _P + rb"f>)"
+    rb"(?:<" + _P + rb"v/>|<" + _P + rb"v></" + _P + rb"v>)?</" + _P + rb"c>"
+)
+# What stands for a formula whose value was never saved; an empty text that was computed is one.
+UNCALCULATED = "#UNCALCULATED!"
 _TEXT_INDEX = re.compile(rb't="s"[^<>]*>' + _VALUE + rb"(\d{1,9})<")
 _TEXT_END = re.compile(rb"</" + _P + rb"si>|<" + _P + rb"si/>")
 
@@ -49,7 +56,8 @@ class SheetFacts:
     Attributes
     ----------
     errors : dict of (int, int) to str
-        Row and column (from 0) of each cell that holds an error -> its text.
+        Row and column (from 0) of each cell that holds an error -> its text (`UNCALCULATED`: a formula
+        without a value).
     merged : int
         Number of merged areas.
     rows, columns, cells : int
@@ -158,6 +166,11 @@ def _add(file: str, found: SheetFacts, xml: bytes, lengths: npt.NDArray[np.int64
         raise _too_large(file, f"{MAX_TEXT_BYTES:,} bytes of text in a sheet")
     if b't="e"' in xml:
         _add_errors(file, found, xml)
+    if b"<f" in xml or b":f" in xml:
+        for cell in _UNCALCULATED.finditer(xml):
+            place = _PLACE.search(cell[1])
+            if place is not None and b't="str"' not in cell[1] and len(found.errors) < MAX_ERRORS:
+                found.errors[int(place[2]) - 1, _column(place[1])] = UNCALCULATED
 
 
 def _add_errors(file: str, found: SheetFacts, xml: bytes) -> None:

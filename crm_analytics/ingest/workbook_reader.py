@@ -2,11 +2,11 @@
 
 The header is the first row with a value (after `skip_rows`), as in CSV; columns left of the first value do
 not count. Whole numbers have no ".0", dates are ISO (with a time only where the cell has one), booleans are
-true and false, formulas give the value that was saved, an error stays its own text (#REF!) for the mapping
-to refuse. A merged area speaks in its first cell only, and is told. A number of 16 digits and more is
-written in scientific notation, since a spreadsheet has cut it: as an id it is refused. A record that is set
-aside is kept as one line of JSON. Numbers as they are displayed (currency signs, leading zeros of a format)
-are not in the values. Format: ECMA-376, read by python-calamine.
+true and false, formulas give the value that was saved (where none was, it is told), an error stays its own
+text (#REF!) for the mapping to refuse. A merged area speaks in its first cell only, and is told. A number
+of 16 digits and more is written in scientific notation, since a spreadsheet has cut it: as an id it is
+refused. A record that is set aside is kept as one line of JSON. Numbers as they are displayed (currency
+signs, leading zeros of a format) are not in the values. Format: ECMA-376, read by python-calamine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from crm_analytics.ingest.archive import Limit, label, opener
 from crm_analytics.ingest.profile import Dialect
 from crm_analytics.ingest.records import Delivery, Part
 from crm_analytics.ingest.row_blocks import Row, blocks_of, check_width, number_text, record_line
-from crm_analytics.ingest.workbook_check import SheetFacts, checked_sheets
+from crm_analytics.ingest.workbook_check import UNCALCULATED, SheetFacts, checked_sheets
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
@@ -94,7 +94,7 @@ def sheet_parts(whole: Part, limit: Limit) -> list[Part]:
                 size=whole.size,
                 chunks=whole.chunks,
                 member=name,
-                notes=(whole.notes + empty if not parts else ()) + _merged(facts),
+                notes=(whole.notes + empty if not parts else ()) + _merged(facts) + _uncalculated(facts),
                 book=book,
             )
         )
@@ -160,7 +160,10 @@ def _rows(part: Part, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
         for index, row_cells in enumerate(sheet.iter_rows()):
             cells = [cell if type(cell) is str else _text(cell, dialect.decimal) for cell in row_cells]
             for column, text in errors.get(index, {}).items():
-                cells[column] = text
+                # cells without a value may lie beyond those that hold one
+                cells += [""] * (column + 1 - len(cells))
+                if column >= 0:
+                    cells[column] = text
             yield index + 1, cells
 
 
@@ -194,6 +197,22 @@ def _merged(facts: SheetFacts) -> tuple[tuple[str, str], ...]:
         return ()
     text = f"{facts.merged:,} merged areas: each speaks in its first cell, its other cells are empty"
     return (("merged_cells", text),)
+
+
+def _uncalculated(facts: SheetFacts) -> tuple[tuple[str, str], ...]:
+    places = [place for place, text in facts.errors.items() if text == UNCALCULATED]
+    if not places:
+        return ()
+    row, column = min(places)
+    letters, rest = "", column + 1
+    while rest:
+        rest, letter = divmod(rest - 1, 26)
+        letters = chr(65 + letter) + letters
+    text = (
+        f"{len(places):,} formulas were never calculated, first {letters}{row + 1}: the file holds no value "
+        "of them. Open it in a spreadsheet program and save it"
+    )
+    return (("uncalculated_formula", text),)
 
 
 @contextmanager

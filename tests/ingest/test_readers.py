@@ -254,3 +254,35 @@ def test_ids_that_a_workbook_or_parquet_has_cut_are_set_aside(tmp_path: Path) ->
             ids = wh.rows("select source_id from entities.customers_versions")
         assert account.reasons == {"lossy_id": 1}
         assert ids == [("7",)]
+
+
+def test_line_of_excel_that_names_the_delimiter_is_no_header(tmp_path: Path) -> None:
+    text = b"sep=;\r\ncustomer_id;name;email\r\nC1;Ada, Example;ada@example.com\r\n;Ben;ben@example.com\r\n"
+    with Warehouse.open() as wh:
+        [account] = load(wh, written(tmp_path, "people.csv", text), received_at="2025-01-01")
+        names = wh.rows("select source_id, name from entities.customers_versions")
+        lines = wh.rows("select line_number from ops.quarantine")
+    assert (account.rows_loaded, names, lines) == (1, [("C1", "Ada, Example")], [(4,)])
+
+
+def test_text_of_two_bytes_a_character_that_ends_within_one_is_told_as_cut(tmp_path: Path) -> None:
+    text = "customer_id,name\nC1,Ada\n".encode("utf-16")[:-1]
+    with Warehouse.open() as wh, pytest.raises(FileRefused, match="Was it cut off") as refusal:
+        load(wh, written(tmp_path, "people.csv", text), received_at="2025-01-01")
+    assert refusal.value.reason == "truncated"
+
+
+def test_header_that_is_not_utf8_is_told_with_its_remedy(tmp_path: Path) -> None:
+    text = "Nummer;W\u00e4hrung;Gr\u00f6\u00dfe\n1;EUR;2\n".encode("cp1252")
+    with Warehouse.open() as wh, pytest.raises(InputError, match=r"not UTF-8: say encoding="):
+        load(wh, written(tmp_path, "export.csv", text), received_at="2025-01-01")
+
+
+def test_name_of_the_file_decides_between_plain_layouts_that_fit_equally(tmp_path: Path) -> None:
+    text = b"source_id,occurred_at,amount,currency\nR1,2024-05-02,4,EUR\n"
+    with Warehouse.open() as wh:
+        profiles = [
+            load(wh, written(tmp_path, name, text), received_at="2025-01-01")[0].profile
+            for name in ("returns.csv", "payments_2024.csv")
+        ]
+    assert profiles == ["plain_returns", "plain_payments"]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from crm_analytics import Warehouse, load
 from crm_analytics.errors import FileRefused
 from crm_analytics.ingest import workbook_check
 from crm_analytics.ingest.profile import Dialect
@@ -286,3 +287,27 @@ def test_a_workbook_packed_in_a_way_that_is_not_read_is_refused(tmp_path: Path) 
     struct.pack_into("<H", content, content.index(b"PK\x01\x02") + 10, 93)
     with pytest.raises(FileRefused, match="packed bytes are damaged"):
         parts(tmp_path, bytes(content))
+
+
+def test_formula_that_was_never_calculated_is_told_and_breaks_a_required_cell(tmp_path: Path) -> None:
+    def text(place: str, told: str) -> str:
+        return f'<c r="{place}" t="inlineStr"><is><t>{told}</t></is></c>'
+
+    rows = [
+        text("A1", "customer_id") + text("B1", "name") + text("C1", "country"),
+        text("A2", "C1") + '<c r="B2"><f>A2&amp;"x"</f><v /></c><c r="C2" t="str"><f>""</f><v></v></c>',
+        '<c r="A3"><f>A2+1</f><v></v></c>' + text("B3", "Ada Example"),
+        text("A4", "C3") + '<c r="B4" t="str"><f>A4</f><v>Ben Example</v></c><c r="C4"><f>A9</f></c>',
+    ]
+    body = "".join(f'<row r="{number}">{row}</row>' for number, row in enumerate(rows, start=1))
+    sheet = f'{DECLARATION}<worksheet xmlns="{MAIN}"><sheetData>{body}</sheetData></worksheet>'
+    content = workbook({"S": [["customer_id"]]}, replaced={"xl/worksheets/sheet1.xml": sheet})
+    with Warehouse.open() as wh:
+        [account] = load(wh, written(tmp_path, "book.xlsx", content), received_at="2025-01-01")
+        names = wh.rows("select source_id, name from entities.customers_versions order by source_id")
+        [(advice,)] = wh.rows("select message from ops.quarantine")
+    told = {one.issue: one.detail for one in account.issues}
+    assert told["uncalculated_formula"].startswith("3 formulas were never calculated, first B2")
+    assert account.reasons == {"error_cell": 1}
+    assert "a formula that was never calculated" in advice
+    assert names == [("C1", None), ("C3", "Ben Example")]
