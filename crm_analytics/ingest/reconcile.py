@@ -20,6 +20,7 @@ import pyarrow as pa
 from crm_analytics.entities.versions import Staging
 from crm_analytics.errors import UsageError
 from crm_analytics.ingest.profile import Profile
+from crm_analytics.normalise.currencies import CURRENCIES
 from crm_analytics.schema import Entity, entity
 from crm_analytics.warehouse import SqlFile, Warehouse, quote_ident
 
@@ -89,7 +90,7 @@ def read_totals(given: Mapping[str, object]) -> dict[str, Decimal]:
     Raises
     ------
     UsageError
-        One is no finite number.
+        One is no finite number, or of no known currency.
 
     Examples
     --------
@@ -104,6 +105,9 @@ def read_totals(given: Mapping[str, object]) -> dict[str, Decimal]:
             totals[name] = Decimal("nan")
         if not totals[name].is_finite():
             raise UsageError(f"control total {name}={value!r} is no number. Write it as 1234.50.")
+        currency = name.partition(":")[2]
+        if ":" in name and currency not in CURRENCIES:
+            raise UsageError(f"control total {name}: {currency!r} is no ISO 4217 currency. Write amount:EUR.")
     return totals
 
 

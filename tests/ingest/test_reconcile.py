@@ -70,6 +70,7 @@ def test_totals_that_cannot_be_compared_say_why_and_nothing_comes_in(tmp_path: P
             "price": 3
         },
         r"amount='a lot' is no number": {"amount": "a lot"},
+        r"amount:XX1: 'XX1' is no ISO 4217 currency": {"amount:XX1": 4},
         r"records=nan is no number": {"records": float("nan")},
     }
     with Warehouse.open() as wh:
