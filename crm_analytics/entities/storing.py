@@ -18,6 +18,8 @@ from crm_analytics.warehouse import Warehouse, quote_ident
 # Rows of one customer are stored side by side, so that one customer is read without reading everybody's: the
 # database knows the smallest and the largest value of every 122,880 rows, and passes over those in vain.
 _WHOSE = ("customer_source_id", "source_id")
+# What another customer's line must agree in to be the same line, corrected.
+_NUMBERS = ("QUANTITY", "MONEY", "AMOUNT", "CURRENCY")
 _TEMPORARY = ("repeated", "lines", "stored", "told_now", "named", "known", "contested", "kept", "counting")
 
 
@@ -48,6 +50,9 @@ class LinesTold:
     used_again : int
         Those of which order number, customer and product are known of a day too far away to be the same
         order: both count.
+    shared : int
+        Those of which order number, product and time are known of another customer, but not quantity or
+        price: both count.
     """
 
     corrections: int = 0
@@ -55,6 +60,7 @@ class LinesTold:
     edits: int = 0
     moved: int = 0
     used_again: int = 0
+    shared: int = 0
 
     def __add__(self, other: LinesTold) -> LinesTold:
         """Return the sums."""
@@ -63,10 +69,24 @@ class LinesTold:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the rows of one entity; `new`: rows that nothing was known of."""
+    """What became of the rows of one entity.
+
+    Attributes
+    ----------
+    new : int
+        Rows that nothing was known of.
+    lines : LinesTold
+        What is to be said of lines without an id of their own.
+    differing : int
+        Rows that several records of the delivery tell differently, for the same moment.
+    differing_record : int
+        A record that does so and that another of them contradicts; 0 where there is none.
+    """
 
     new: int
     lines: LinesTold
+    differing: int
+    differing_record: int
 
 
 def run(wh: Warehouse, delivery: Delivery, text: str) -> list[tuple[Any, ...]]:
@@ -118,6 +138,10 @@ def store_rows(
     if has_lines:
         lines = _match_lines(wh, declared, delivery, staged, against)
     run(wh, delivery, sql.REPEATED.format(staged=staged))
+    differing = differing_record = 0
+    if wh.rows("select 1 from versions_repeated where differs limit 1"):
+        [(differing, first)] = run(wh, delivery, sql.DIFFERING.format(staged=staged, modified=modified))
+        differing_record = first or 0
     if declared.repeat_key and not has_lines:
         _number_lines(wh, declared, delivery, staged)
     run(wh, delivery, sql.KNOWN.format(versions=versions, staged=staged, modified=modified))
@@ -129,7 +153,7 @@ def store_rows(
         since = (f"greatest({modified}, kept.returned_at)", "kept.created_at")
         _insert(wh, declared, delivery, staged, chosen, "kept.is_revision", since)
         run(wh, delivery, sql.SAID_AGAIN.format(entity=declared.name, staged=staged))
-    return Outcome(new, lines)
+    return Outcome(new, lines, differing, differing_record)
 
 
 def find_current(wh: Warehouse, declared: Entity, delivery: Delivery) -> None:
@@ -184,12 +208,14 @@ def _match_lines(
 ) -> LinesTold:
     """Find the row of every line without an id among those that the store holds; count what is told."""
     whose, moment = map(quote_ident, declared.repeat_agrees)
+    numbers = ", ".join(quote_ident(one.name) for one in declared.columns if one.type in _NUMBERS)
     names = {
         "staged": staged,
         "key": quote_ident(declared.key[0]),
         "document": quote_ident(declared.repeat_key[0]),
         "whose": whose,
         "moment": moment,
+        "numbers": f"hash({numbers})",
     }
     run(wh, delivery, sql.LINES.format(**names))
     run(

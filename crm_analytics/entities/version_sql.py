@@ -31,7 +31,19 @@ APPEND = """
 # Rows of which the delivery holds several records.
 REPEATED = """
     create or replace temp table versions_repeated as
-    select row_id from {staged} where row_id is not null group by row_id having count(*) > 1"""
+    select row_id, min(content_id) <> max(content_id) as differs
+    from {staged} where row_id is not null group by row_id having count(*) > 1"""
+
+# Rows of which records of one delivery that claim the same moment say different things; one such record.
+DIFFERING = """
+    select count(distinct row_id), min(record_number)
+    from (
+        select row_id, max(record_number) as record_number
+        from {staged} as staged
+        semi join (select row_id from versions_repeated where differs) using (row_id)
+        group by row_id, {modified}
+        having count(distinct content_id) > 1
+    )"""
 
 # Without stored lines every line is a new row: its fields and how often they came before.
 NAMED_AFRESH = """
@@ -51,8 +63,9 @@ NAMED_AFRESH = """
 LINES = """
     create or replace temp table versions_lines as
     select
-        staged.rowid as place, record_number, content_id, repeat_id, {document} as document,
-        coalesce({whose}, '') as whose, {moment} as moment, cast({moment} as date) as day,
+        staged.rowid as place, record_number, content_id, repeat_id, {numbers} as numbers,
+        {document} as document, coalesce({whose}, '') as whose,
+        {moment} as moment, cast({moment} as date) as day,
         row_number() over (partition by content_id order by record_number, staged.rowid) as nth
     from {staged} as staged
     where {key} is null"""
@@ -61,7 +74,8 @@ LINES = """
 STORED = """
     create or replace temp table versions_stored as
     select
-        row_id, content_id, {repeat_id} as repeat_id, {document} as document, coalesce({whose}, '') as whose,
+        row_id, content_id, {repeat_id} as repeat_id, {numbers} as numbers, {document} as document,
+        coalesce({whose}, '') as whose,
         {moment} as moment, cast({moment} as date) as day, recorded_at, load_id, record_number,
         row_number() over (partition by content_id order by row_id) as nth
     from entities.{entity}
@@ -81,15 +95,16 @@ TOLD_NOW = """
     where again.entity = '{entity}' and again.recorded_at = $received_at and again.load_id <> $load_id"""
 
 # Which row is each line about? Repeated lines (of the file or the store) are about none: merged. Another
-# customer is an edit only where neither the delivery nor the store knows several for the document. Lines
-# more than SAME_ORDER_DAYS days apart are of two orders: their numbers began anew.
+# customer is an edit only where neither the delivery nor the store knows several for the document, and where
+# no number of the line differs (another customer with another quantity is another order). Lines more than
+# SAME_ORDER_DAYS days apart are of two orders: their numbers began anew.
 NAMED = """
     create or replace temp table versions_named as
     with distinct_lines as (
         select * from versions_lines where $repeats = 'keep' or nth = 1
     ),
     corrected as (
-        select document
+        select document, stored.whose <> '' and delivered.whose <> '' as is_other
         from (
             select document, min(whose) as whose
             from versions_lines
@@ -105,13 +120,13 @@ NAMED = """
         where stored.whose <> delivered.whose
     ),
     paired_lines as (
-        select distinct_lines.*, {pairing} as pairing
+        select distinct_lines.*, coalesce(corrected.is_other, false) as is_other, {pairing} as pairing
         from distinct_lines
         left join corrected using (document)
         anti join versions_stored using (content_id, nth)
     ),
     paired_stored as (
-        select versions_stored.*, {pairing} as pairing
+        select versions_stored.*, coalesce(corrected.is_other, false) as is_other, {pairing} as pairing
         from versions_stored
         left join corrected using (document)
         anti join (
@@ -133,10 +148,13 @@ NAMED = """
                 else 0
             end as begins_order
         from (
-            select place, null as row_id, repeat_id, pairing, whose, day, content_id, nth, false as is_stored
+            select
+                place, null as row_id, repeat_id, pairing, is_other, whose, day, content_id, nth,
+                false as is_stored
             from paired_lines
             union all
-            select null, row_id, repeat_id, pairing, whose, day, content_id, nth, true from paired_stored
+            select null, row_id, repeat_id, pairing, is_other, whose, day, content_id, nth, true
+            from paired_stored
         )
     ),
     ordered as (
@@ -171,6 +189,7 @@ NAMED = """
             not_repeated.row_id as edited,
             not_repeated.whose <> unmatched.whose as is_correction,
             not_repeated.day is distinct from unmatched.day as is_moved,
+            unmatched.is_other,
             {new_row} as fresh,
             {other_row} as other
         from unmatched
@@ -189,7 +208,8 @@ NAMED = """
         ) as row_id,
         placed.edited,
         coalesce(placed.edited is not null and placed.is_correction, false) as is_correction,
-        placed.edited is not null and placed.is_moved as is_moved
+        placed.edited is not null and placed.is_moved as is_moved,
+        placed.edited is null and placed.is_other as is_other
     from placed
     left join (select distinct row_id from versions_stored) as taken on taken.row_id = placed.fresh"""
 
@@ -226,9 +246,17 @@ LINES_TOLD = """
             where not is_correction),
         (select count(*) from versions_named semi join stored on stored.row_id = edited
             where not is_correction and is_moved),
-        (select count(*) from others where is_used_again)"""
+        (select count(*) from others where is_used_again),
+        (select count(*) from versions_named as named
+            join versions_lines as line using (place)
+            semi join stored
+                on stored.repeat_id = line.repeat_id and stored.moment is not distinct from line.moment
+                and stored.recorded_at < $received_at
+            where is_other)"""
 
 PAIRING = """case
+            when corrected.is_other
+                then concat_ws(' ', 'as', coalesce(cast(epoch_us(moment) as varchar), ''), numbers)
             when corrected.document is not null or whose = ''
                 then 'at ' || coalesce(cast(epoch_us(moment) as varchar), '')
             else 'of ' || whose

@@ -91,6 +91,10 @@ class StoredDelivery:
         Each entity's account.
     lines : LinesTold
         What is to be said of lines without an id of their own.
+    differing : dict of str to (int, int)
+        Entity -> rows that several records of the delivery tell differently, for the same moment, and the
+        number of one such record. Not of things that records of something else describe along with it
+        (the customer of a line): there the moment is the record's.
     outdated : int
         Rows told otherwise than they are known now, by a state that is later than this.
     contradicted : int
@@ -100,6 +104,7 @@ class StoredDelivery:
     records: int
     entities: dict[str, Stored]
     lines: LinesTold
+    differing: dict[str, tuple[int, int]]
     outdated: int
     contradicted: int
 
@@ -151,6 +156,7 @@ class Staging:
         self._stored: dict[str, Stored] = {}
         self._rewound: dict[str, rewinding.Rewound] = {}
         self._lines = LinesTold()
+        self._differing: dict[str, tuple[int, int]] = {}
         self._said_twice: dict[str, str] = {}
         self._outdated = 0
         self._contradicted = 0
@@ -213,6 +219,8 @@ class Staging:
                 )
             outcome = store_rows(self._wh, declared, self._delivery, staged=staged, has_lines=has_lines)
             self._lines += outcome.lines
+            if outcome.differing and (declared.kind == "event" or len(self._targets) == 1):
+                self._differing[name] = (outcome.differing, outcome.differing_record)
             if name not in self._rewound:
                 self._stored[name] = self._account(declared, outcome.new)
             forget(self._wh)
@@ -234,7 +242,9 @@ class Staging:
         else:
             records = int(self._run("select count(distinct record_number) from versions_current")[0][0])
         self._drop("versions_current")
-        return StoredDelivery(records, self._stored, self._lines, self._outdated, self._contradicted)
+        return StoredDelivery(
+            records, self._stored, self._lines, self._differing, self._outdated, self._contradicted
+        )
 
     def table(self, entity_name: str) -> str | None:
         """Return the table of what was appended of an entity, with ``row_id`` once it is stored."""

@@ -234,7 +234,13 @@ def _told_of(stored: StoredDelivery) -> tuple[Issue, ...]:
     found = {
         "customer_corrected": (
             lines.corrections,
-            "lines were known of another customer with the same order, product and time: corrected",
+            "lines were known of another customer with the same order, product, time, quantity and price: "
+            "corrected",
+        ),
+        "number_of_another_customer": (
+            lines.shared,
+            "lines are known of another customer with the same order, product and time, but not the same "
+            "quantity or price: taken as another order, both count",
         ),
         "told_beside": (
             lines.beside,
@@ -257,6 +263,12 @@ def _told_of(stored: StoredDelivery) -> tuple[Issue, ...]:
         ),
     }
     issues = tuple(Issue(issue, "", text, count) for issue, (count, text) in found.items() if count)
+    for name, (count, record) in stored.differing.items():
+        text = (
+            f"rows of {name} are told differently by several records of this file: the last of them counts; "
+            f"for example that of record {record}"
+        )
+        issues += (Issue("told_differently", "", text, count),)
     if stored.contradicted:
         text = (
             "rows are told otherwise by another file received at the same moment, and one of the two counts. "

@@ -98,6 +98,34 @@ def test_a_corrected_customer_is_told_and_another_customer_of_a_shared_number_is
         assert wh.value("select count(*) from entities.order_lines where order_source_id = 'O2'") == 3
 
 
+def test_another_customer_with_another_quantity_is_another_order_and_told(tmp_path: Path) -> None:
+    other = FIRST.replace("C1", "C2")
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, "branch_a.csv", FIRST)
+        account = deliver(wh, tmp_path, "branch_b.csv", other.replace(",1,10", ",5,10"))
+        assert [(one.issue, one.row_count) for one in account.issues] == [("number_of_another_customer", 1)]
+        assert orders(wh) == [("C1", 1), ("C2", 5)]
+
+
+@pytest.mark.parametrize("changed", ["", "2024-05-01"])
+def test_records_of_one_file_that_contradict_one_another_are_told(tmp_path: Path, changed: str) -> None:
+    plain = "source_id,customer_source_id,occurred_at,currency,total_amount\n"
+    states = "source_id,name,modified_at\n"
+    with Warehouse.open() as wh:
+        file = tmp_path / "orders.csv"
+        file.write_text(plain + "O1,C1,2024-03-01,EUR,100\nO2,C1,2024-03-01,EUR,7\nO1,C2,2024-03-02,EUR,8\n")
+        [account] = load(wh, file)
+        assert (account.rows_loaded, account.rows_merged) == (2, 1)
+        [issue] = account.issues
+        assert (issue.issue, issue.row_count) == ("told_differently", 1)
+        assert "rows of orders" in issue.detail
+        assert issue.detail.endswith("for example that of record 3")
+        file = tmp_path / "customers.csv"
+        file.write_text(f"{states}C1,Ada,{changed}\nC1,Ada B.,2024-06-01\nC1,Ada B.,2024-06-01\n")
+        [account] = load(wh, file, profile="plain_customers")
+        assert account.issues == (), "versions with times of their own are a history"
+
+
 def test_files_of_one_folder_never_edit_one_another(tmp_path: Path) -> None:
     for name in ("C1", "C2", "C3"):
         (tmp_path / f"{name}.csv").write_text(HEADER + FIRST.replace("C1", name))
