@@ -261,6 +261,9 @@ def _show_check(check: ProfileCheck) -> None:
     out.print_table(title, ["entity", "column", "from", "filled", "first values"], rows)
     told = ", ".join(f"{count:,} of {target}" for target, count in check.rows.items())
     out.print_lines(f"Would come in: {told or 'nothing'}.")
+    merged = ", ".join(f"{count:,} of {target}" for target, count in check.repeats.items())
+    if merged:
+        out.print_lines(f"Of these would be merged, as they repeat a row of the file: {merged}.")
     for reason, count in check.reasons.items():
         out.print_lines(f"Would be set aside: {count:,} {reason}")
     out.print_lines(*check.first_faults)

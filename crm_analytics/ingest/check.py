@@ -12,6 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from crm_analytics.errors import FileRefused, ProfileError
 from crm_analytics.ingest.footers import WithoutFooters
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
@@ -61,7 +63,7 @@ class ProfileCheck:
     records : int
         Records looked at; `is_whole`: there are no more.
     rows : dict of str to int
-        Target -> sound rows.
+        Target -> sound rows; `repeats` of them (0: not in it) repeat a row of the file and would be merged.
     reasons : dict of str to int
         Reason code -> records that would be set aside.
     first_faults : tuple of str
@@ -81,6 +83,7 @@ class ProfileCheck:
     records: int = 0
     is_whole: bool = True
     rows: dict[str, int] = field(default_factory=dict)
+    repeats: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     first_faults: tuple[str, ...] = ()
     columns: tuple[ColumnCheck, ...] = ()
@@ -188,6 +191,7 @@ def _check(
         records=seen.records,
         is_whole=seen.is_whole,
         rows=seen.rows,
+        repeats=seen.repeats(used_plan),
         reasons=dict(sorted(seen.reasons.items(), key=lambda one: (-one[1], one[0]))),
         first_faults=tuple(seen.first_faults),
         columns=seen.columns(used_plan),
@@ -208,6 +212,7 @@ class _Tally:
         self.first_faults: list[str] = []
         self._filled: dict[tuple[str, str], int] = {}
         self._values: dict[tuple[str, str], list[str]] = {}
+        self._told: dict[str, list[pa.Table]] = {}
 
     def add(self, plan: MappingPlan, block: Block, mapped: MappedBlock) -> None:
         """Take in one block."""
@@ -220,12 +225,33 @@ class _Tally:
                 self.first_faults.append(f"record {number}, {column or 'the whole record'}: {reason}")
         for target, table in mapped.staged:
             self.rows[target.name] = self.rows.get(target.name, 0) + table.num_rows
+            self._told.setdefault(target.name, []).append(table.drop_columns("record_number"))
             for name in table.column_names[1:]:
                 key = (target.name, name)
                 values = table[name].drop_null()
                 self._filled[key] = self._filled.get(key, 0) + len(values)
                 shown = self._values.setdefault(key, [])
                 shown += [str(value) for value in values.slice(0, SHOWN_VALUES - len(shown)).to_pylist()]
+
+    def repeats(self, plan: MappingPlan) -> dict[str, int]:
+        """Return the rows that have the key of another row; of lines without an id, those that are equal."""
+        found = {}
+        for planned in plan.targets:
+            told = self._told.get(planned.target.name)
+            if not told:
+                continue
+            table = pa.concat_tables(told)
+            key = [name for name in planned.entity.key if name in table.column_names]
+            if planned.entity.repeat_key and not key:
+                if plan.profile.repeats == "keep":
+                    continue
+                key = table.column_names
+            elif planned.entity.repeat_key:
+                table = table.filter(table[key[0]].is_valid())
+            count = table.num_rows - table.group_by(key).aggregate([]).num_rows
+            if count:
+                found[planned.target.name] = count
+        return found
 
     def columns(self, plan: MappingPlan) -> tuple[ColumnCheck, ...]:
         """Return what every column got."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from crm_analytics import Warehouse, load
+from crm_analytics.ingest.check import check_profile
 
 PERSIAN = "شماره فاکتور,کد مشتری,نام مشتری,تاریخ,نام کالا,تعداد,قیمت واحد (تومان)\n"
 FLAT = "order,customer,name,day,product,title,state\n"
@@ -85,3 +87,14 @@ def test_of_equal_records_the_first_is_counted(wh: Warehouse, tmp_path: Path) ->
     assert (account.rows_loaded, account.rows_merged) == (2, 1)
     name = "select name from entities.customers where source_system = 'first'"
     assert wh.value(name) == "علی", "what is told last counts, as ever"
+
+
+def test_check_tells_how_many_rows_would_be_merged(tmp_path: Path) -> None:
+    file = tmp_path / "lines.csv"
+    one, two = ("F1,C1,علی,1403/05/12,کالا,1,1500\n", "F2,C1,علی,1403/05/12,کالا,1,1500\n")
+    file.write_text(PERSIAN + one + two + one, encoding="utf-8")
+    for duplicates, merged in (("merge", {"order_lines": 1, "customers": 2}), ("keep", {"customers": 2})):
+        [check] = check_profile(
+            file, "persian_order_lines", received_at=datetime(2025, 1, 1, tzinfo=UTC), repeats=duplicates
+        )
+        assert (check.rows, check.repeats) == ({"order_lines": 3, "customers": 3}, merged)
