@@ -91,7 +91,7 @@ class Text:
         except UnicodeError as error:
             start = error.start if isinstance(error, UnicodeDecodeError) else 0
             line += piece.count(b"\n", 0, start)
-            if is_last:
+            if is_last and self.mark:
                 raise FileRefused(
                     f"{self.part.name}, line {line}: the file ends within a character of {self.encoding}. "
                     "Was it cut off? Copy or export it again.",
