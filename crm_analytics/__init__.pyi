@@ -6,6 +6,7 @@ from . import clv as clv
 from . import errors as errors
 from . import monitoring as monitoring
 from . import nightly as nightly
+from . import reports as reports
 from . import scoring as scoring
 from . import segmentation as segmentation
 from .entities.checks import quality as quality

@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from crm_analytics.clv.cohort_models import Models, fit_models
 from crm_analytics.clv.models import MODELS
-from crm_analytics.clv.models.patterns import HISTORY, impossible_rows, number_column
+from crm_analytics.clv.models.patterns import (
+    HISTORY,
+    LARGEST_AMOUNT,
+    impossible_rows,
+    number_column,
+    refuse_no_table,
+)
 from crm_analytics.clv.pattern_scores import pattern_scores
 from crm_analytics.clv.statuses import statuses
 from crm_analytics.errors import UsageError
@@ -137,6 +143,7 @@ def score_with_models(
             )
         model = models.purchases.name
     reasons = impossible_rows(summary)
+    reasons[(reasons == "") & _beyond_money(summary)] = "an amount is above 1e18, more than any money"
     valid = (reasons == "").to_numpy()
     known = summary if valid.all() else summary[valid]
     scored: dict[str, Floats] = {}
@@ -287,9 +294,20 @@ def _cohort_means(first_days: pd.Series, revenue: Floats) -> Floats:
     return np.asarray(means[cohort])
 
 
+def _beyond_money(summary: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return in which rows an amount is larger than any money, so that products of it would be infinite."""
+    beyond = np.zeros(len(summary), dtype=bool)
+    for name in ("monetary_value", "net_spend", "net_margin", "serving_cost"):
+        if name in summary:
+            amounts = number_column(summary, name)
+            beyond |= np.isfinite(amounts) & (np.abs(amounts) > LARGEST_AMOUNT)
+    return beyond
+
+
 def _check_arguments(
     summary: pd.DataFrame, horizon_days: float, annual_discount_rate: float, level: float, model: str
 ) -> None:
+    refuse_no_table(summary)
     if "customer_id" not in summary or "monetary_value" not in summary:
         raise UsageError(
             "The summary needs customer_id and monetary_value; make it with crm.clv.summary(wh, as_of=...)."

@@ -227,6 +227,7 @@ def calibration_table(predicted: pd.Series, actual: pd.Series, *, groups: int = 
     ----------
     predicted, actual : Series
         One number per customer, in the same order: expected and actual purchases, or a chance and 0 / 1.
+        Customers without one of them (excluded ones have no prediction) are left out.
     groups : int
         At most so many groups of about equal size, default 10.
 
@@ -234,7 +235,18 @@ def calibration_table(predicted: pd.Series, actual: pd.Series, *, groups: int = 
     -------
     DataFrame
         Index: group (1 = lowest prediction). Columns: customers, predicted, actual, standard_error (of the
-        mean of actual).
+        mean of actual). ``attrs["left_out"]`` says how many customers were left out.
+
+    Raises
+    ------
+    UsageError
+        There are not as many predictions as outcomes, none of both, or they are not numbers.
+
+    Examples
+    --------
+    >>> table = calibration_table(pd.Series([0.5, 1.5, None]), pd.Series([0, 2, 1]), groups=3)
+    >>> table["customers"].tolist(), table.attrs
+    ([1, 1], {'left_out': 1})
     """
     if len(predicted) != len(actual) or not len(predicted):
         raise UsageError(
@@ -242,13 +254,19 @@ def calibration_table(predicted: pd.Series, actual: pd.Series, *, groups: int = 
         )
     if groups < 1:
         raise UsageError(f"groups={groups} must be at least 1.")
-    rows = pd.DataFrame({"predicted": predicted.to_numpy(float), "actual": actual.to_numpy(float)})
+    given = pd.DataFrame({"predicted": np.asarray(predicted), "actual": np.asarray(actual)})
+    rows = pd.DataFrame({name: number_column(given, name) for name in given})
+    known = np.isfinite(rows).all(axis=1)
+    rows = rows[known]
+    if rows.empty:
+        raise UsageError(f"None of the {len(known)} customers has both a prediction and an outcome.")
     share = rows["predicted"].rank(method="average") / len(rows)
     by = rows.groupby(np.minimum((share * groups).astype(int), groups - 1).to_numpy())
     table = by.mean()
     table.insert(0, "customers", by.size())
     table["standard_error"] = by["actual"].std().fillna(0.0) / np.sqrt(table["customers"])
     table.index = pd.RangeIndex(1, len(table) + 1, name="group")
+    table.attrs["left_out"] = int((~known).sum())
     return table
 
 

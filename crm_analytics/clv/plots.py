@@ -134,8 +134,13 @@ def plot_calibration(
     unit: str = "purchases per customer",
     ax: Axes | None = None,
 ) -> pd.DataFrame:
-    """Draw mean outcome over mean prediction of groups of like customers; see `calibration_table`."""
+    """Draw mean outcome over mean prediction of groups of like customers; see `calibration_table`.
+
+    The title says how many customers without a prediction or an outcome were left out.
+    """
     table = plot_data.calibration_table(predicted, actual, groups=groups)
+    left_out = table.attrs["left_out"]
+    note = "bars: 90 % of chance" + (f"; {left_out:,} customers without a number left out" * bool(left_out))
     ax = _axes(ax)
     highest = float(max(table["predicted"].max(), table["actual"].max())) * 1.05 or 1.0
     ax.plot([0, highest], [0, highest], color=ACTUAL, linewidth=1)
@@ -154,7 +159,7 @@ def plot_calibration(
     )
     ax.set(xlabel=f"predicted ({unit})", ylabel=f"observed ({unit})", xlim=(0, None), ylim=(0, None))
     off = (table["actual"] - table["predicted"]).abs() > 1.645 * table["standard_error"]
-    _title(ax, f"{int((~off).sum())} of {len(table)} groups came as predicted", "bars: 90 % of chance")
+    _title(ax, f"{int((~off).sum())} of {len(table)} groups came as predicted", note)
     return table
 
 

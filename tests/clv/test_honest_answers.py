@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from crm_analytics.clv.lifetimes_bridge import to_lifetimes
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.covariates import likelihood_ratio_test
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
+from crm_analytics.clv.models.nbd import NBDModel
+from crm_analytics.clv.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crm_analytics.errors import ModelFileError, UsageError
 
 MODEL = BetaGeoModel.from_parameters({"r": 0.55, "alpha": 42.0, "a": 0.8, "b": 2.5})
@@ -134,3 +137,64 @@ def test_questions_that_cannot_be_meant_are_named() -> None:
         to_lifetimes(BetaGeoModel())
     with pytest.raises(UsageError, match="up_to=-1 must be a whole number"):
         MODEL.purchase_count_probabilities(varied(), horizon_days=30, up_to=-1)
+
+
+CUSTOMERS = pd.DataFrame(
+    {"frequency": [0, 1, 3, 0], "recency": [0, 9, 30, 0], "T": 40, "monetary_value": [0.0, 5.0, 6.0, 0.0]}
+)
+KNOWN = NBDModel.from_parameters({"r": 0.5, "alpha": 30.0})
+CONTRACTS = ShiftedBetaGeoModel.from_parameters({"alpha": 1.0, "beta": 2.0})
+WORD: Any = "x"
+NOTHING: Any = None
+LIVES = pd.DataFrame({"periods": [1, 2], "has_ended": [True, False]})
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        (lambda: NBDModel().fit(CUSTOMERS, weights=[WORD] * 4), "weights must be one finite number"),
+        (lambda: NBDModel().fit(NOTHING), "table .* is needed, got NoneType"),
+        (lambda: GammaGammaModel().fit(list(WORD)), "table .* is needed, got list"),
+        (lambda: ShiftedBetaGeoModel().fit(NOTHING), "table .* is needed, got NoneType"),
+        (lambda: score_summary(NOTHING), "table .* is needed, got NoneType"),
+        (lambda: KNOWN.expected_purchases(CUSTOMERS, horizon_days=WORD), "horizon_days='x'"),
+        (lambda: KNOWN.expected_purchases(CUSTOMERS, horizon_days=NOTHING), "horizon_days=None"),
+        (
+            lambda: KNOWN.discounted_expected_purchases(CUSTOMERS, annual_discount_rate=WORD),
+            "annual_discount_rate='x'",
+        ),
+        (lambda: KNOWN.next_purchase_days(CUSTOMERS, quantile=WORD), "quantile='x'"),
+        (lambda: CONTRACTS.expected_renewals(LIVES, horizon_days=WORD), "horizon_days='x'"),
+        (
+            lambda: CONTRACTS.discounted_expected_lifetime(LIVES, annual_discount_rate=NOTHING),
+            "annual_discount_rate=None",
+        ),
+        (lambda: CONTRACTS.survival(WORD), "periods='x'"),
+        (lambda: NBDModel.from_parameters({"r": WORD, "alpha": 1.0}), "one number for each .* r, alpha"),
+        (lambda: NBDModel.from_parameters(NOTHING), "one number for each .* r, alpha"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_named(question: Callable[[], object], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        question()
+
+
+@pytest.mark.parametrize("wrong", [np.inf, np.nan, -1.0, 1.5])
+def test_spend_of_a_frequency_that_cannot_be_is_refused(wrong: float) -> None:
+    odd = CUSTOMERS.assign(frequency=[0, 1, 3, wrong])
+    for question in (GammaGammaModel().fit, SPEND.expected_spend, SPEND.scores):
+        with pytest.raises(UsageError, match=r"frequency is no whole number .* at position 3"):
+            question(odd)
+
+
+@pytest.mark.parametrize("column", ["monetary_value", "net_spend", "serving_cost"])
+def test_an_amount_beyond_all_money_is_excluded_and_the_others_stay_finite(column: str) -> None:
+    customers = CUSTOMERS.assign(customer_id=list("abcd"), net_spend=10.0, serving_cost=0.0)
+    customers.loc[2, column] = 1e308
+    scored = score_summary(customers)
+    assert scored["status"].tolist() == ["fallback", "fallback", "excluded", "fallback"]
+    assert "above 1e18" in scored.loc[2, "status_reason"]
+    assert np.isfinite(scored.loc[[0, 1, 3], "lifetime_revenue"]).all()
+    everyone = SPEND.expected_spend(CUSTOMERS).iloc[0]
+    if column == "monetary_value":
+        assert SPEND.expected_spend(customers).iloc[2] == everyone

@@ -109,6 +109,18 @@ def test_calibration_keeps_equal_predictions_together(bg: BetaGeoModel, cdnow: p
     assert tied["customers"].tolist() == [9, 1]
 
 
+def test_calibration_leaves_out_who_has_no_prediction_and_says_how_many() -> None:
+    predicted, actual = pd.Series([0.1, np.nan, 2.0, 3.0]), pd.Series([0.0, 1.0, 2.0, np.nan])
+    table = plot_data.calibration_table(predicted, actual, groups=3)
+    assert table["customers"].tolist() == [1, 1]
+    assert table["actual"].tolist() == [0.0, 2.0]
+    assert table.attrs == {"left_out": 2}
+    with pytest.raises(UsageError, match="None of the 4 customers has both"):
+        plot_data.calibration_table(predicted * np.nan, actual)
+    with pytest.raises(UsageError, match=r"'actual' .* is not numeric"):
+        plot_data.calibration_table(predicted, pd.Series(list("abcd")))
+
+
 def test_the_alive_matrix_asks_the_model() -> None:
     model = ModifiedBetaGeoModel.from_parameters(
         {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614}, unit="week"

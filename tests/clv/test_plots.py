@@ -114,6 +114,11 @@ def test_calibration(bg: BetaGeoModel, cdnow: pd.DataFrame, ax: Axes) -> None:
     assert "groups came as predicted" in words(ax)
 
 
+def test_calibration_says_how_many_it_left_out(ax: Axes) -> None:
+    plots.plot_calibration(pd.Series([0.1, np.nan, 2.0]), pd.Series([0.0, 1.0, 2.0]), ax=ax)
+    assert "1 customers without a number left out" in ax.get_title(loc="left")
+
+
 def test_alive_matrix(ax: Axes) -> None:
     model = ModifiedBetaGeoModel.from_parameters(
         {"r": 0.525, "alpha": 6.183, "a": 0.891, "b": 1.614}, unit="week"

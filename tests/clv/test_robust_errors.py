@@ -11,6 +11,7 @@ from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.nbd import NBDModel
 from crm_analytics.clv.models.pareto_nbd import ParetoNBDModel
 from crm_analytics.clv.models.robust_errors import bootstrap_covariance, sandwich_covariance
+from crm_analytics.clv.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crm_analytics.errors import NotEnoughData, UsageError
 
 
@@ -78,3 +79,20 @@ def test_too_little_to_resample_is_said(cdnow: pd.DataFrame) -> None:
     nobody = pd.DataFrame({"frequency": [0.0, 1.0], "recency": [0.0, 5.0], "T": [9.0, 9.0]})
     with pytest.raises(NotEnoughData, match="refits to resampled customers"):
         bootstrap_covariance(model, nobody, weights=[1.0, 1e-9], replications=20, seed=1)
+
+
+def test_contracts_have_a_sandwich_and_a_bootstrap() -> None:
+    lives = ShiftedBetaGeoModel.from_parameters({"alpha": 0.7, "beta": 1.2}).simulate([6] * 2000, seed=1)
+    lives["web"] = np.arange(2000) % 2 == 0
+    model = ShiftedBetaGeoModel(equal_covariates=["web"]).fit(lives)
+    assert np.abs(model.scores(lives).sum(axis=0)).max() < 0.01  # at the optimum they balance
+    own = spread(model.log_covariance_)
+    np.testing.assert_allclose(spread(sandwich_covariance(model, lives)), own, rtol=0.15)
+    grouped = lives.groupby(["periods", "has_ended", "web"]).size().reset_index(name="count")
+    weights = grouped["count"].to_numpy(float)
+    np.testing.assert_allclose(
+        sandwich_covariance(model, grouped, weights), sandwich_covariance(model, lives), rtol=1e-9
+    )
+    as_digits = grouped.astype({"periods": int}).astype({"periods": str})
+    by_refits = bootstrap_covariance(model, as_digits, weights, replications=30, seed=1)
+    np.testing.assert_allclose(spread(by_refits), own, rtol=0.4)

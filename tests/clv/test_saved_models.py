@@ -64,3 +64,10 @@ def test_a_file_of_an_older_format_is_refused(cdnow: pd.DataFrame) -> None:
     del saved["data_fingerprint"]
     with pytest.raises(ModelFileError, match="data_fingerprint"):
         BetaGeoModel.from_json(json.dumps(saved))
+
+
+def test_settings_come_back_equal(cdnow: pd.DataFrame) -> None:
+    plain = BetaGeoModel().fit(cdnow.iloc[:200])
+    named = BetaGeoModel(purchase_covariates=("actual",), ridge=1.0).fit(cdnow.iloc[:200])
+    for model in (plain, named, ShiftedBetaGeoModel.from_parameters({"alpha": 1.0, "beta": 2.0})):
+        assert type(model).from_json(model.to_json()).get_params() == model.get_params()

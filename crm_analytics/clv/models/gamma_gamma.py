@@ -32,6 +32,7 @@ from scipy.special import gammaln, psi
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel, fingerprint
 from crm_analytics.clv.models.optimiser import maximise
 from crm_analytics.clv.models.patterns import (
+    LARGEST_AMOUNT,
     Levels,
     checked_weights,
     distinct_rows,
@@ -68,8 +69,8 @@ class GammaGammaModel(MaximumLikelihoodModel):
     log_covariance_ : array of shape (3, 3)
         Covariance of (log p, log(q - 1), log v).
     left_out_ : int
-        Repeat customers for whom the model has no place: monetary_value is missing or not positive, or
-        (learning from amounts) log_spend_sum is missing.
+        Repeat customers for whom the model has no place: monetary_value is missing, not positive or above
+        1e18, or (learning from amounts) log_spend_sum is missing.
 
     Examples
     --------
@@ -103,7 +104,7 @@ class GammaGammaModel(MaximumLikelihoodModel):
         NotEnoughData
             No customer has a repeat purchase with positive spend.
         UsageError
-            learn_from is neither, or a log_spend_sum cannot be true.
+            learn_from is neither, a frequency is no whole number >= 0, or a log_spend_sum cannot be true.
         """
         x, m, *logs = self._amounts(summary)
         weight = checked_weights(summary, weights)
@@ -140,10 +141,10 @@ class GammaGammaModel(MaximumLikelihoodModel):
     def expected_spend(self, summary: pd.DataFrame) -> pd.Series:
         """Return the expected net spend per future purchase day, in the currency of monetary_value.
 
-        A customer without a repeat purchase, or whose monetary_value is missing or not positive, gets the
-        mean of all customers, p v / (q - 1).
+        A customer without a repeat purchase, or whose monetary_value is missing, not positive or above 1e18,
+        gets the mean of all customers, p v / (q - 1).
         """
-        frequency, spend = number_column(summary, "frequency"), number_column(summary, "monetary_value")
+        frequency, spend = _purchase_days(summary), number_column(summary, "monetary_value")
         p, q, v = self._fitted().values()
         usable = (frequency > 0) & _is_positive(spend)
         x, m = np.where(usable, frequency, 0.0), np.where(usable, spend, 0.0)
@@ -166,7 +167,7 @@ class GammaGammaModel(MaximumLikelihoodModel):
         """Return frequency, mean (NaN: the model has no place) and, to learn from amounts, log_spend_sum."""
         if self.learn_from not in LEARN_FROM:
             raise UsageError(f"learn_from={self.learn_from!r} must be one of {', '.join(LEARN_FROM)}.")
-        x, m = number_column(summary, "frequency"), number_column(summary, "monetary_value")
+        x, m = _purchase_days(summary), number_column(summary, "monetary_value")
         m = np.where((x > 0) & _is_positive(m), m, np.nan)
         if self.learn_from == "means":
             return [x, m]
@@ -225,8 +226,21 @@ def _rows(
     return value, np.column_stack([d_p * p, (rest - log_total) * above_one, d_v * v])
 
 
+def _purchase_days(summary: pd.DataFrame) -> Floats:
+    """Return the frequencies; one that is no number of purchase days is a UsageError."""
+    frequency = number_column(summary, "frequency")
+    wrong = ~(np.isfinite(frequency) & (frequency >= 0) & (frequency == np.floor(frequency)))
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise UsageError(
+            f"frequency is no whole number of repeat purchase days >= 0 in {int(wrong.sum())} rows of the "
+            f"summary, the first at position {first}: {frequency[first]}. Correct or drop them."
+        )
+    return frequency
+
+
 def _is_positive(amounts: Floats) -> NDArray[np.bool_]:
-    return np.isfinite(amounts) & (amounts > 0)
+    return (amounts > 0) & (amounts <= LARGEST_AMOUNT)
 
 
 def _merge(columns: list[Floats], weight: Floats) -> tuple[list[Floats], Floats]:

@@ -104,17 +104,22 @@ class MaximumLikelihoodModel:
         """
         model = cls(**settings)
         names, positive = model.all_names, cls.parameter_names
+        try:
+            params = {str(name): float(value) for name, value in dict(params).items()}
+        except (TypeError, ValueError):
+            raise UsageError(
+                f"{cls.__name__} needs one number for each of the parameters {', '.join(names)}; got "
+                f"{params!r}."
+            ) from None
         wrong = [name for name in positive if not params.get(name, 0.0) > cls.lower_limits.get(name, 0.0)]
         if wrong or set(params) != set(names) or not np.isfinite(list(params.values())).all():
             raise UsageError(
                 f"{cls.__name__} needs exactly the parameters {', '.join(names)}, each a "
                 f"number > {dict(cls.lower_limits) or 0}"
-                f"{' (coefficients: any number)' if len(names) > len(positive) else ''}; got {dict(params)}."
+                f"{' (coefficients: any number)' if len(names) > len(positive) else ''}; got {params}."
             )
         days = unit_days(unit)
-        in_days = {
-            name: float(params[name]) * (days if name in cls.time_parameters else 1.0) for name in names
-        }
+        in_days = {name: params[name] * (days if name in cls.time_parameters else 1.0) for name in names}
         size = len(names)
         covariance = np.zeros((size, size)) if log_covariance is None else log_covariance
         model._learn(
@@ -209,6 +214,8 @@ class MaximumLikelihoodModel:
     def from_json(cls, text: str) -> Self:
         """Read a model written by `to_json`; nothing in the text is executed.
 
+        Settings that are sequences come back as tuples.
+
         Raises
         ------
         ModelFileError
@@ -222,7 +229,8 @@ class MaximumLikelihoodModel:
                     f"{cls.__name__} reads {cls.name!r}, format {FORMAT_VERSION}. Use the class that wrote "
                     "it."
                 )
-            model = cls(**saved["settings"])
+            settings = dict(saved["settings"]).items()  # JSON knows no tuples
+            model = cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in settings})
             for name in cls.learned_settings:
                 setattr(model, name, saved["learned_settings"][name])
             params = {name: float(value) for name, value in saved["params"].items()}

@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 HISTORY = ("frequency", "recency", "T")
+# No decimal of the warehouse holds more; above it, sums and products leave the floating point numbers.
+LARGEST_AMOUNT = 1e18
 _DENSE = 2.0**20
 _LARGEST_KEY = 2**62
 
@@ -267,13 +269,21 @@ def as_patterns(known: Histories) -> Patterns:
 
 def checked_weights(summary: pd.DataFrame, weights: Sequence[float] | Floats | pd.Series | None) -> Floats:
     """Return one weight >= 0 per row of the summary (one each if None)."""
-    weight = np.ones(len(summary)) if weights is None else np.asarray(weights, dtype=np.float64)
+    refuse_no_table(summary)
+    try:
+        weight = np.ones(len(summary)) if weights is None else np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        weight = np.full(len(summary), np.nan)
     if weight.shape != (len(summary),) or not np.isfinite(weight).all() or (weight < 0).any():
         raise UsageError(
-            f"weights must be one finite number >= 0 per row of the summary ({len(summary)} rows), got shape "
-            f"{weight.shape}. Leave weights out to count every row once."
+            f"weights must be one finite number >= 0 per row of the summary ({len(summary)} rows), got "
+            f"{_given(weights)}. Leave weights out to count every row once."
         )
     return weight
+
+
+def _given(weights: object) -> str:
+    return f"shape {np.shape(weights)}" if isinstance(weights, np.ndarray | pd.Series) else repr(weights)[:60]
 
 
 def levels(column: Floats) -> Levels:
@@ -322,8 +332,31 @@ def _history_columns(summary: pd.DataFrame) -> list[Floats]:
     return [number_column(summary, name) for name in HISTORY]
 
 
+def refuse_no_table(summary: object) -> None:
+    """Raise if what was given as a summary is no table."""
+    if not isinstance(summary, pd.DataFrame):
+        raise UsageError(
+            f"A table (pandas DataFrame) with one row per customer is needed, got {type(summary).__name__}. "
+            "Make it with crm.clv.summary(wh, as_of=...)."
+        )
+
+
+def is_number(value: object) -> bool:
+    """Return whether an argument is one finite number.
+
+    Examples
+    --------
+    >>> is_number(3), is_number(np.float64(0.5)), is_number("3"), is_number(True), is_number(float("nan"))
+    (True, True, False, False, False)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    return math.isfinite(value)
+
+
 def number_column(summary: pd.DataFrame, name: str) -> Floats:
     """Return one column as floats (missing values become NaN)."""
+    refuse_no_table(summary)
     if name not in summary.columns:
         found = ", ".join(repr(str(column)) for column in summary.columns) or "no column at all"
         raise UsageError(

@@ -32,6 +32,7 @@ from crm_analytics.clv.models.patterns import (
     Patterns,
     as_patterns,
     find_patterns,
+    is_number,
     new_customer,
     number_column,
     possible_histories,
@@ -362,7 +363,7 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
         Days after the end of T. Missing where the chance that the customer ever buys again does not reach
         the quantile.
         """
-        if not 0.0 < quantile < 1.0:
+        if not (is_number(quantile) and 0.0 < quantile < 1.0):
             raise UsageError(f"quantile={quantile!r} must lie between 0 and 1, for example 0.5.")
         distinct, position = self._histories(summary).distinct(HISTORY)
         alive, days = self._alive(distinct), np.full(len(distinct), np.nan)
@@ -545,7 +546,7 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
 
 
 def _days(days: float, name: str = "horizon_days") -> float:
-    if not (np.isfinite(days) and days >= 0):
+    if not (is_number(days) and days >= 0):
         raise UsageError(f"{name}={days!r} is no length of time. Give days >= 0, for example 365.")
     return float(days)
 
@@ -561,7 +562,7 @@ def _up_to(number: int) -> int:
 
 
 def _rate(annual_discount_rate: float) -> float:
-    if not (np.isfinite(annual_discount_rate) and annual_discount_rate >= 0):
+    if not (is_number(annual_discount_rate) and annual_discount_rate >= 0):
         raise UsageError(
             f"annual_discount_rate={annual_discount_rate!r} must be a fraction per year >= 0: 0.1 for 10 %."
         )

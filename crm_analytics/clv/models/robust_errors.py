@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
-from crm_analytics.clv.models.patterns import checked_weights
+from crm_analytics.clv.models.patterns import checked_weights, number_column
 from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.errors import NotEnoughData, UsageError
 
@@ -29,7 +29,7 @@ _LEAST_REPLICATIONS = 20
 
 
 class Scored(Protocol):
-    """A fitted model that knows each customer's pull on the parameters."""
+    """A fitted model that knows each row's pull on the parameters."""
 
     log_covariance_: Floats
 
@@ -43,7 +43,7 @@ def sandwich_covariance(model: Scored, summary: pd.DataFrame, weights: Weights =
     Parameters
     ----------
     model : fitted model
-        A purchase model, or `GammaGammaModel`.
+        A purchase model, `GammaGammaModel`, or `ShiftedBetaGeoModel` (its summary are the lives).
     summary : DataFrame
         What it was fitted to.
     weights : array of shape (rows,), optional
@@ -95,8 +95,8 @@ def bootstrap_covariance(
     """
     if replications < _LEAST_REPLICATIONS:
         raise UsageError(f"replications={replications} is too few; give at least {_LEAST_REPLICATIONS}.")
-    numeric = summary.select_dtypes("number")
     weight = checked_weights(summary, weights)
+    numeric = _numbers(summary)
     order = np.lexsort([weight, *(numeric[name].to_numpy() for name in numeric)])
     numeric, weight = numeric.iloc[order], weight[order]
     rng = np.random.default_rng(seed)
@@ -111,6 +111,17 @@ def bootstrap_covariance(
             "customers for a bootstrap. Use the model's own standard errors, or sandwich_covariance."
         )
     return np.cov(np.array(found), rowvar=False)
+
+
+def _numbers(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that can be read as numbers, as the models read them (true = 1, "3" = 3)."""
+    found = {}
+    for name in summary:
+        try:
+            found[name] = number_column(summary, name)
+        except UsageError:
+            continue
+    return pd.DataFrame(found)
 
 
 def _refit(model: MaximumLikelihoodModel, summary: pd.DataFrame, weights: Floats) -> Floats | None:

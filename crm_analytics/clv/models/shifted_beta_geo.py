@@ -41,7 +41,9 @@ from crm_analytics.clv.models.patterns import (
     checked_weights,
     covariate_columns,
     distinct_rows,
+    is_number,
     number_column,
+    refuse_no_table,
 )
 from crm_analytics.clv.models.quadrature import dropout_nodes
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
@@ -160,6 +162,15 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
         )
         return self
 
+    def scores(self, lives: pd.DataFrame) -> Floats:
+        """Return derivatives of each row's log-likelihood by log alpha, log beta and effects.
+
+        Of one contract of the row, shape (rows, parameters); `sandwich_covariance` takes the weights.
+        """
+        periods, ended = _checked(lives)
+        traits = covariate_columns(lives, self._effects.covariates)
+        return self._effects.scores(_rows(self._core(traits), periods, ended)[1], traits)
+
     def survival(self, periods: int, *, covariates: Mapping[str, float] | None = None) -> pd.Series:
         """Return the share of new contracts that still run after 0, 1, ... periods.
 
@@ -212,7 +223,7 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
         horizon_days : float, optional
             Only renewals of so many days, whole periods; None (default) = for ever.
         """
-        if not (np.isfinite(annual_discount_rate) and annual_discount_rate >= 0):
+        if not (is_number(annual_discount_rate) and annual_discount_rate >= 0):
             raise UsageError(
                 f"annual_discount_rate={annual_discount_rate!r} must be a fraction: 0.1 for 10 %."
             )
@@ -302,12 +313,12 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
             )
 
     def _period(self) -> float:
-        if not (np.isfinite(self.period_days) and self.period_days > 0):
+        if not (is_number(self.period_days) and self.period_days > 0):
             raise UsageError(f"period_days={self.period_days!r} must be a number of days > 0.")
         return float(self.period_days)
 
     def _periods_ahead(self, horizon_days: float) -> int:
-        periods = horizon_days / self._period()
+        periods = horizon_days / self._period() if is_number(horizon_days) else np.nan
         if not (np.isfinite(periods) and periods >= 0 and abs(periods - round(periods)) < 1e-6):
             raise UsageError(
                 f"horizon_days={horizon_days!r} must be a whole number of periods of {self.period_days:g} "
@@ -324,6 +335,7 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
 
 def _checked(lives: pd.DataFrame) -> tuple[Floats, Floats]:
     """Return periods and has_ended (0 or 1); a row that cannot be true is a UsageError."""
+    refuse_no_table(lives)
     missing = [name for name in ("periods", "has_ended") if name not in lives.columns]
     if missing:
         raise UsageError(
@@ -345,7 +357,7 @@ def _checked(lives: pd.DataFrame) -> tuple[Floats, Floats]:
 
 
 def _whole(periods: int) -> int:
-    if periods != int(periods) or periods < 0:
+    if not is_number(periods) or periods != int(periods) or periods < 0:
         raise UsageError(f"periods={periods!r} must be a whole number >= 0.")
     return int(periods)
 
