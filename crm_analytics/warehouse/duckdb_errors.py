@@ -66,4 +66,9 @@ def _io_error(text: str) -> errors.StoreError:
         return errors.StoreCorrupt(f"The warehouse file is damaged: {text}. Restore a backup.")
     if "Conflicting lock" in text or "already open" in text:
         return errors.StoreBusy(f"Another process holds the file: {text}.")
+    if "Could not write" in text:
+        return errors.StoreIOError(
+            "The warehouse could not be written: the disk is full, a limit on file sizes is reached, or "
+            f"the disk fails. Free some space and run the same call again. ({text})"
+        )
     return errors.StoreIOError(f"Reading or writing failed: {text}")
