@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ import pytest
 from crm_analytics.clv.cohort_models import NO_PRICE, Models, fit_models
 from crm_analytics.clv.customer_value import score_summary
 from crm_analytics.clv.lifetimes_bridge import to_lifetimes
+from crm_analytics.clv.models.bg_bb import BetaGeoBetaBinomModel
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.covariates import likelihood_ratio_test
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.nbd import NBDModel
+from crm_analytics.clv.models.seasonality import SeasonalIndex
 from crm_analytics.clv.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crm_analytics.errors import ModelFileError, UsageError
 
@@ -170,6 +173,11 @@ LIVES = pd.DataFrame({"periods": [1, 2], "has_ended": [True, False]})
             "annual_discount_rate=None",
         ),
         (lambda: CONTRACTS.survival(WORD), "periods='x'"),
+        (lambda: BetaGeoBetaBinomModel(period_days=WORD).fit(CUSTOMERS), "period_days='x'"),
+        (
+            lambda: SeasonalIndex.given("month", [1.0] * 12).operational_days(date(2024, 1, 1), WORD),
+            "days='x'",
+        ),
         (lambda: NBDModel.from_parameters({"r": WORD, "alpha": 1.0}), "one number for each .* r, alpha"),
         (lambda: NBDModel.from_parameters(NOTHING), "one number for each .* r, alpha"),
     ],

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv.models.patterns import number_column
+from crm_analytics.clv.models.patterns import is_number, number_column
 from crm_analytics.errors import NotEnoughData, UsageError
 
 Floats = NDArray[np.float64]
@@ -151,7 +151,7 @@ class SeasonalIndex:
 
     def operational_days(self, as_of: date, days: float) -> float:
         """Return the operational length of the `days` from as_of on."""
-        if not (np.isfinite(days) and days >= 0):
+        if not (is_number(days) and days >= 0):
             raise UsageError(f"days={days!r} is no length of time. Give days >= 0, for example 90.")
         return float(self._ahead(as_of, np.array([days]), is_inverse=False)[0])
 
