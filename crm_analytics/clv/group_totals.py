@@ -28,6 +28,7 @@ from crm_analytics.clv.future_counts import FutureCounts
 from crm_analytics.clv.models.patterns import HISTORY, Histories, number_column
 from crm_analytics.clv.models.purchase_model import DAYS_PER_YEAR, PurchaseModel
 from crm_analytics.clv.parameter_points import parameter_points
+from crm_analytics.clv.pattern_scores import discounts
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -177,7 +178,9 @@ def _counts(model: PurchaseModel, distinct: Histories, futures: FutureCounts, an
         living = point.discounted_of_the_living(nodes, annual_discount_rate=rate, horizon_days=days)
         return of_each(point, living)
 
-    mean = model._expected(distinct, days) if annual_rate == 0.0 else at(model)
+    mean = model._expected(distinct, days)
+    if annual_rate > 0.0:
+        mean = mean * discounts(model, futures, annual_rate)
     return _Counts(
         mean=mean,
         at_points=[(at(low), at(high)) for low, high in parameter_points(model)],

@@ -3,7 +3,9 @@
 The summary stays in DuckDB.  Python sees its distinct histories (frequency, recency, T) in batches of a few
 hundred thousand, scores each once (`pattern_scores`: a history's scores depend on nothing else, so batches
 change nothing), and hands the scores back; SQL joins them to the customers and multiplies by spend.  The
-result equals `score_summary` (tests: to 1e-12).
+columns that both have equal those of `score_summary` (tests: to 1e-12).  What needs more than the history and
+the spend of a customer is `score_summary`'s alone: lifetime_value and its limits (margins, serving costs),
+historic_revenue, historic_value, cohort_revenue, source_system, source_id and the name of the model.
 """
 
 from __future__ import annotations
@@ -38,7 +40,10 @@ def score_in_database(
 ) -> int:
     """Score all customers with fitted models and keep the result as a table; returns the number of rows.
 
-    Columns: those of pattern_values.sql, with status and status_reason as in `score_summary`.
+    Columns: customer_id, horizon_days, frequency, recency, T, monetary_value, probability_alive,
+    expected_purchases and next_purchase_days with limits, expected_spend, lifetime_revenue with limits,
+    status and status_reason, as in `score_summary`; no lifetime_value: multiply lifetime_revenue
+    and its limits by a margin of your own.
 
     Parameters
     ----------

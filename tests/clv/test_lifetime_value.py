@@ -245,6 +245,17 @@ def test_no_history_moves_the_median_of_the_others_by_one_percent(cdnow: pd.Data
         assert np.median(change) < 0.01, (frequency, recency)
 
 
+@pytest.mark.parametrize("model", ["bg_nbd", "mbg_nbd", "pareto_nbd"])
+def test_a_plain_old_customer_moves_the_median_of_the_others_by_less_than_one_percent(
+    cdnow: pd.DataFrame, model: str
+) -> None:
+    before = fit_purchases(cdnow, model=model).model.expected_purchases(cdnow, horizon_days=365)
+    for row in ((3, 450, 450), (1, 1000, 1000), (34, 1000, 1000), (1, 3600, 3600)):
+        fitted = fit_purchases(with_one_more(cdnow, *row, 20.0), model=model).model
+        change = np.abs(fitted.expected_purchases(cdnow, horizon_days=365) / before - 1)
+        assert np.median(change) < 0.01, row
+
+
 def test_one_customer_of_cdnow_outweighs_the_others_and_counts_less(
     cdnow: pd.DataFrame, scored_cdnow: pd.DataFrame
 ) -> None:
