@@ -151,7 +151,8 @@ def _bounded(
     Who may outweigh the others is first left out altogether, so that the fit that judges is not its own work.
     A suspicious customer that would move nothing (one heavy buyer among a million) is let in, else it stays
     out; one that looked usual but outweighs the others is held back (far older: stays out).
-    Where that would be most of those that bought again, or too few would be left to judge, nobody is odd, and the fit stays as it was.
+    Where that would be most of those that bought again, or too few would be left to judge, nobody is odd,
+    and the fit stays as it was.
     """
     suspicious, repeats = counted == 0, number_column(summary, "frequency") > 0
     known, row = model._histories(summary).distinct(HISTORY)
