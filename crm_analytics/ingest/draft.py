@@ -25,7 +25,8 @@ from crm_analytics.ingest.readers import headers, read
 from crm_analytics.ingest.recognise import asked_profile, detect, is_header
 from crm_analytics.ingest.records import Part
 from crm_analytics.ingest.source import open_source
-from crm_analytics.ingest.total_rows import TotalRows
+from crm_analytics.ingest.total_rows import TotalRow, TotalRows
+from crm_analytics.normalise.digits import fold_digits
 from crm_analytics.normalise.header_words import meaning_of
 from crm_analytics.normalise.state_words import order_state
 from crm_analytics.schema import entity
@@ -157,6 +158,8 @@ _CURRENCY_OF_SIGN = {
     "ریال": "IRR",
     "تومان": "IRR",
 }
+# The column of money without which an entity is worth nothing.
+_AMOUNT_OF = {"order_lines": "amount", "orders": "total_amount"}
 _MONEY = ("MONEY", "AMOUNT")
 # What may stand behind a word of totals: a bracket, a number and what it counts.
 _BEHIND = re.compile(r"\s*(\([^()]*\)|\d[^()]*)\W*$")
@@ -167,12 +170,15 @@ class _Seen:
     """One column of the file: its name, what the name means, what its values look like.
 
     `states`: the words of its values that mean a state of an order, as they are written, and the state.
+    `within`: the column that it is an id together with. `doubt`: why it is not read as its name says.
     """
 
     name: str
     meaning: str | None
     look: Look
     states: tuple[tuple[str, str], ...] = ()
+    within: str | None = None
+    doubt: str = ""
 
 
 def draft_profile(
@@ -239,10 +245,14 @@ def draft_profile(
         asked = replace(asked, header=header)
     texts, count = _sample(chosen, replace(asked, delimiter=split_by or None), len(header))
     seen = _ids_apart([_seen(one, texts[place]) for place, one in enumerate(header)], texts)
+    totals = _total_rows(texts)
+    left_out = {one.number for one in totals}
+    records = [one for number, one in enumerate(zip(*texts, strict=True), 1) if number not in left_out]
+    seen = _line_ids(seen, records)
     title = name or re.sub(r"\W+", "_", path.name.partition(".")[0]).strip("_").lower() or "export"
     lines = _heading(chosen, title, source_system or title, count, header, found)
     lines += _dialect_lines(seen, asked, split_by)
-    lines += _rows_lines(texts)
+    lines += _rows_lines(totals)
     lines += _entity_lines(seen)
     return "\n".join(lines) + "\n"
 
@@ -271,6 +281,53 @@ def _ids_apart(seen: Sequence[_Seen], texts: Sequence[Sequence[str]]) -> list[_S
             is_name = digits[place] < 0.5 and seen[place].look.kind == "text"
             found[place] = replace(seen[place], meaning=name if is_name else None)
     return found
+
+
+def _line_ids(seen: Sequence[_Seen], records: Sequence[Sequence[str]]) -> list[_Seen]:
+    """Let a number of a line be its id only where it is one: else together with the order's, or not at all.
+
+    An id alone would merge the lines of all orders that count theirs from one. Equal records count once.
+    """
+    found = list(seen)
+    different = list(dict.fromkeys(tuple(map(str.strip, one)) for one in records if any(map(str.strip, one))))
+    order = next((place for place, one in enumerate(seen) if one.meaning == "order_id"), None)
+    if order is None or not different:
+        return found
+    orders = [record[order] for record in different]
+    columns = {
+        place: [record[place] for record in different]
+        for place, one in enumerate(seen)
+        if one.meaning == "line_id"
+    }
+    has_id = False
+    for place, values in sorted(columns.items(), key=lambda one: not _is_filled_once(one[1])):
+        why = "another column is the id of a line" if has_id else _why_no_id(values, orders)
+        pairs = [f"{left}-{right}" for left, right in zip(orders, values, strict=True)]
+        if not why:
+            has_id = True
+        elif not has_id and all(orders) and all(values) and _is_filled_once(pairs):
+            has_id = True
+            told = f"{why}; joined with the order's"
+            found[place] = replace(seen[place], within=seen[order].name, doubt=told)
+        else:
+            found[place] = replace(seen[place], meaning=None, doubt=why)
+    return found
+
+
+def _why_no_id(values: Sequence[str], orders: Sequence[str]) -> str:
+    """Say why the values are no ids of lines by themselves; nothing where they are."""
+    if not all(values):
+        return "some are empty: not an id"
+    if not _is_filled_once(values):
+        return "values repeat: a number within the order, not an id"
+    if {fold_digits(value) for value in values} == {str(place + 1) for place in range(len(values))}:
+        return "values count the lines from 1: the next file may do so too"
+    return "" if len(set(orders)) > 1 else "the lines of one order do not tell an id"
+
+
+def _is_filled_once(values: Sequence[str]) -> bool:
+    """Is every value filled, and none there twice?"""
+    return all(values) and len(set(values)) == len(values)
 
 
 def _share_of_digits(texts: Sequence[str]) -> float:
@@ -403,18 +460,23 @@ def _doubtful_points(numbers: Sequence[_Seen]) -> list[str]:
     ]
 
 
-def _rows_lines(texts: Sequence[Sequence[str]]) -> list[str]:
-    """Leave rows of totals out: a row that begins with such a word and holds nothing but numbers."""
+def _total_rows(texts: Sequence[Sequence[str]]) -> list[TotalRow]:
+    """Return the rows that begin with a word of totals and hold nothing but numbers."""
     cells = {f"c{place}": list(column) for place, column in enumerate(texts)}
     found = TotalRows()
     found.take(pa.table({"record_number": range(1, len(texts[0]) + 1), **cells}))
-    words = dict.fromkeys(_BEHIND.sub("", one.cells[one.place]).rstrip(" :.") for one in found.rows)
+    return found.rows
+
+
+def _rows_lines(found: Sequence[TotalRow]) -> list[str]:
+    """Leave rows of totals out."""
+    words = dict.fromkeys(_BEHIND.sub("", one.cells[one.place]).rstrip(" :.") for one in found)
     words.pop("", None)
     if not words:
         return []
     return [
         "[rows]",
-        f"# {len(found.rows)} rows begin so and hold nothing but numbers: totals, compared with the sums of",
+        f"# {len(found)} rows begin so and hold nothing but numbers: totals, compared with the sums of",
         '# their columns. wrong_total = "refuse" refuses a file that does not add up to them.',
         f"ignore = [{', '.join(map(_text, words))}]",
         "",
@@ -443,8 +505,15 @@ def _entity_lines(seen: Sequence[_Seen]) -> list[str]:
     unread = [one for one in seen if one.name not in read_by]
     if not unread:
         return blocks
-    known = [f"{_text(one.name)} = []  # {one.look.words}" for one in unread]
+    known = [f"{_text(one.name)} = []  # {_unread_words(one)}" for one in unread]
     return ["[headers]", "# Columns that no rule below reads: known, not loaded.", *known, "", *blocks]
+
+
+def _unread_words(one: _Seen) -> str:
+    """Say what a column looks like that nothing reads; money is to be decided."""
+    is_money = one.look.kind == "number" and unit_of_header(one.name) is not None
+    told = "DECIDE: money, which column of ours is it? " if is_money else ""
+    return told + one.look.words + (f"; {one.doubt}" if one.doubt else "")
 
 
 def _target_lines(name: str, seen: Sequence[_Seen], *, is_main: bool) -> tuple[list[str], set[str]]:
@@ -461,6 +530,7 @@ def _target_lines(name: str, seen: Sequence[_Seen], *, is_main: bool) -> tuple[l
         column = declared.column(column_name)
         means = f"the name means {meaning.replace('_', ' ')}"
         lines += [f"# {_shown(one.name)}: {means}; {one.look.words}" for one in columns]
+        lines += [f"# {one.doubt}" for one in columns if one.doubt]
         keys = [_from(columns)]
         if column.required or (is_main and column_name == _EVENT_TIME):
             keys.append("required = true")
@@ -476,6 +546,11 @@ def _target_lines(name: str, seen: Sequence[_Seen], *, is_main: bool) -> tuple[l
         lines.append(f"{column_name} = {{ {', '.join(keys)} }}")
     if "currency" in declared.column_names and "currency" not in done and done & set(_money_columns(name)):
         lines += _currency_lines(seen)
+    numbers = [one.name for one in seen if one.look.kind == "number" and one.name not in read_by]
+    amount = _AMOUNT_OF.get(name)
+    if is_main and amount is not None and numbers and not done & set(_money_columns(name)):
+        shown = ", ".join(map(_shown, numbers[:3]))
+        lines.append(f'# {amount} = {{ from = "?" }}  # DECIDE: no name tells money. Numbers: {shown}.')
     free = [one.name for one in seen if one.look.is_unique and one.name not in read_by]
     for column in declared.columns:
         if column.required and column.name not in done:
@@ -485,6 +560,8 @@ def _target_lines(name: str, seen: Sequence[_Seen], *, is_main: bool) -> tuple[l
 
 
 def _from(columns: Sequence[_Seen]) -> str:
+    if columns[0].within is not None:
+        return f"from = [{_text(columns[0].within)}, {_text(columns[0].name)}]"
     names = [_text(one.name) for one in columns]
     return f"from = {names[0]}" if len(names) == 1 else f"first_of = [{', '.join(names)}]"
 

@@ -12,6 +12,8 @@ from crm_analytics.normalise.letters import fold_letters
 
 _MARKS = re.compile(r"[\W_]+")
 _BRACKET = re.compile(r"[(\[{][^)\]}]*[)\]}]\s*$")
+# The unit of Iranian money that a name ends in, as `crm_analytics.ingest.headers` leaves it out.
+_UNIT = re.compile(r"\s(به )?(ریال|تومان|تومن|rials?|tomans?)\s*$")
 
 
 @cache
@@ -30,7 +32,7 @@ def header_words() -> Mapping[str, tuple[str, ...]]:
 def meaning_of(header: str) -> str | None:
     """Return what a column of that name holds, or None where no list has the name.
 
-    A bracket at the end (a unit) is left out, as are case, blanks and marks.
+    A bracket at the end (a unit) and rial or toman are left out, as are case, blanks and marks.
 
     Examples
     --------
@@ -38,7 +40,12 @@ def meaning_of(header: str) -> str | None:
     ('amount', 'customer_id', None)
     """
     known = _folded()
-    return known.get(_fold(header)) or known.get(_fold(_BRACKET.sub("", header)))
+    bare = _BRACKET.sub("", header)
+    return (
+        known.get(_fold(header))
+        or known.get(_fold(bare))
+        or known.get(_fold(_UNIT.sub("", fold_letters(bare))))
+    )
 
 
 @cache

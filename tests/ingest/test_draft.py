@@ -301,3 +301,78 @@ def test_a_word_of_a_state_stands_once_and_every_state_is_ours() -> None:
     assert set(order_states()) == set(WORDS["order_states"])
     assert all(order_state(word) == state for state, theirs in order_states().items() for word in theirs)
     assert len(words) == len(set(words))
+
+
+def loaded_by_its_draft(folder: Path, text: str) -> tuple[str, list[tuple[object, ...]]]:
+    """Return the draft of a file, and number, sum and currency of the lines that it loads."""
+    file, draft = drafted(folder, text)
+    profile = folder / "draft.toml"
+    profile.write_text(draft, encoding="utf-8")
+    with Warehouse.open() as wh:
+        load(wh, file, profile=str(profile), received_at=RECEIVED)
+        lines = "select count(*), cast(sum(amount) as varchar), min(currency) from entities.order_lines"
+        return draft, wh.rows(lines)
+
+
+LINE_HEADER = "Auftrag;{};Kunde;Datum;Artikel;Menge;Betrag;Währung\n"
+
+
+def lines_of(header: str, numbers: list[tuple[str, str]]) -> str:
+    """Return a file of lines of 10 EUR: order and number of each."""
+    rows = (f"{order};{number};K1;2024-03-05;Tasse;1;10,00;EUR\n" for order, number in numbers)
+    return LINE_HEADER.format(header) + "".join(rows)
+
+
+@pytest.mark.parametrize("header", ["Position", "line_id"])
+def test_a_number_within_the_order_is_no_id_of_a_line_and_no_line_is_lost(
+    tmp_path: Path, header: str
+) -> None:
+    numbers = [(f"A{order}", str(line)) for order in range(1, 51) for line in (1, 2, 3)]
+    text, lines = loaded_by_its_draft(tmp_path, lines_of(header, numbers) + "Summe;;;;;;1500,00;\n")
+    assert lines == [(150, "1500.0000", "EUR")]
+    assert "# values repeat: a number within the order, not an id; joined with the order's" in text
+    assert f'line_source_id = {{ from = ["Auftrag", "{header}"] }}' in text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "rule", "why"),
+    [
+        ([("A1", "L71"), ("A1", "L72"), ("A2", "L80")], '"line_id"', ""),
+        ([("A1", "L71"), ("A1", "L71"), ("A2", "L80")], '"line_id"', ""),
+        ([("A1", "1"), ("A1", "2"), ("A2", "3")], '["Auftrag", "line_id"]', "values count the lines"),
+        ([("A1", "10"), ("A1", "20")], '["Auftrag", "line_id"]', "the lines of one order"),
+        ([("A1", "L71"), ("A1", ""), ("A2", "L80")], None, "some are empty"),
+        ([("A1", "x"), ("A2", "x"), ("A2", "y")], '["Auftrag", "line_id"]', "values repeat"),
+    ],
+)
+def test_ids_of_lines_are_taken_where_they_are_ids(
+    tmp_path: Path, numbers: list[tuple[str, str]], rule: str | None, why: str
+) -> None:
+    _, text = drafted(tmp_path, lines_of("line_id", numbers))
+    assert re.findall(r"^line_source_id = \{ from = (.*) \}$", text, re.MULTILINE) == [rule] * bool(rule)
+    assert why in text
+    assert ("not an id" in text or "joined" in text) == bool(why)
+
+
+def test_a_number_that_comes_twice_in_an_order_is_left_out_and_a_true_id_goes_first(tmp_path: Path) -> None:
+    text = (
+        "order no,position,line id,customer id,date,item,qty,amount\n"
+        "A1,1,L7,K1,2024-03-05,Mug,1,10\nA1,1,L8,K1,2024-03-05,Cup,1,10\nA2,1,L9,K1,2024-03-06,Cup,1,10\n"
+    )
+    _, draft = drafted(tmp_path, text)
+    assert 'line_source_id = { from = "line id" }' in draft
+    assert '"position" = []  # number (all 3); another column is the id of a line' in draft
+    _, draft = drafted(tmp_path, text.replace("line id", "colour"))
+    assert "line_source_id" not in draft
+    assert '"position" = []  # number (all 3); values repeat: a number within the order, not an id' in draft
+
+
+@pytest.mark.parametrize(("unit", "total"), [("ریال", "20500.0000"), ("تومان", "205000.0000")])
+def test_money_whose_header_ends_in_its_unit_is_loaded(tmp_path: Path, unit: str, total: str) -> None:
+    header = f"شماره سند,کد مشتری,خریدار,تاریخ,تعداد,مبلغ نهایی به {unit}\n"
+    rows = "F1,C1,آرش نمونه,1403/05/12,1,12500\nF2,C2,مینا نمونه,1403/05/13,1,8000\n"
+    _, lines = loaded_by_its_draft(tmp_path, header + rows)
+    assert lines == [(2, total, "IRR")]
+    _, text = drafted(tmp_path, header.replace("نهایی", "نامعلوم") + rows)
+    assert f'"مبلغ نامعلوم به {unit}" = []  # DECIDE: money, which column of ours is it?' in text
+    assert '# amount = { from = "?" }  # DECIDE: no name tells money. Numbers: "مبلغ نامعلوم' in text

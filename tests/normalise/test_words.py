@@ -55,6 +55,8 @@ def test_name_of_a_column_has_one_meaning() -> None:
         ("کد مشتري", "customer_id"),
         ("شماره\u200cفاکتور", "order_id"),
         ("مبلغ کل (ریال)", "amount"),
+        ("مبلغ نهايي به ريال", "amount"),
+        ("قیمت واحد تومان", "unit_price"),
         ("شماره موبایل", "phone"),
         ("Kunden-Nr.", "customer_id"),
         ("Rechnungsdatum", "date"),
