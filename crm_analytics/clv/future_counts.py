@@ -177,6 +177,11 @@ class FutureCounts:
         self.possible = [model] if estimate_only else possible_models(model)
         self.at_nodes = _tables(self.possible, self.nodes, horizon_days)
 
+    @property
+    def is_mixed(self) -> bool:
+        """Is a history a mixture of kinds of customers (phases of a regular buyer)?"""
+        return bool(self._kind_weight.shape[1] > 1)
+
     def between(
         self, at_nodes: Floats, first: int, last: int, *, model: PurchaseModel | None = None
     ) -> Floats:

@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from crm_analytics.clv.future_counts import FutureCounts
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.cnbd import BetaGeoErlangModel, ModifiedBetaGeoErlangModel
 from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
+from crm_analytics.clv.pattern_scores import discounts
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
 
 WEEKLY = {"r": 0.5, "alpha": 2.0, "a": 0.8, "b": 1.6}
@@ -205,3 +207,18 @@ def test_a_newcomer_without_regularity_has_long_horizons_too() -> None:
     regular = BetaGeoErlangModel.from_parameters(params, k=1).expected_purchases(known, horizon_days=1500)
     plain = BetaGeoModel.from_parameters(params).expected_purchases(known, horizon_days=1500)
     assert regular[0] == pytest.approx(plain[0], rel=1e-8)
+
+
+@both_models
+@pytest.mark.parametrize("k", [1, 4])
+def test_scores_discount_as_the_model_does(model_class: type[BetaGeoErlangModel], k: int) -> None:
+    """The phases of the running gap are averaged before the ratio is taken, not after."""
+    model = model_class.from_parameters({"r": 0.6, "alpha": 15.0, "a": 0.5, "b": 2.2}, k=k)
+    known = model._histories(customers())
+    for horizon_days, rate in ((365, 0.1), (3650, 0.3)):
+        found = discounts(model, FutureCounts(model, known, horizon_days=horizon_days), rate)
+        discounted, plain = (
+            model.discounted_of_the_living(known, annual_discount_rate=one, horizon_days=horizon_days)
+            for one in (rate, 0.0)
+        )
+        np.testing.assert_allclose(found, discounted / plain, rtol=1e-6)
