@@ -171,8 +171,8 @@ def take_in(
                 staging,
                 load_id=load_id,
                 received_at=received_at,
-                rows_in=staged.rows_in,
-                quarantined=quarantine.count - quarantine.erased_count,
+                rows_in=staged.rows_in - quarantine.total_count,
+                quarantined=quarantine.count - quarantine.erased_count - quarantine.total_count,
             )
         stored = staging.finish()
         sums = sums_of(wh, staging, used, control_names, staged.rows_in)

@@ -122,9 +122,9 @@ class Quarantine:
 
     Attributes
     ----------
-    count, broken_count, erased_count : int
+    count, broken_count, erased_count, total_count : int
         All records; those without the orders of guests (a record that lacks nothing but its customer
-        is not broken) and of erased persons; and these last.
+        is not broken), of erased persons, and without rows of totals; and these last two.
     first_broken : SetAside | None
         The first broken one of the file.
     """
@@ -154,6 +154,11 @@ class Quarantine:
         return self._reasons[REASON]
 
     @property
+    def total_count(self) -> int:
+        """Number of those that are no records: rows of totals, the end of a report."""
+        return self._reasons["not_a_record"]
+
+    @property
     def reasons(self) -> dict[str, int]:
         """Reason -> records, the most frequent first."""
         return _most_first(self._reasons)
@@ -168,9 +173,10 @@ class Quarantine:
         found = [(self._unread(one), False) for one in block.broken]
         for fault in faults:
             is_guest = fault.column == "customer_source_id" and fault.reason == "missing_value"
-            found.append((self._unconverted(block, fault), is_guest))
+            is_sound = is_guest or fault.reason == "not_a_record"
+            found.append((self._unconverted(block, fault), is_sound))
         if self.erased:
-            found = [(self._without_the_erased(one), is_guest) for one, is_guest in found]
+            found = [(self._without_the_erased(one), is_sound) for one, is_sound in found]
         found += [(_nothing_kept(self._file, number), False) for number in erased]
         self._write(found)
 

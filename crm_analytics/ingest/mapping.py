@@ -199,9 +199,10 @@ class Mapper:
             left_out, cells = self._shapes.apply(cells)
             ignored = left_out.num_rows
             self._totals.add_left_out(left_out)
-            totals = self._totals.take(_without(block.cells, left_out["record_number"].to_pylist()))
+            among = _without(block.cells, left_out["record_number"].to_pylist())
         else:
-            totals = self._totals.take(cells)
+            among = cells
+        totals = self._totals.take(among, _required(self._plan))
         cells = _without(cells, totals) if totals else cells
         self._check_own_currency(cells)
         quick, rest = self._convert_quickly(cells)
@@ -428,6 +429,13 @@ def _untold(valued: pa.Table, plan: MappingPlan) -> int:
         of_any = pc.or_(of_any, one)
     untold: int = valued.num_rows - pc.sum(of_any).as_py()
     return untold
+
+
+def _required(plan: MappingPlan) -> list[list[int]]:
+    """Return the columns of each thing that the main target requires."""
+    main = plan.targets[0]
+    sources = [main.fields[name].rule.sources for name in main.required]
+    return [[plan.places[one] for one in some if one in plan.places] for some in sources if some]
 
 
 def _without(cells: pa.Table, numbers: Sequence[int]) -> pa.Table:

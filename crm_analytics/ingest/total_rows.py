@@ -1,9 +1,9 @@
 """Which rows of a file are no records but add others up?  Found by the word that they begin with.
 
 A row of totals is one that begins with such a word (`crm_analytics.normalise.total_words`) and holds nothing
-but numbers and currencies beside it, whatever the layout needs; or one that begins so and that the profile
-leaves out (``[rows] ignore``, ``footers``). The rows of a block that hold a word or a date behind their first
-cell are passed over by their bytes, so that few are looked at.
+but numbers and currencies beside it, unless it has all that the layout requires beside that word; or one that
+begins so and that the profile leaves out (``[rows] ignore``, ``footers``). The rows of a block that hold a
+word or a date behind their first cell are passed over by their bytes, so that few are looked at.
 """
 
 from __future__ import annotations
@@ -76,9 +76,16 @@ class TotalRows:
         found = [one for one in _found(cells) if one.kind != "end"]
         self.rows += [one if has_count else replace(one, stated=None) for one in found]
 
-    def take(self, cells: pa.Table) -> list[int]:
-        """Note the rows of totals that stand among records; return their numbers."""
-        found = [one for one in _found(cells.take(_candidates(cells))) if _holds_only_numbers(one)]
+    def take(self, cells: pa.Table, required: Sequence[Sequence[int]] = ()) -> list[int]:
+        """Note the rows of totals that stand among records; return their numbers.
+
+        `required` are the columns of each thing that the layout requires, one of which must be filled.
+        """
+        found = [
+            one
+            for one in _found(cells.take(_candidates(cells)))
+            if _holds_only_numbers(one) and not _is_complete(one, required)
+        ]
         self.rows += [one for one in found if one.kind != "end"]
         self.left_out += [one.number for one in found if one.kind == "end"]
         return [one.number for one in found]
@@ -148,7 +155,13 @@ def _found(cells: pa.Table) -> Iterable[TotalRow]:
 
 def _holds_only_numbers(row: TotalRow) -> bool:
     others = [text for place, text in enumerate(row.cells) if text and place != row.place]
-    return all(is_number(one) or one.upper() in CURRENCIES for one in others)
+    return all(is_number(one) or one in CURRENCIES for one in others)
+
+
+def _is_complete(row: TotalRow, required: Sequence[Sequence[int]]) -> bool:
+    """Does a row have all that a record needs?  Of one thing beside its word, a number says nothing."""
+    beside = [places for places in required if row.place not in places]
+    return len(beside) > 1 and all(any(row.cells[place] for place in places) for places in beside)
 
 
 def is_number(text: str) -> bool:

@@ -313,3 +313,28 @@ def test_equal_lines_that_are_kept_are_no_repeats(wh: Warehouse, tmp_path: Path)
     line = "C1,O1,2024-01-04,P1,1,8,EUR\n"
     account = deliver(wh, tmp_path, PLAIN + line + line, duplicates="keep", control_totals={"amount": 16})
     assert told(account) == {("amount", "given", ""): (16, 16)}
+
+
+def test_a_row_with_all_that_an_order_needs_is_one_whatever_the_customer_is_called(
+    wh: Warehouse, tmp_path: Path
+) -> None:
+    text = PLAIN + "Total,1002,04.01.2024,55,3,10,EUR\n" + "C1,1001,04.01.2024,5,2,10,EUR\nTotal,,,,5,,\n"
+    account = deliver(wh, tmp_path, text, date_format="%d.%m.%Y")
+    assert (account.rows_in, account.rows_loaded, dict(account.reasons)) == (3, 2, {"not_a_record": 1})
+    assert (5.0, 5.0) in told(account).values(), (account.controls, account.issues)
+
+
+def test_many_rows_of_subtotals_are_no_broken_file(wh: Warehouse, tmp_path: Path) -> None:
+    group = "C1,O{0},2024-01-04,P1,1,8,EUR\nC2,P{0},2024-01-04,P1,1,8,EUR\nSubtotal,,,,2,,\n"
+    account = deliver(wh, tmp_path, PLAIN + "".join(group.format(number) for number in range(60)))
+    assert (account.status, account.rows_loaded, account.rows_quarantined) == ("loaded", 120, 60)
+
+
+def test_a_row_of_totals_holds_no_snapshot_back(wh: Warehouse, tmp_path: Path) -> None:
+    head = "customer_id,name,email,country,created_at\n"
+    names = [f"C{number},Ada{number},,,\n" for number in range(10)]
+    deliver(wh, tmp_path, head + "".join(names) + "Total,10,,,\n")
+    file = tmp_path / "later.csv"
+    file.write_text(head + "".join(names[:9]) + "Total,9,,,\n", encoding="utf-8")
+    [later] = load(wh, file, received_at="2025-02-02", source_system=tmp_path.name, snapshot=True)
+    assert {issue.issue: issue.row_count for issue in later.issues}["removed"] == 1
