@@ -156,7 +156,7 @@ class FutureCounts:
         self, model: PurchaseModel, known: Histories, *, horizon_days: float, estimate_only: bool = False
     ) -> None:
         """Ask the model at the nodes around the histories; or, without parameter noise, the estimate only."""
-        self.horizon_days = horizon_days
+        self.horizon_days, self._model = horizon_days, model
         distinct, self.row = known.distinct(model.living_columns)
         self.rows = len(distinct)
         self._distinct, self._kind_weight = distinct, model.kind_weights(distinct)
@@ -205,6 +205,19 @@ class FutureCounts:
         for kind, corner in np.ndindex(node.shape[2], node.shape[1]):
             of_kind[kind] += weight[row, corner] * self.at_nodes.up_to(node[row, corner, kind], n)
         return Curves(of_kind, start[pair], length[pair], self._kind_weight[first:last])
+
+    def at_most(self, rows: Indices, number: Floats) -> Floats:
+        """Return P(at most so many purchases) of some rows, one number each: from the models, exactly."""
+        known, kinds, total = self._distinct.take(rows), self._kind_weight.shape[1], np.zeros(len(rows))
+        for kind in range(kinds):
+            weight = self._kind_weight[rows, kind] / len(self.possible)
+            some = np.flatnonzero(weight)
+            part = self._model.of_kind(known.take(some), np.full(len(some), float(kind)))
+            for model in self.possible:
+                core = model.core(np.array(list(model.params_.values())), part)
+                more = model.at_least_if_alive(core, part, self.horizon_days, number[some] + 1.0)
+                total[some] += weight[some] * more
+        return 1.0 - total
 
     def curves(self, at_nodes: Floats, first: int, last: int) -> Curves:
         """Interpolate P(at most) on a grid, shape (nodes, grid), for the rows [first, last)."""

@@ -4,7 +4,8 @@ together, without a random number.
 future_counts.py holds the distribution of a living customer's purchases, parameter noise included.  Whether
 the customer is still there enters through P(alive): the quantile at level u of all futures is 0 for u <= 1 -
 P(alive), else the quantile at (u - 1 + P(alive)) / P(alive) of the living.  P(alive) is taken at the estimate
-(its own uncertainty averages out of a yes-or-no event).
+(its own uncertainty averages out of a yes-or-no event).  Where the tables of purchases end too early (after
+511) the models themselves are asked, number by number.
 
 Spend of n purchases: a customer with x repeat purchases of mean m spends (v + x m) times a beta-prime
 variable with p n and p x + q, from Gamma(p, nu) per purchase and nu ~ Gamma(p x + q, v + x m) (Fader and
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
-from crm_analytics.clv.discounted_futures import ENDS, Cells, bands, futures_of, reached
+from crm_analytics.clv.discounted_futures import ENDS, Cells, bands, futures_of
 from crm_analytics.clv.future_counts import Curves, FutureCounts
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.patterns import Histories
@@ -38,7 +39,7 @@ _LOG_DAYS = np.arange(-9.0, 10.7, 0.1)
 _CHUNK = 8_192
 _NODES = 256
 _MIDDLES = (ENDS + np.r_[0, ENDS[:-1] + 1]) / 2.0
-_LOG_ENDS = np.log(ENDS[1:])
+_MOST = 1e12
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,6 @@ def future_limits(
     """
     daily_rate = float(np.log1p(annual_discount_rate)) / DAYS_PER_YEAR
     spend = None if spend_model is None else _spend_at_nodes(futures, spend_model, daily_rate)
-    many = None if futures.at_nodes.ends.all() else _many_at_nodes(futures)
     result = np.full((4, len(known)), np.nan)
     by_row = np.argsort(futures.row, kind="stable")
     for first in range(0, futures.rows, _CHUNK):
@@ -93,10 +93,9 @@ def future_limits(
             if_alive = np.where(gone, 0.0, 1.0 - (1.0 - tail) / np.where(gone, 1.0, there))
             number = counts.quantile(row, if_alive)
             beyond = np.flatnonzero(np.isnan(number))
-            if len(beyond) and many is not None:
-                at_most = futures.curves(many, first, last)
-                most = np.ceil(_filled_quantile(at_most, _LOG_ENDS, row[beyond], if_alive[beyond]))
-                number[beyond] = np.maximum(most, counts.longest)
+            number[beyond] = _large_quantile(
+                futures, row[beyond] + first, if_alive[beyond], counts.length[row[beyond]]
+            )
             result[side, some] = np.where(gone, 0.0, number)
             if spent is not None:
                 spending = _filled_quantile(spent, _LONG_LOG_SPEND[: spent.longest], row, if_alive)
@@ -134,14 +133,22 @@ def _filled_quantile(at_most: Curves, log_grid: Floats, row: Indices, tail: Floa
     return np.where(np.isnan(found), np.exp(log_grid[-1]), found)
 
 
-def _many_at_nodes(futures: FutureCounts) -> Floats:
-    """Return P(at most 1, ... a million purchases) at every node; what the exact tables do not reach."""
-    at_most = np.ones((len(futures.nodes), len(ENDS) - 1))
-    node, kernel = np.flatnonzero(~futures.at_nodes.ends), reached(_phases(futures))
-    for row, cells in zip(node, _drawn(futures, node, (0.0,))[0], strict=True):
-        share = cells.share.sum(axis=1)
-        at_most[row] = sum(share[ended] @ kernel[ended, cells.numbers, 1:] for ended in (0, 1))
-    return at_most
+def _large_quantile(futures: FutureCounts, row: Indices, tail: Floats, fewest: Indices) -> Floats:
+    """Return the least n with P(at most n) >= tail, not below `fewest`, at most about a million million.
+
+    By doubling, then bisection over whole numbers, of the models' own distributions: nothing is tabled.
+    """
+    low, high = fewest - 1.0, fewest.astype(np.float64)
+    short = np.arange(len(row))
+    while len(short := short[futures.at_most(row[short], high[short]) < tail[short]]):
+        low[short], high[short] = high[short], 2.0 * high[short]
+        short = short[high[short] < _MOST]
+    while len(apart := np.flatnonzero(high - low > 1.0)):
+        middle = np.floor((low[apart] + high[apart]) / 2.0)
+        is_reached = futures.at_most(row[apart], middle) >= tail[apart]
+        high[apart] = np.where(is_reached, middle, high[apart])
+        low[apart] = np.where(is_reached, low[apart], middle)
+    return high
 
 
 def _phases(futures: FutureCounts) -> int:

@@ -13,6 +13,7 @@ from crm_analytics.clv.cohort_models import Models
 from crm_analytics.clv.customer_value import score_summary
 from crm_analytics.clv.future_counts import FutureCounts
 from crm_analytics.clv.group_totals import _counts, group_totals
+from crm_analytics.clv.intervals import future_limits
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.futures import Luck
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
@@ -108,6 +109,39 @@ def test_without_a_discount_limits_are_those_of_the_exact_distribution() -> None
         for rate in (0.0, 1e-9)
     )
     assert hardly == pytest.approx(plain, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "k", "x", "days"),
+    [
+        ("bg_nbd", 1, 1_000, 3_650), ("mbg_nbd", 1, 5_000, 365), ("pareto_nbd", 1, 5_000, 3_650),
+        ("bg_cnbd", 12, 400, 3_650), ("mbg_cnbd", 4, 2_000, 1_095),
+    ],
+)  # fmt: skip
+def test_limits_of_many_purchases_are_those_of_drawn_futures(name: str, k: int, x: int, days: int) -> None:
+    """Within four standard errors of 20,000 futures; docs/lifetime-value.md tells of 192 limits and 60,000."""
+    settings: dict[str, Any] = {"k": k} if k > 1 else {}
+    rare = {"bg_nbd": {"a": 0.2, "b": 60.0}, "pareto_nbd": {"s": 0.6, "beta": 3_000.0}}
+    parameters = {"r": 0.55, "alpha": 42.0, **rare["pareto_nbd" if name == "pareto_nbd" else "bg_nbd"]}
+    model = MODELS[name].from_parameters(parameters, **settings)
+    rng, size, T = np.random.default_rng(4), 20_000, 900.0
+    phase = np.zeros(size, dtype=int)
+    known = model._histories(history(x, T - 0.5, T))
+    if k > 1:
+        phase = rng.choice(k, size=size, p=model.kind_weights(known)[0])
+    rate = rng.gamma(0.55 + k * x + phase, 1.0 / (42.0 + T))
+    if name == "pareto_nbd":
+        life = rng.exponential(1.0 / rng.gamma(0.6, 1.0 / (3_000.0 + T), size))
+        number = rng.poisson(rate * np.minimum(life, days))
+    else:
+        last = rng.geometric(rng.beta(0.2, 60.0 + x + name.startswith("mbg"), size))
+        number = np.minimum((rng.poisson(rate * days) + phase) // k, last)
+    futures = FutureCounts(model, known, horizon_days=days)
+    limits = future_limits(futures, None, known, alive=np.ones(1), level=0.9)
+    for limit, tail in ((limits.purchases_low.item(), 0.05), (limits.purchases_high.item(), 0.95)):
+        error = 4.0 * np.sqrt(tail * (1.0 - tail) / size)
+        assert np.mean(number <= limit) >= tail - error
+        assert np.mean(number < limit) <= tail + error
 
 
 @pytest.mark.parametrize("name", MODELS)

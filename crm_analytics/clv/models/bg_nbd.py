@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, gammaincinv, gammaln, psi, zeta
 
-from crm_analytics.clv.models.erlang import running_gap
+from crm_analytics.clv.models.erlang import at_least_in_phase, running_gap
 from crm_analytics.clv.models.futures import Latent, Luck, geometric
 from crm_analytics.clv.models.negative_binomial import event_chances
 from crm_analytics.clv.models.patterns import Histories, Patterns, chunks, levels
@@ -231,6 +231,12 @@ class BetaGeoModel(PurchaseModel):
         counts = stays * exactly
         counts[:, 1:] += stays[:, :-1] * a / (a + b + n) * at_least[:, 1:]
         return np.asarray(counts)
+
+    def at_least_if_alive(self, core: Sequence[Any], known: Histories, days: float, number: Floats) -> Floats:
+        """Return P(at least so many purchases in the next days)."""
+        r, alpha, a, b = core
+        shape, ratio = r + known.frequency, days / (alpha + known.T)
+        return at_least_in_phase(1, 0, shape, a, self.b_alive(b, known.frequency), ratio, number)
 
     def latent_if_alive(self, core: Sequence[Any], known: Histories, luck: Luck) -> Latent:
         """Return rates and the purchase after which the customer leaves."""

@@ -25,6 +25,7 @@ from scipy.special import gammaincinv
 
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.erlang import (
+    at_least_in_phase,
     counts_in_phase,
     discounted_in_phase,
     expected_in_phase,
@@ -199,6 +200,19 @@ class BetaGeoErlangModel(BetaGeoModel):
             lambda j, shape, a, b, ratio: counts_in_phase(self.k_, j, shape, a, b, ratio, up_to),
         )
 
+    def at_least_if_alive(self, core: Sequence[Any], known: Histories, days: float, number: Floats) -> Floats:
+        """Return P(at least so many purchases in the next days), in every phase that the gap may be in."""
+        r, alpha, a, b = core
+        weights, b_now = self._kinds(core, known), self.b_alive(b, known.frequency)
+        shape, ratio = r + self.k_ * known.frequency, days / (alpha + known.T)
+        result = np.zeros(len(known))
+        for j in range(self.k_):
+            some = np.flatnonzero(weights[:, j])
+            result[some] += weights[some, j] * at_least_in_phase(
+                self.k_, j, shape[some] + j, a, b_now[some], ratio[some], number[some]
+            )
+        return result
+
     def discounted_if_alive(
         self, core: Sequence[Any], known: Histories, days: float, daily_rate: float
     ) -> Floats:
@@ -289,6 +303,12 @@ class BetaGeoErlangModel(BetaGeoModel):
                     result = np.zeros((len(known), *answer.shape[1:]))
                 result[rows] = answer
         return result
+
+    def _kinds(self, core: Sequence[Any], known: Histories) -> Floats:
+        """Return P(phase of the running gap), 0 or 1 where it is known."""
+        if isinstance(known, InPhase):
+            return np.asarray(known.recency[:, None] == np.arange(self.k_), dtype=np.float64)
+        return self._phase_weights(core, known)
 
     def _phase_weights(self, core: Sequence[Any], known: Histories) -> Floats:
         r, alpha = core[:2]

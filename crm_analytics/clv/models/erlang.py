@@ -19,10 +19,11 @@ Derived here; k = 1 gives the formulas of bg_nbd.py.  Model: Platzer and Reutter
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, gammaln
+from scipy.special import betainc, betaln, gammaln
 
 from crm_analytics.clv.models.negative_binomial import event_chances
 from crm_analytics.clv.models.quadrature import dropout_nodes
@@ -146,6 +147,23 @@ def counts_in_phase(
         leaves = (a / (a + b))[:, None] * _stays(a + 1.0, b, up_to)
         result[:, 1:] += leaves * at_least[:, k - phase :: k]
     return np.asarray(result)
+
+
+def at_least_in_phase(
+    k: int, phase: int, shape: Floats, a: Any, b: Floats, ratio: Floats, number: Floats
+) -> Floats:
+    """Return P(at least `number` purchases) of living customers in a known phase; one number >= 1 per row.
+
+    Purchase n comes with phase n k - j, if none of the n - 1 before it was the last.
+
+    Examples
+    --------
+    >>> one = np.array([1.0])                                  # halves for the time, 1/2 and 1/3 for staying
+    >>> at_least_in_phase(1, 0, one, 1.0, one, one, np.array([2.0])).round(9).tolist()
+    [0.125]
+    """
+    stays = np.exp(betaln(a, b + (number - 1.0)) - betaln(a, b))
+    return np.asarray(stays * betainc(number * k - phase, shape, ratio / (1.0 + ratio)))
 
 
 def discounted_in_phase(k: int, phase: int, shape: Floats, a: float, b: Floats, discount: Floats) -> Floats:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv, gammaln, psi
+from scipy.special import betainc, gammaincinv, gammaln, psi
 
 from crm_analytics.clv.models.futures import Latent, Luck
 from crm_analytics.clv.models.negative_binomial import event_chances
@@ -101,6 +101,11 @@ class NBDModel(PurchaseModel):
         """Return P(0), ... P(up_to purchases in the next days): negative binomial."""
         r, alpha = core
         return event_chances(r + known.frequency, days / (alpha + known.T), up_to)[0]
+
+    def at_least_if_alive(self, core: Sequence[Any], known: Histories, days: float, number: Floats) -> Floats:
+        """Return P(at least so many purchases in the next days): the gap up to that one is beta prime."""
+        r, alpha = core
+        return np.asarray(betainc(number, r + known.frequency, days / (alpha + known.T + days)))
 
     def latent_if_alive(self, core: Sequence[Any], known: Histories, luck: Luck) -> Latent:
         """Return rates; nothing ends."""

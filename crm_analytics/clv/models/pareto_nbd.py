@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv, gammaln, psi, zeta
+from scipy.special import betaln, gammaincinv, gammaln, psi, zeta
 
 from crm_analytics.clv.models.futures import Latent, Luck
 from crm_analytics.clv.models.lifetime_quadrature import LeavingNodes, leaving_nodes, nodes_by_row
@@ -46,6 +46,8 @@ _ROUGH_NODES = 10
 _NEWTON_STEPS = 60
 _MOST_LOG = 700.0
 _NEVER = 1e12
+# How far from its middle the day of a purchase is looked for: standard deviations, and over shape or number.
+_WIDE, _TAIL = 9.0, 20.0
 
 
 class ParetoNBDModel(PurchaseModel):
@@ -274,6 +276,28 @@ class ParetoNBDModel(PurchaseModel):
                         own, part.take(np.flatnonzero(group)), days, up_to, nodes
                     )
         return result
+
+    def at_least_if_alive(self, core: Sequence[Any], known: Histories, days: float, number: Floats) -> Floats:
+        """Return the mean chance of still being there on the day of that purchase, if it is not too late.
+
+        Days over rate are beta prime (number, shape) for who never leaves; 64 Gauss-Legendre nodes in their
+        logarithm, as far as there is anything.
+        """
+        result = np.empty(len(known))
+        for rows, (r, alpha, s, beta), part, _ in _parts(core, known):
+            shape, rate, n = r + part.frequency, alpha + part.T, number[rows]
+            middle, spread = psi(n) - psi(shape), np.sqrt(zeta(2, n) + zeta(2, shape))
+            low = middle - _WIDE * spread - _TAIL / n
+            high = np.minimum(middle + _WIDE * spread + _TAIL / shape, np.log(days / rate))
+            span = np.maximum(high - low, 0.0)
+            log_ways, total = -betaln(n, shape), np.zeros(len(part))
+            for point, weight in zip(*legendre(_DISCOUNT_NODES), strict=True):
+                at = low + span * point
+                log_odds = np.logaddexp(0.0, at)
+                stays = -s * np.log1p(rate * np.exp(at) / (beta + part.T))
+                total += weight * span * np.exp(log_ways + n * (at - log_odds) - shape * log_odds + stays)
+            result[rows] = total
+        return np.clip(result, 0.0, 1.0)
 
     def latent_if_alive(self, core: Sequence[Any], known: Histories, luck: Luck) -> Latent:
         """Return rates and days until the customer leaves."""

@@ -150,6 +150,14 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
     def staying_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
         """Return P(still there after `days`, one number per history) of customers alive now."""
 
+    def at_least_if_alive(self, core: Sequence[Any], known: Histories, days: float, number: Floats) -> Floats:
+        """Return P(at least so many purchases, one number >= 1 each, in the next days) of the living.
+
+        What `counts_if_alive` sums up to, asked for one large number without all the smaller ones. Not of a
+        model of purchases in discrete periods (BG/BB).
+        """
+        raise UsageError(f"{type(self).__name__} has no futures in days. Ask it for expected purchases.")
+
     def latent_if_alive(self, core: Sequence[Any], known: Histories, luck: Luck) -> Latent:
         """Return what customers alive now will do, one future per column of `luck`.
 

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
+from crm_analytics.clv.models.patterns import possible_histories
 from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.errors import DegenerateCohortError, ModelFileError, NotEnoughData, UsageError
 
@@ -164,6 +165,17 @@ def test_counts_sum_to_one_and_their_mean_is_the_expectation(name: str) -> None:
     np.testing.assert_allclose(counts[0], silent, rtol=1e-10)
     newcomer = model.purchase_count_probabilities_new(273, up_to=600)
     assert (newcomer * newcomer.index).sum() == pytest.approx(model.expected_purchases_new(273), rel=1e-8)
+
+
+@every_model
+def test_the_chance_of_at_least_so_many_is_what_the_counts_add_up_to(name: str) -> None:
+    model = truth(name)
+    known = possible_histories(histories())
+    core = model.core(np.array(list(model.params_.values())), known)
+    below = model.counts_if_alive(core, known, 273.0, 300).cumsum(axis=1)
+    for number in (1, 4, 50, 300):
+        at_least = model.at_least_if_alive(core, known, 273.0, np.full(len(known), float(number)))
+        np.testing.assert_allclose(at_least, 1.0 - below[:, number - 1], atol=1e-10)
 
 
 @every_model
