@@ -88,8 +88,7 @@ def changes(records: RecordStore, entity: str, since: int, *, until: int | None 
     records.entity(entity)
     tables = record_tables()[entity]
     wanted = Statement(statements.changes_since(tables), records.database.dialect)
-    with records.database.reading() as connection:
-        rows = wanted.run(connection, {"since": since, "until": _LAST if until is None else until})
+    rows = records.database.run(wanted, {"since": since, "until": _LAST if until is None else until})
     table = records.entity(entity).table
     for _, *row in rows:
         table.record(row)  # raises when a version is not what was written
@@ -115,8 +114,7 @@ def erasures(records: RecordStore, since: int, *, until: int | None = None) -> l
     ('customers', 2, 64)
     """
     wanted = Statement(statements.erasures_since(), records.database.dialect)
-    with records.database.reading() as connection:
-        rows = wanted.run(connection, {"since": since, "until": _LAST if until is None else until})
+    rows = records.database.run(wanted, {"since": since, "until": _LAST if until is None else until})
     return [Erasure(*row) for row in rows]
 
 

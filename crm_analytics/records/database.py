@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from crm_analytics import errors
 from crm_analytics.records.engine import Engine
+from crm_analytics.records.statement import Statement
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,27 @@ class Database:
             self.engine.close()
         self._is_closed = True
 
+    def run(self, statement: Statement, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+        """Run one statement: in the transaction of this thread, or a SELECT by itself."""
+        try:
+            if self.engine.has_one_connection:
+                with self._turn:
+                    return statement.run(self._mine().driver, values)
+            return statement.run(self._mine().driver, values)
+        except Exception as error:
+            self._raise_ours(error)
+            raise
+
     @contextmanager
     def reading(self) -> Iterator[Any]:
-        """Give the driver's connection of this thread, for one SELECT."""
+        """Give the driver's connection of this thread, for what `run` does not do."""
         try:
             if self.engine.has_one_connection:
                 with self._turn:
                     yield self._mine().driver
             else:
                 yield self._mine().driver
-        except Exception as error:  # as `_translated`, without the cost of a second block: a read takes 60 us
+        except Exception as error:
             self._raise_ours(error)
             raise
 
@@ -82,7 +94,7 @@ class Database:
         A block inside another joins it; when the inner one fails, only its own changes are undone. Ctrl-C
         at any moment undoes it too: a transaction that was left open is ended before the next one begins.
         """
-        with self._translated():
+        try:
             if self.is_writing:
                 opened = self._mine()
                 with self._block(opened):
@@ -92,6 +104,9 @@ class Database:
                     opened = self._mine()
                     with self._transaction(opened):
                         yield opened.driver
+        except Exception as error:
+            self._raise_ours(error)
+            raise
 
     @contextmanager
     def snapshot(self) -> Iterator[Any]:
@@ -217,16 +232,8 @@ class Database:
             opened.face.invalidate()
             opened.face.close()
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn the driver's errors into ours."""
-        try:
-            yield
-        except Exception as error:
-            self._raise_ours(error)
-            raise
-
     def _raise_ours(self, error: Exception) -> None:
+        """Turn a driver's error into ours; return where it is none."""
         ours = self.engine.translate(error)
         if ours is not None:
             raise ours from error

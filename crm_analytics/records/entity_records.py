@@ -26,6 +26,11 @@ class EntityRecords:
         self.table = table
         self._entity = table.entity
         self._database = table.session.database
+        self._references = {
+            column.name: record_tables()[column.refers]
+            for column in table.entity.columns
+            if column.refers is not None and is_foreign_key(table.entity, column)
+        }
 
     @property
     def declared(self) -> Entity:
@@ -286,16 +291,15 @@ class EntityRecords:
     def _dangling(self, values: Mapping[str, Any]) -> list[str]:
         """Return a problem for each reference to a record that the store must hold and does not."""
         problems = []
-        for name, value in values.items():
-            column = self._entity.column(name)
-            if value is None or column.refers is None or not is_foreign_key(self._entity, column):
+        for name, referred in self._references.items():
+            value = values.get(name)
+            if value is None:
                 continue
-            referred = record_tables()[column.refers]
             found: Sequence[Any] = self.table.run(
                 referred.heads, statements.is_deleted, {"key": value}, referred
             )
             if not found or found[0][0]:
-                problems.append(f"{name}: {column.refers} holds no record of that id; add it first")
+                problems.append(f"{name}: {referred.entity.name} holds no record of that id; add it first")
         return problems
 
     def _backdated(self, values: Mapping[str, Any], last: Record) -> list[str]:

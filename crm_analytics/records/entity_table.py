@@ -62,8 +62,7 @@ class EntityTable:
         if statement is None:
             statement = Statement(make(tables or self.tables), self.session.database.dialect)
             self._statements[name] = statement
-        with self.session.database.reading() as connection:
-            return statement.run(connection, values)
+        return self.session.database.run(statement, values)
 
     def last(self, key: str) -> Record | None:
         """Return the last version of a record, deleted or not."""
@@ -148,9 +147,9 @@ def digest(values: Mapping[str, Any]) -> str:
     >>> digest({"name": "Ada", "city": None}) == digest({"name": "Ada"}) != digest({"name": "Eda"})
     True
     """
-    told = sorted([f"{name}\x1e{value}" for name, value in values.items() if value is not None])
-    text = "\x1f".join(told)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    told = [f"{name}\x1e{value}" for name, value in values.items() if value is not None]
+    told.sort()
+    return hashlib.blake2b("\x1f".join(told).encode(), digest_size=8).hexdigest()
 
 
 def holds_since(version: Record) -> datetime | None:

@@ -70,7 +70,7 @@ class SqliteEngine:
     def identity(self) -> tuple[int, ...]:
         if self.has_one_connection:
             return ()
-        return tuple(_inode(f"{self.name}{ending}") for ending in ("", "-wal"))
+        return _inode(self.name), _inode(f"{self.name}-wal")
 
     def is_in_transaction(self, driver: sqlite3.Connection) -> bool:
         return driver.in_transaction

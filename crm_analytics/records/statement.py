@@ -25,10 +25,12 @@ class Statement:
         self._sql = str(compiled)
         self._by_position = compiled.positiontup is not None
         binds = compiled.binds
-        self._binds = [
-            (name, binds[name].type.dialect_impl(dialect).bind_processor(dialect))
-            for name in (binds if compiled.positiontup is None else compiled.positiontup)
-        ]
+        self._names = [*binds] if compiled.positiontup is None else [*compiled.positiontup]
+        self._binds: list[tuple[int, Callable[[Any], Any]]] = []
+        for index, name in enumerate(self._names):
+            prepare = binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+            if prepare is not None:
+                self._binds.append((index, prepare))
         self._constants = {name: bind.value for name, bind in binds.items() if bind.value is not None}
         self._results: list[tuple[int, Callable[[Any], Any]]] = []
         if isinstance(statement, sa.Select):
@@ -40,18 +42,14 @@ class Statement:
     def run(self, connection: Any, values: Mapping[str, Any]) -> list[Sequence[Any]]:
         """Run it on a driver's connection with values by name; return all rows."""
         values = {**self._constants, **values} if self._constants else values
-        given: Any
-        if self._by_position:
-            given = [
-                values[name] if process is None else process(values[name]) for name, process in self._binds
-            ]
-        else:
-            given = {
-                name: values[name] if process is None else process(values[name])
-                for name, process in self._binds
-            }
+        given = [values[name] for name in self._names]
+        for index, prepare in self._binds:
+            if given[index] is not None:
+                given[index] = prepare(given[index])
         try:
-            cursor = connection.execute(self._sql, given)
+            cursor = connection.execute(
+                self._sql, given if self._by_position else dict(zip(self._names, given, strict=True))
+            )
             if cursor.description is None:
                 return []
             rows: list[Sequence[Any]] = cursor.fetchall()

@@ -193,8 +193,7 @@ class RecordStore:
     @cached_property
     def _hash_key(self) -> bytes:
         statement = Statement(sa.select(store_table.c.hash_key), self.database.dialect)
-        with self.database.reading() as connection:
-            return bytes.fromhex(statement.run(connection, {})[0][0])
+        return bytes.fromhex(self.database.run(statement, {})[0][0])
 
     def entity(self, name: str) -> EntityRecords:
         """Return the records of one entity; UsageError with the nearest name when there is none."""
@@ -209,8 +208,7 @@ class RecordStore:
     def last_change_number(self) -> int:
         """Number of the last change of any record; 0 in a new store."""
         statement = Statement(statements.last_number(), self.database.dialect)
-        with self.database.reading() as connection:
-            return int(statement.run(connection, {})[0][0])
+        return int(self.database.run(statement, {})[0][0])
 
     def __getattr__(self, name: str) -> EntityRecords:
         if name.startswith("_"):

@@ -92,9 +92,19 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
         """Turn the server's moment into UTC."""
         return None if value is None else value.astimezone(UTC)
 
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[Any], Any] | None:
+        """Write SQLite's text in one step: a version has three of them."""
+        return _text_of_utc if dialect.name == "sqlite" else super().bind_processor(dialect)
+
     def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], Any] | None:
         """Read SQLite's text, and say again that it is UTC, in one step: a read has three of them."""
         return _utc_of_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+def _text_of_utc(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _utc_of_text(text: str | None) -> datetime | None:

@@ -47,7 +47,7 @@ def checked(entity: Entity, values: Mapping[str, Any]) -> tuple[dict[str, Any], 
     """
     good: dict[str, Any] = {}
     problems: list[str] = []
-    known = {column.name: column for column in entity.columns}
+    known = entity.by_name
     for name, value in values.items():
         column = known.get(name)
         if column is None:
@@ -69,11 +69,7 @@ def missing(entity: Entity, values: Mapping[str, Any]) -> list[str]:
     >>> missing(entity("contracts"), {"source_id": "K1", "started_on": None})
     ['customer_source_id: required, but missing', 'started_on: required, but missing']
     """
-    return [
-        f"{column.name}: required, but missing"
-        for column in entity.columns
-        if column.required and values.get(column.name) is None
-    ]
+    return [f"{name}: required, but missing" for name in entity.required_names if values.get(name) is None]
 
 
 def refuse(entity: Entity, problems: list[str]) -> None:
@@ -198,6 +194,8 @@ def _date(column: Column, value: Any) -> date:
 
 
 def _timestamp(column: Column, value: Any) -> datetime:
+    if type(value) is datetime and value.tzinfo is UTC:
+        return value
     if isinstance(value, str):
         try:
             if not _MOMENT_TEXT.fullmatch(value):

@@ -8,9 +8,11 @@ dictionary are all made from these files. An entity is either *state* (versions 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from crm_analytics.errors import UsageError
@@ -102,15 +104,25 @@ class Entity:
 
     def column(self, name: str) -> Column:
         """Return the column of that name; UsageError when there is none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise UsageError(f"{self.name} has no column {name!r}. It has: {', '.join(self.column_names)}.")
+        found = self.by_name.get(name)
+        if found is None:
+            raise UsageError(f"{self.name} has no column {name!r}. It has: {', '.join(self.column_names)}.")
+        return found
 
-    @property
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """Names of the declared columns, in order."""
-        return tuple(column.name for column in self.columns)
+        return tuple(self.by_name)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Column]:
+        """The declared columns by their names, in order."""
+        return MappingProxyType({column.name: column for column in self.columns})
+
+    @cached_property
+    def required_names(self) -> tuple[str, ...]:
+        """Names of the columns without which there is no record."""
+        return tuple(column.name for column in self.columns if column.required)
 
     @property
     def system_columns(self) -> dict[str, tuple[str, str]]:
