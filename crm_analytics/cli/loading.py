@@ -11,6 +11,8 @@ import typer
 from crm_analytics.cli import FAILED, SOME_REFUSED
 from crm_analytics.cli import output as out
 from crm_analytics.cli.reading import (
+    BareEnds,
+    Brackets,
     Calendar,
     DateFormat,
     DecimalMark,
@@ -82,8 +84,10 @@ def load(
     default_currency: DefaultCurrency = None,
     thousands: Thousands = None,
     calendar: Calendar = None,
+    brackets: Brackets = None,
     money_unit: MoneyUnit = None,
     guest: Guest = None,
+    bare_ends: BareEnds = None,
     duplicates: Duplicates = None,
     snapshot: Annotated[
         bool, typer.Option("--snapshot", help="the file holds all rows there are: those it lacks are gone")
@@ -127,8 +131,10 @@ def load(
         "default_currency": default_currency,
         "thousands": thousands,
         "calendar": calendar,
+        "brackets": brackets,
         "money_unit": money_unit,
         "guest": guest,
+        "bare_ends": bare_ends,
         "duplicates": duplicates,
         "received_at": received_at,
         "max_expanded_bytes": max_expanded_bytes,
@@ -321,6 +327,7 @@ def replay(
     decimal: Annotated[str | None, typer.Option(help="decimal mark, instead of that of the load")] = None,
     date_format: Annotated[str | None, typer.Option(help="how dates are written, instead")] = None,
     timezone: Annotated[str | None, typer.Option(help="time zone of the times, instead")] = None,
+    bare_ends: BareEnds = None,
     show_values: ShowValues = False,
     settings_file: SettingsFile = None,
     as_json: Json = False,
@@ -328,7 +335,12 @@ def replay(
     """Load corrected records; what still reads as before, or was replayed before, is passed over."""
     import crm_analytics as crm
 
-    given = {"decimal": decimal, "date_format": date_format, "timezone": timezone}
+    given = {
+        "decimal": decimal,
+        "date_format": date_format,
+        "timezone": timezone,
+        "bare_ends": bare_ends,
+    }
     options = {name: value for name, value in given.items() if value is not None}
     done: list[Load] = []
     refused: list[CrmError] = []

@@ -11,6 +11,8 @@ import typer
 from crm_analytics.cli import FAILED
 from crm_analytics.cli import output as out
 from crm_analytics.cli.reading import (
+    BareEnds,
+    Brackets,
     Calendar,
     DateFormat,
     DecimalMark,
@@ -203,8 +205,10 @@ def profile_check(
     default_currency: DefaultCurrency = None,
     thousands: Thousands = None,
     calendar: Calendar = None,
+    brackets: Brackets = None,
     money_unit: MoneyUnit = None,
     guest: Guest = None,
+    bare_ends: BareEnds = None,
     duplicates: Duplicates = None,
     received_at: ReceivedAt = None,
     show_values: ShowValues = False,
@@ -226,8 +230,10 @@ def profile_check(
         "default_currency": default_currency,
         "thousands": thousands,
         "calendar": calendar,
+        "brackets": brackets,
         "money_unit": money_unit,
         "guest": guest,
+        "bare_ends": bare_ends,
         "repeats": duplicates,
     }
     home_zone = read_settings(settings_file).warehouse.timezone or "UTC"

@@ -15,11 +15,15 @@ TimeZone = Annotated[str | None, typer.Option("--timezone", help="time zone of t
 DefaultCountry = Annotated[str | None, typer.Option(help="country of addresses and numbers that name none")]
 DefaultCurrency = Annotated[str | None, typer.Option(help="currency of amounts that name none, as EUR")]
 Thousands = Annotated[str | None, typer.Option(help="mark between groups of three digits")]
+Brackets = Annotated[str | None, typer.Option(help="what (4) means: negative, as in accounting")]
 Calendar = Annotated[
     str | None, typer.Option(help="calendar of the dates: gregorian or jalali; default: told per column")
 ]
 MoneyUnit = Annotated[str | None, typer.Option(help="unit of Iranian amounts: rial or toman")]
 Guest = Annotated[str | None, typer.Option(help="records without customer id: quarantine or keep")]
+BareEnds = Annotated[
+    str | None, typer.Option(help="first and last rows that look like notes, not records: quarantine or keep")
+]
 Duplicates = Annotated[str | None, typer.Option(help="equal lines of a file: merge or keep")]
 ReceivedAt = Annotated[
     str | None, typer.Option(help="when it was received, ISO 8601; default: now", metavar="TIME")

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from crm_analytics.errors import FileRefused, ProfileError
+from crm_analytics.ingest.ends import with_last
 from crm_analytics.ingest.footers import WithoutFooters
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
 from crm_analytics.ingest.mapping import Issue, MappedBlock, Mapper, MappingPlan, plan_mapping
@@ -176,11 +177,12 @@ def _check(
         seen = _Tally(show_values)
         used_plan = plan
         with Mapper(plan) as mapper:
-            for block in WithoutFooters(delivery.blocks(), used.rows.footers):
+            blocks = WithoutFooters(delivery.blocks(), used.rows.footers)
+            for block, is_last in with_last(blocks, is_asked=mapper.looks_at_ends):
                 if seen.records >= most_records:
                     seen.is_whole = False
                     break
-                seen.add(used_plan, block, mapper.add(block))
+                seen.add(used_plan, block, mapper.add(block, is_last=is_last))
             findings = mapper.finish()
         plan = findings.again
     sources = {source for one in used_plan.fields for source in one.rule.sources}

@@ -16,6 +16,7 @@ from typing import Any
 from crm_analytics.ingest.cell_facts import NOTHING, Facts
 from crm_analytics.ingest.profile import Calendar, ColumnRule, Dialect
 from crm_analytics.normalise.booleans import NO, YES
+from crm_analytics.normalise.cell_errors import CELL_ERRORS, UNCALCULATED
 from crm_analytics.normalise.currencies import CURRENCIES, MINOR_DIGITS
 from crm_analytics.normalise.digits import ARABIC_THOUSANDS_MARK, DIGITS
 from crm_analytics.schema import Column
@@ -41,20 +42,6 @@ _ASCII = "".join(DIGITS.values()) + "-   "
 _INVISIBLE = r"[\x{00AD}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{FEFF}\p{Cc}]"
 _LOSSY = r"[+-]?\d(\.\d+)?[eE]\+\d+"
 _PERCENT = "%\u066a"
-# What a spreadsheet writes into a cell that it could not compute.
-_ERRORS = (
-    "#REF!",
-    "#N/A",
-    "#NAME?",
-    "#VALUE!",
-    "#DIV/0!",
-    "#NUM!",
-    "#NULL!",
-    "#SPILL!",
-    "#CALC!",
-    "#ERROR!",
-    "#UNCALCULATED!",
-)
 
 
 @dataclass(frozen=True)
@@ -184,7 +171,7 @@ def convert_text(field: Field) -> Conversion:
     """Free text stays as typed; an error of a spreadsheet is none."""
     if not field.facts.has_hash:
         return Conversion(field.text)
-    return Conversion(field.text, f"case when {_is_error(field.text)} then 'error_cell' end")
+    return Conversion(field.text, f"case {no_value(field)}end")
 
 
 def convert_id(field: Field) -> Conversion:
@@ -197,31 +184,37 @@ def convert_id(field: Field) -> Conversion:
     if not facts.is_ascii:
         tests.append(f"when regexp_matches({name}, '{_INVISIBLE}') then 'invisible_character'")
     if facts.has_hash:
-        tests.append(f"when {_is_error(name)} then 'error_cell'")
+        tests.append(no_value(field))
     return Conversion(name, f"case {' '.join(tests)} end" if tests else NONE)
 
 
 def convert_word(field: Field) -> Conversion:
     """One word of a closed list; a word that is in none is kept and reported."""
-    name, word = field.text, field.part("word")
+    name, word, tests = field.text, field.part("word"), no_value(field)
     known = sql_list(WORDS[field.column.words or ""])
-    is_error = _is_error(name)
     return Conversion(
         f"case when {word} in {known} then {word} else {name} end",
-        f"case when {is_error} then 'error_cell' end",
+        f"case {tests}end" if tests else NONE,
         note=f"case when {word} not in {known} then 'unknown_word' end",
         parts={"word": f"lower({name})"},
     )
 
 
-def _is_error(text: str) -> str:
-    return f"(starts_with({text}, '#') and {text} in {sql_list(_ERRORS)})"
+def no_value(field: Field) -> str:
+    """Return the branches of a ``case`` that tell cells of a spreadsheet without a value."""
+    if not field.facts.has_hash:
+        return ""
+    text = field.text
+    return (
+        f"when {text} = '{UNCALCULATED}' then 'formula_without_value' "
+        f"when starts_with({text}, '#') and {text} in {sql_list(CELL_ERRORS)} then 'error_cell' "
+    )
 
 
 def convert_currency(field: Field) -> Conversion:
     """Currencies are ISO 4217 codes in any case."""
     code = field.part("code")
-    tests = f"when {code} not in ({_CODES}) then 'unknown_currency'"
+    tests = f"{no_value(field)}when {code} not in ({_CODES}) then 'unknown_currency'"
     if field.priced is not None:
         tests += f" when {code} = {field.priced} then 'same_currency'"
     return Conversion(
@@ -237,7 +230,7 @@ def convert_boolean(field: Field) -> Conversion:
     yes, no = sql_list(YES), sql_list(NO)
     return Conversion(
         f"{word} in {yes}",
-        f"case when {word} not in {yes} and {word} not in {no} then 'bad_boolean' end",
+        f"case {no_value(field)}when {word} not in {yes} and {word} not in {no} then 'bad_boolean' end",
         parts={"word": f"lower({field.text})"},
     )
 
@@ -267,8 +260,9 @@ def convert_number(field: Field) -> Conversion:
     not_above_zero = f"when {cast} <= 0 then 'not_above_zero' " if column.type == "RATE" else ""
     # A count has no fraction: one would be a wrong column, not a finer value.
     is_sound = is_number if decimals else f"{is_number} and not ({is_finer})"
+    is_out = f"case when not {in_range} then 'out_of_range' {not_above_zero}end"
     fault = (
-        f"case when {is_sound} then case when not {in_range} then 'out_of_range' {not_above_zero}end "
+        f"case {no_value(field)}when {is_sound} then {is_out} "
         f"when regexp_full_match(lower({number}), '[+-]?(nan|inf|infinity)') then 'non_finite' "
         f"when regexp_full_match(lower({number}), '[+-]?\\d+(\\.\\d+)?e\\+?0*[1-9]\\d+') then 'out_of_range' "
         f"when {number} is not null then 'bad_number' end"
@@ -328,8 +322,12 @@ def _number_text(field: Field) -> str:
         f"then replace({ascii_digits}, '{ARABIC_THOUSANDS_MARK}', '') else {ascii_digits} end"
     )
     signs = [*dialect.signs, *(_PERCENT if field.rule.factor is not None else ())]
+    either = "|".join(re.escape(sign) for sign in sorted(signs, key=len, reverse=True))
+    if dialect.brackets == "negative":
+        # with no sign of its own inside, and the signs of money inside or outside
+        in_brackets = field.bindings.add(rf"^({either})? *\( *([^()+-]+?) *\) *({either})?$")
+        text = f"regexp_replace({text}, {in_brackets}, '-\\1\\2\\3')"
     if signs and field.column.type != "BIGINT":
-        either = "|".join(re.escape(sign) for sign in sorted(signs, key=len, reverse=True))
         before = field.bindings.add(f"^({either})? *([+-]?) *({either})? *")
         after = field.bindings.add(f" *({either})$")
         text = f"regexp_replace(regexp_replace({text}, {before}, '\\2'), {after}, '')"

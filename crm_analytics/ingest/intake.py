@@ -17,9 +17,11 @@ from typing import TypeVar
 import numpy as np
 import pyarrow.compute as pc
 
-from crm_analytics.entities.version_sql import SAME_ORDER_DAYS
+from crm_analytics.entities.line_sql import SAME_ORDER_DAYS
+from crm_analytics.entities.storing import Replaced
 from crm_analytics.entities.versions import Staging, StoredDelivery
 from crm_analytics.errors import FileRefused
+from crm_analytics.ingest.ends import with_last
 from crm_analytics.ingest.erased_subjects import erased_records, without
 from crm_analytics.ingest.footers import WithoutFooters
 from crm_analytics.ingest.ledger import Quarantine
@@ -56,8 +58,8 @@ class Intake:
     ----------
     header : tuple of str
         Column names as the file has them.
-    rows_in : int
-        Records of the part.
+    rows_in, record_count : int
+        Rows of the part that its layout does not leave out; those that are neither totals nor doubtful ends.
     quarantine : Quarantine
         Those set aside.
     stored : StoredDelivery
@@ -76,6 +78,7 @@ class Intake:
 
     header: tuple[str, ...]
     rows_in: int
+    record_count: int
     quarantine: Quarantine
     stored: StoredDelivery
     issues: tuple[Issue, ...]
@@ -175,7 +178,7 @@ def take_in(
                 quarantined=quarantine.count - quarantine.erased_count - quarantine.total_count,
             )
         stored = staging.finish()
-        sums = sums_of(wh, staging, used, control_names, staged.rows_in)
+        sums = sums_of(wh, staging, used, control_names, staged.rows_in - quarantine.no_record_count)
         repeats = _repeats(wh, staging, used) if staged.totals.rows else {}
     totals, not_compared = _compared(wh, load_id, delivery, read_by, staged.totals, repeats)
     issues = tuple(Issue(issue, "", sentence, 0) for issue, sentence in part.notes)
@@ -188,6 +191,7 @@ def take_in(
     return Intake(
         header=delivery.header,
         rows_in=staged.rows_in,
+        record_count=staged.rows_in - quarantine.no_record_count,
         quarantine=quarantine,
         stored=stored,
         issues=issues,
@@ -234,13 +238,14 @@ def _told_of(stored: StoredDelivery) -> tuple[Issue, ...]:
     found = {
         "customer_corrected": (
             lines.corrections,
-            "lines were known of another customer with the same order, product, time, quantity and price: "
-            "corrected",
+            "lines were known of another customer, or of none, in the same order of the same lines (a named "
+            "customer: the very same products, times, quantities and prices): corrected, counted once",
         ),
         "number_of_another_customer": (
             lines.shared,
-            "lines are known of another customer with the same order, product and time, but not the same "
-            "quantity or price: taken as another order, both count",
+            "lines have an order number, product and time that are known of another customer, and the orders "
+            "are not the same line by line, or several are: taken as another order, both count. If the "
+            "customer was corrected, deliver the whole order, or take the earlier load back (unload)",
         ),
         "told_beside": (
             lines.beside,
@@ -269,6 +274,8 @@ def _told_of(stored: StoredDelivery) -> tuple[Issue, ...]:
             f"for example that of record {record}"
         )
         issues += (Issue("told_differently", "", text, count),)
+    for name, replaced in stored.replaced.items():
+        issues += _told_of_replaced(name, replaced)
     if stored.contradicted:
         text = (
             "rows are told otherwise by another file received at the same moment, and one of the two counts. "
@@ -276,6 +283,29 @@ def _told_of(stored: StoredDelivery) -> tuple[Issue, ...]:
         )
         issues += (Issue("told_beside", "", text, stored.contradicted),)
     return issues
+
+
+def _told_of_replaced(name: str, replaced: Replaced) -> tuple[Issue, ...]:
+    """Say what another delivery told of another customer or amount under the same id."""
+
+    def example(record: int) -> str:
+        return f"; for example that of record {record}" if record else ""
+
+    customers = (
+        f"rows of {name} are known of another customer under the same number: the one received last counts, "
+        f"the other is history only{example(replaced.customer_record)}. If they are of two branches or shops "
+        "that number alike, take the load back and load each as a system of its own: "
+        f"{option('source_system', 'branch_2')}"
+    )
+    amounts = (
+        f"rows of {name} are known with another amount under the same number: the one received last "
+        f"counts{example(replaced.amount_record)}"
+    )
+    found = (
+        Issue("customer_replaced", "", customers, replaced.customers),
+        Issue("amount_replaced", "", amounts, replaced.amounts),
+    )
+    return tuple(one for one in found if one.row_count)
 
 
 def _stage(
@@ -293,13 +323,15 @@ def _stage(
     with Mapper(plan) as mapper, ExitStack() as stack:
         passing = WithoutFooters(delivery.blocks(), used.rows.footers)
         blocks = stack.enter_context(closing(_ahead(iter(passing))))
-        mapped_blocks = stack.enter_context(closing(_ahead((one, mapper.add(one)) for one in blocks)))
+        told = with_last(blocks, is_asked=mapper.looks_at_ends)
+        mapping = ((one, mapper.add(one, is_last=is_last)) for one, is_last in told)
+        mapped_blocks = stack.enter_context(closing(_ahead(mapping)))
         for block, mapped in mapped_blocks:
             rows_in += block.record_count - mapped.ignored
             gone: set[int] = set()
             if quarantine.erased:
-                told = [(target.entity, table) for target, table in mapped.staged]
-                gone = erased_records(quarantine.erased, told, source_system=used.source_system)
+                tables = [(target.entity, table) for target, table in mapped.staged]
+                gone = erased_records(quarantine.erased, tables, source_system=used.source_system)
             quarantine.add(block, mapped.faults, gone)
             encoding.add(block)
             for target, table in mapped.staged:

@@ -35,15 +35,22 @@ MESSAGES = {
     "bad_date": f"no date in the declared form (ISO 8601 unless {option('date_format')} says otherwise), or "
     "no day of its calendar: in a column that is read as Jalali, 1404/12/30 and 1403/13/01 do not exist.",
     "bad_json": "this is no JSON. Correct it.",
-    "bad_number": f"no plain number. Say {option('decimal')} or {option('thousands')}, or correct it.",
+    "bad_number": f"no plain number. Say {option('decimal')} or {option('thousands')}; where (4) means -4, "
+    f"{option('brackets', 'negative')}; or correct it.",
     "bad_quote": "a quote inside a quoted field is not doubled. Double it.",
     "date_out_of_range": "the date is implausibly early or late (a year like 1403 is Jalali: say "
     f"{option('calendar', 'jalali')}). Correct it.",
     "duplicate_key": "a name comes twice in one record. Remove one.",
     REASON: "this person was erased. Nothing of the record was kept; take it out at the source.",
-    "error_cell": "an error of a spreadsheet, or a formula that was never calculated, not a value. Correct "
-    "the formula and save the file with a spreadsheet program, or clear the cell.",
+    "doubtful_end": "a row at an end of the list that fills less than the records and is not written as "
+    "their ids are: a note, a page or a total rather than a record. Leave it; if it is a record, replay it "
+    f"with more of it filled, or as it is with {option('bare_ends', 'keep')}.",
+    "error_cell": "an error of a spreadsheet, not a value. Correct the formula and save the file with a "
+    "spreadsheet program, or clear the cell.",
     "field_too_long": "a field has more than 1,000,000 characters. Shorten it.",
+    "formula_without_value": "a formula that was never calculated: the file holds no value of it. Open the "
+    "file in a spreadsheet program (Excel), save it there, and load it again; or write the value into the "
+    "cell.",
     "future_date": "the date lies after the day of receipt. Correct it.",
     "invalid_encoding": f"bytes that are not UTF-8. Say {option('encoding')}, or correct the record.",
     "invisible_character": "an id holds an invisible character. Remove it.",
@@ -122,9 +129,10 @@ class Quarantine:
 
     Attributes
     ----------
-    count, broken_count, erased_count, total_count : int
+    count, broken_count, erased_count, total_count, no_record_count : int
         All records; those without the orders of guests (a record that lacks nothing but its customer
-        is not broken), of erased persons, and without rows of totals; and these last two.
+        is not broken), of erased persons, and without rows of totals and doubtful ends; those of erased
+        persons; rows of totals; these and doubtful ends.
     first_broken : SetAside | None
         The first broken one of the file.
     """
@@ -159,6 +167,11 @@ class Quarantine:
         return self._reasons["not_a_record"]
 
     @property
+    def no_record_count(self) -> int:
+        """Number of those that are no records, and of those that may be none."""
+        return self.total_count + self._reasons["doubtful_end"]
+
+    @property
     def reasons(self) -> dict[str, int]:
         """Reason -> records, the most frequent first."""
         return _most_first(self._reasons)
@@ -173,7 +186,7 @@ class Quarantine:
         found = [(self._unread(one), False) for one in block.broken]
         for fault in faults:
             is_guest = fault.column == "customer_source_id" and fault.reason == "missing_value"
-            is_sound = is_guest or fault.reason == "not_a_record"
+            is_sound = is_guest or fault.reason in ("not_a_record", "doubtful_end")
             found.append((self._unconverted(block, fault), is_sound))
         if self.erased:
             found = [(self._without_the_erased(one), is_sound) for one, is_sound in found]

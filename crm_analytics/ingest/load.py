@@ -158,6 +158,7 @@ def load(
     skip_rows: int | None = None,
     timezone: str | None = None,
     guest: str | None = None,
+    bare_ends: str | None = None,
     duplicates: str | None = None,
     snapshot: bool | None = None,
     force: bool = False,
@@ -165,6 +166,7 @@ def load(
     default_country: str | None = None,
     default_currency: str | None = None,
     thousands: str | None = None,
+    brackets: str | None = None,
     calendar: str | None = None,
     money_unit: str | None = None,
     max_expanded_bytes: int | None = None,
@@ -189,10 +191,12 @@ def load(
     source_system : str, optional
         System that the ids are scoped by; default: the profile's.
     encoding, date_format, decimal, delimiter, skip_rows, timezone : optional
-    default_country, default_currency, thousands, calendar, money_unit : optional
+    default_country, default_currency, thousands, brackets, calendar, money_unit : optional
         How the file is written; in place of the profile's own (see `crm_analytics.ingest.profile`).
     guest : {"quarantine", "keep"}, optional
         What becomes of records without customer id.
+    bare_ends : {"quarantine", "keep"}, optional
+        What becomes of rows at an end of the file that look like notes rather than records.
     duplicates : {"merge", "keep"}, optional
         Are equal lines of one file one fact or several?
     snapshot : bool, optional
@@ -260,8 +264,10 @@ def load(
             "default_currency": default_currency,
             "thousands": thousands,
             "calendar": calendar,
+            "brackets": brackets,
             "money_unit": money_unit,
             "guest": guest,
+            "bare_ends": bare_ends,
             "repeats": duplicates,
             "snapshot": snapshot,
         },
@@ -495,7 +501,7 @@ def _store(wh: Warehouse, part: Part, used: Profile, call: Call, started_at: dat
         is_forced=call.is_forced,
         control_names=tuple(call.control_totals),
     )
-    ledger.write_counts(wh, load_id, taken.stated_counts, taken.rows_in)
+    ledger.write_counts(wh, load_id, taken.stated_counts, taken.record_count)
     controls = [*taken.totals, *given_controls(call.control_totals, taken.sums)]
     write_controls(wh, load_id, controls + order_controls(wh, load_id, used))
     account = Load(

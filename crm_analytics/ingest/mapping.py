@@ -30,6 +30,7 @@ from crm_analytics.ingest.converted_sql import (
     statements,
 )
 from crm_analytics.ingest.date_columns import CERTAIN_DATES, DateColumns
+from crm_analytics.ingest.ends import Ends
 from crm_analytics.ingest.headers import header_key
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import Cells, MappingPlan, TargetPlan, plan_mapping
@@ -169,6 +170,7 @@ class Mapper:
         self._untold = 0
         self._unpriced: dict[str, int] = {}
         self._totals = TotalRows()
+        self._ends = Ends(_required(plan) if plan.profile.bare_ends == "quarantine" else ())
         self._use(plan)
 
     def _use(self, plan: MappingPlan) -> None:
@@ -184,8 +186,13 @@ class Mapper:
     ) -> None:
         self._sandbox.__exit__(kind, error, trace)
 
-    def add(self, block: HasCells) -> MappedBlock:
-        """Convert one block.
+    @property
+    def looks_at_ends(self) -> bool:
+        """Does it matter which block is the last?"""
+        return self._ends.is_needed
+
+    def add(self, block: HasCells, *, is_last: bool = False) -> MappedBlock:
+        """Convert one block; `is_last`: none follows.
 
         Raises
         ------
@@ -204,6 +211,9 @@ class Mapper:
             among = cells
         totals = self._totals.take(among, _required(self._plan))
         cells = _without(cells, totals) if totals else cells
+        ends = self._ends.take(cells, is_last=is_last)
+        self._totals.left_out += ends
+        cells = _without(cells, ends) if ends else cells
         self._check_own_currency(cells)
         quick, rest = self._convert_quickly(cells)
         parts = [(rest, self._convert_thoroughly(rest))] if rest.num_rows or quick is None else []
@@ -213,8 +223,11 @@ class Mapper:
             tables += [self._sandbox.arrow(staged(planned)) for _ in parts]
             rows.append((planned.target, _in_order(tables)))
             self._note_no_currency(planned, rows[-1][1])
-        at = block.cells["record_number"].to_numpy().searchsorted(totals).tolist()
-        faults = tuple(Fault(row, number, "", "not_a_record") for row, number in zip(at, totals, strict=True))
+        none = dict.fromkeys(totals, "not_a_record") | dict.fromkeys(ends, "doubtful_end")
+        at = block.cells["record_number"].to_numpy().searchsorted(list(none)).tolist()
+        faults = tuple(
+            Fault(row, number, "", why) for row, (number, why) in zip(at, none.items(), strict=True)
+        )
         faults += self._faults(block.cells) if parts and parts[0][1]["broken"] else ()
         return MappedBlock(tuple(rows), faults, ignored)
 

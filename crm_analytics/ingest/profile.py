@@ -43,12 +43,14 @@ class Dialect:
     ``signs`` are texts before or after an amount that say nothing ("$", "ریال"), ``blanks`` texts that
     mean an empty cell ("NULL"). ``date_format`` is a pattern of strptime or one of
     ``SPECIAL_DATE_FORMATS``. ``money_unit`` holds for the columns whose unit is told by the header.
+    ``brackets`` = "negative": (4) is -4, as in accounting; without it such a number is bad.
     """
 
     encoding: str | None = None
     delimiter: str | None = None
     decimal: Literal[".", ","] = "."
     thousands: str | None = None
+    brackets: Literal["negative"] | None = None
     signs: tuple[str, ...] = ()
     blanks: tuple[str, ...] = ()
     date_format: str | None = None
@@ -255,6 +257,8 @@ class Profile:
         What becomes of a record without customer id, where one is required.
     snapshot : bool
         Does a file hold all rows there are, so that those it lacks are gone?
+    bare_ends : {"quarantine", "keep"}
+        What becomes of doubtful rows at an end of the list (`crm_analytics.ingest.ends`).
     evidence : str
         How well the layout is known: "verified", "partial: why", "unverified: why".
     files : tuple of str
@@ -272,6 +276,7 @@ class Profile:
     repeats: Literal["merge", "keep"] = "merge"
     guest: Literal["quarantine", "keep"] = "quarantine"
     snapshot: bool = False
+    bare_ends: Literal["quarantine", "keep"] = "quarantine"
     evidence: str = "verified"
     files: tuple[str, ...] = ()
     recognised_by: tuple[tuple[str, ...], ...] = ()
@@ -320,7 +325,9 @@ class Profile:
         A ``date_format`` of the caller also stands in place of the patterns of single columns.
         """
         given = {name: value for name, value in options.items() if value is not None}
-        own = {name: given.pop(name) for name in ("repeats", "guest", "snapshot") if name in given}
+        own = {
+            name: given.pop(name) for name in ("repeats", "guest", "snapshot", "bare_ends") if name in given
+        }
         changed = replace(self, **own, dialect=replace(self.dialect, **given))
         check_options(changed)
         if "date_format" in given:
@@ -353,9 +360,12 @@ def check_options(one: Profile) -> None:
     dialect = one.dialect
     _choice(one, "repeats", one.repeats, ("merge", "keep"))
     _choice(one, "guest", one.guest, ("quarantine", "keep"))
+    _choice(one, "bare_ends", one.bare_ends, ("quarantine", "keep"))
     _choice(one, "decimal", dialect.decimal, (".", ","))
     if dialect.thousands is not None:
         _choice(one, "thousands", dialect.thousands, {",", ".", " ", "'"} - {dialect.decimal})
+    if dialect.brackets is not None:
+        _choice(one, "brackets", dialect.brackets, ("negative",))
     if dialect.calendar is not None:
         _choice(one, "calendar", dialect.calendar, ("gregorian", "jalali"))
     if dialect.money_unit is not None:

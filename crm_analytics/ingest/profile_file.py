@@ -4,13 +4,15 @@
     evidence = "verified"          # or "partial: why", "unverified: why"
     repeats = "keep"               # equal lines are separate facts; default "merge"
     guest = "keep"                 # lines without customer stay, as revenue of nobody; default "quarantine"
+    bare_ends = "keep"             # the last rows are records, however little they fill; default "quarantine"
     snapshot = true                # a file holds all rows there are: those it lacks are gone; default false
     files = ["orders_*"]           # decides between profiles that fit a header equally well
     recognised_by = ["Created at", ["Id", "Order ID"]]   # headers it also has; of a list inside one is enough
     not_loaded = ["Fax"]           # columns that are known and left out: they help to recognise the layout
     [dialect]                      # encoding, delimiter ("whitespace" too), decimal, thousands, signs,
-                                   # blanks, date_format, calendar, money_unit, skip_rows, timezone,
-                                   # default_country, default_currency, header (names, where there is none)
+                                   # brackets ("negative": (4) is -4), blanks, date_format, calendar,
+                                   # money_unit, skip_rows, timezone, default_country, default_currency,
+                                   # header (names, where there is none)
     [headers]                      # column -> other spellings
     "StageName" = ["Stage"]
     [rows]                         # footers, ignore, and
@@ -70,7 +72,7 @@ from crm_analytics.vocabulary import WORDS
 IS_DELETED = Column("is_deleted", "BOOLEAN", "the source marks the record as deleted", "none")
 
 _KEYS = (
-    "profile", "purpose", "source_system", "evidence", "repeats", "guest", "snapshot", "files",
+    "profile", "purpose", "source_system", "evidence", "repeats", "guest", "snapshot", "bare_ends", "files",
     "recognised_by", "not_loaded", "dialect", "headers", "rows", "entity",
 )  # fmt: skip
 _RULE_KEYS = (
@@ -129,7 +131,7 @@ def parse_profile(text: str, where: str) -> Profile:
     missing = [key for key in ("profile", "source_system", "entity") if key not in given]
     if missing:
         raise ProfileError(f"{where}: the keys {', '.join(missing)} are missing.")
-    for key in ("profile", "purpose", "source_system", "evidence", "repeats", "guest"):
+    for key in ("profile", "purpose", "source_system", "evidence", "repeats", "guest", "bare_ends"):
         if not isinstance(given.get(key, ""), str):
             raise ProfileError(f"{where}: {key} must be a text.")
     if not isinstance(given.get("snapshot", False), bool):
@@ -147,6 +149,7 @@ def parse_profile(text: str, where: str) -> Profile:
         repeats=given.get("repeats", "merge"),
         guest=given.get("guest", "quarantine"),
         snapshot=given.get("snapshot", False),
+        bare_ends=given.get("bare_ends", "quarantine"),
         evidence=evidence,
         files=_texts(f"{where} files", given.get("files", [])),
         recognised_by=_groups(f"{where} recognised_by", given.get("recognised_by", [])),

@@ -334,6 +334,9 @@ def _options(layout: Layout, given: CorrectedFile, options: Mapping[str, Any]) -
     """Return the options of the load: as before, but for what the corrected file changed."""
     # The corrected records of a snapshot are no snapshot.
     changed: dict[str, Any] = {"skip_rows": 0, "snapshot": False}
+    if not options:
+        # What was corrected is a record, says the person who did; with other options all are tried anew.
+        changed["bare_ends"] = "keep"
     if layout.kind == "text":
         is_blank = layout.delimiter == WHITESPACE
         changed["delimiter"] = WHITESPACE if is_blank else given.delimiter

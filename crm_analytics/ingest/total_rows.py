@@ -1,9 +1,10 @@
 """Which rows of a file are no records but add others up?  Found by the word that they begin with.
 
 A row of totals is one that begins with such a word (`crm_analytics.normalise.total_words`) and holds nothing
-but numbers and currencies beside it, unless it has all that the layout requires beside that word; or one that
-begins so and that the profile leaves out (``[rows] ignore``, ``footers``). The rows of a block that hold a
-word or a date behind their first cell are passed over by their bytes, so that few are looked at.
+but numbers, currencies and formulas without a value beside it, unless it has all that the layout requires
+beside that word; or one that begins so and that the profile leaves out (``[rows] ignore``, ``footers``). The
+rows of a block that hold a word or a date behind their first cell are passed over by their bytes, so that few
+are looked at.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_analytics.ingest.row_shapes import footer_count
+from crm_analytics.normalise.cell_errors import CELL_ERRORS
 from crm_analytics.normalise.currencies import CURRENCIES
 from crm_analytics.normalise.digits import fold_digits
 from crm_analytics.normalise.total_words import TotalKind, total_kind
 
 _SIGN = "(?:[€$£¥₺﷼]|ریال|تومان|تومن|[A-Za-z]{3})?"
 _NUMBER = re.compile(rf"{_SIGN}\s*[-+(]?\s*\d[\d.,'’٬\s]*[)%-]?\s*{_SIGN}")
+_NUMBER_BEHIND = re.compile(r"[\s:=](\d{1,3}(?:[,٬]\d{3})+|\d+)\W*$")
 # How ids look that no word of totals does: letters, then digits.
 _LIKE_AN_ID = r"^\p{L}{0,4}[-_/.]?\p{Nd}[\p{Nd}A-Za-z_/.-]*$"
 _BLANK_BYTES = np.frombuffer(b" \t\xc2\xe2", dtype=np.uint8)
@@ -150,12 +153,19 @@ def _found(cells: pa.Table) -> Iterable[TotalRow]:
         place = next((place for place, text in enumerate(stripped) if text), None)
         kind = total_kind(stripped[place]) if place is not None else None
         if place is not None and kind is not None:
-            yield TotalRow(number, place, kind, footer_count(stripped[place]), stripped)
+            yield TotalRow(number, place, kind, _count_beside(stripped[place], kind), stripped)
+
+
+def _count_beside(text: str, kind: TotalKind) -> int | None:
+    """Return the number of records that a word states: of a word that counts, the number behind it."""
+    stated = footer_count(text)
+    behind = _NUMBER_BEHIND.search(fold_digits(text)) if stated is None and kind == "count" else None
+    return stated if behind is None else int(re.sub("[,٬]", "", behind[1]))
 
 
 def _holds_only_numbers(row: TotalRow) -> bool:
     others = [text for place, text in enumerate(row.cells) if text and place != row.place]
-    return all(is_number(one) or one in CURRENCIES for one in others)
+    return all(is_number(one) or one in CURRENCIES or one in CELL_ERRORS for one in others)
 
 
 def _is_complete(row: TotalRow, required: Sequence[Sequence[int]]) -> bool:

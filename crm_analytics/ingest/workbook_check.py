@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.archive import ENCRYPTED, Limit, check_claims, listed, member_chunks
+from crm_analytics.normalise.cell_errors import UNCALCULATED
 
 MAX_XML_BYTES = 1024 * 1024 * 1024
 MAX_CELLS = 10_000_000
@@ -44,7 +45,6 @@ _UNCALCULATED = re.compile(
     rb"(?:<" + _P + rb"v/>|<" + _P + rb"v></" + _P + rb"v>)?</" + _P + rb"c>"
 )
 # What stands for a formula whose value was never saved; an empty text that was computed is one.
-UNCALCULATED = "#UNCALCULATED!"
 _TEXT_INDEX = re.compile(rb't="s"[^<>]*>' + _VALUE + rb"(\d{1,9})<")
 _TEXT_END = re.compile(rb"</" + _P + rb"si>|<" + _P + rb"si/>")
 

@@ -24,7 +24,8 @@ from crm_analytics.ingest.archive import Limit, label, opener
 from crm_analytics.ingest.profile import Dialect
 from crm_analytics.ingest.records import Delivery, Part
 from crm_analytics.ingest.row_blocks import Row, blocks_of, check_width, number_text, record_line
-from crm_analytics.ingest.workbook_check import UNCALCULATED, SheetFacts, checked_sheets
+from crm_analytics.ingest.workbook_check import SheetFacts, checked_sheets
+from crm_analytics.normalise.cell_errors import UNCALCULATED
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet

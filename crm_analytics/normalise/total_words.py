@@ -1,4 +1,4 @@
-"""Does a row add others up, by the word that it begins with?  Five languages, in ``total_words.toml``."""
+"""Does a row add others up, by the word that it begins with?  Twelve languages, in ``total_words.toml``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from crm_analytics.normalise.digits import fold_digits
 from crm_analytics.normalise.letters import fold_letters
@@ -41,20 +41,27 @@ def total_kind(text: str) -> TotalKind | None:
     ('grand', 'total', 'group', 'count')
     >>> [total_kind(text) for text in ("Summe: 2", "تعداد کل: ۲ نفر", "2 rows", "End of report")]
     ['total', 'count', 'count', 'end']
-    >>> total_kind("Total Energies"), total_kind("Total2"), total_kind("2 Euro")
-    (None, None, None)
+    >>> [total_kind(text) for text in ("Total customers: 2", "Kunden insgesamt", "Page 1 of 3", "صفحه ۱")]
+    ['count', 'count', 'end', 'end']
+    >>> total_kind("Total Energies"), total_kind("Total2"), total_kind("2 Euro"), total_kind("Customers 2")
+    (None, None, None, None)
     """
     if len(text) > _LONGEST:
         return None
-    kind = _folded().get(_fold(_BRACKET.sub("", text)))
-    found = _NUMBERED.fullmatch(fold_digits(text).strip()) if kind is None else None
-    if found is None:
+    kind = _kind_of(_BRACKET.sub("", text))
+    if kind is not None:
         return kind
+    folded = fold_digits(text).strip()
+    if _page().fullmatch(fold_letters(folded)):
+        return "end"
+    found = _NUMBERED.fullmatch(folded)
+    if found is None:
+        return None
     word, unit = found[1], _fold(found[3])
     if unit:
         is_counted = unit in _units()
-        return (_folded().get(_fold(word)) if _fold(word) else "count") if is_counted else None
-    return _folded().get(_fold(word)) if _PARTED.search(word) else None
+        return (_kind_of(word) if _fold(word) else "count") if is_counted else None
+    return _kind_of(word) if _PARTED.search(word) else None
 
 
 @cache
@@ -66,7 +73,7 @@ def total_words() -> Mapping[TotalKind, tuple[str, ...]]:
     >>> "جمع صفحه" in total_words()["group"]
     True
     """
-    return {kind: words for kind, words in _file().items() if kind != "units"}  # type: ignore[misc]
+    return {kind: words for kind, words in _file().items() if kind in get_args(TotalKind)}  # type: ignore[misc]
 
 
 def count_units() -> tuple[str, ...]:
@@ -84,6 +91,24 @@ def count_units() -> tuple[str, ...]:
 def _file() -> Mapping[str, tuple[str, ...]]:
     text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
     return {name: tuple(words) for name, words in tomllib.loads(text).items()}
+
+
+def _kind_of(text: str) -> TotalKind | None:
+    """Return what a word means, alone or beside what it counts."""
+    kind = _folded().get(_fold(text))
+    if kind is not None:
+        return kind
+    words = [word for word in _MARKS.split(fold_letters(text)) if word]
+    for unit, rest in ((words[-1:], words[:-1]), (words[:1], words[1:])):
+        if rest and unit[0] in _units() and _folded().get("".join(rest)) in ("grand", "total", "count"):
+            return "count"
+    return None
+
+
+@cache
+def _page() -> re.Pattern[str]:
+    page, of = ("|".join(map(re.escape, map(fold_letters, _file()[key]))) for key in ("page", "of"))
+    return re.compile(rf"\W*({page})\W*\d+(\W*({of}|/)?\W*\d+)?\W*")
 
 
 @cache

@@ -308,6 +308,7 @@ def test_formula_that_was_never_calculated_is_told_and_breaks_a_required_cell(tm
         [(advice,)] = wh.rows("select message from ops.quarantine")
     told = {one.issue: one.detail for one in account.issues}
     assert told["uncalculated_formula"].startswith("3 formulas were never calculated, first B2")
-    assert account.reasons == {"error_cell": 1}
+    assert account.reasons == {"formula_without_value": 1}
     assert "a formula that was never calculated" in advice
+    assert "save it there" in advice
     assert names == [("C1", None), ("C3", "Ben Example")]
