@@ -6,10 +6,11 @@ is stored between what was received before and after it (`crm_analytics.entities
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from crm_analytics.entities import line_sql
 from crm_analytics.entities import version_sql as sql
 from crm_analytics.entities.digests import line_digest, repeat_digest
 from crm_analytics.schema import Entity
@@ -20,6 +21,8 @@ from crm_analytics.warehouse import Warehouse, quote_ident
 _WHOSE = ("customer_source_id", "source_id")
 # What another customer's line must agree in to be the same line, corrected.
 _NUMBERS = ("QUANTITY", "MONEY", "AMOUNT", "CURRENCY")
+# The amount of a document or payment, by entity: what is told where a later delivery gives another.
+_AMOUNTS = ("total_amount", "amount")
 _TEMPORARY = ("repeated", "lines", "stored", "told_now", "named", "known", "contested", "kept", "counting")
 
 
@@ -40,7 +43,7 @@ class LinesTold:
     Attributes
     ----------
     corrections : int
-        Those that were known of another customer.
+        Those that were known of another customer, or of none, and are the same order.
     beside : int
         Those that another delivery of the same moment tells otherwise: both count.
     edits : int
@@ -51,8 +54,8 @@ class LinesTold:
         Those of which order number, customer and product are known of a day too far away to be the same
         order: both count.
     shared : int
-        Those of which order number, product and time are known of another customer, but not quantity or
-        price: both count.
+        Those of which order number, product and time are known of another customer whose order is not the
+        same line by line: both count.
     """
 
     corrections: int = 0
@@ -65,6 +68,32 @@ class LinesTold:
     def __add__(self, other: LinesTold) -> LinesTold:
         """Return the sums."""
         return LinesTold(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """Events with an id of their own (orders, payments ...) that other deliveries told otherwise.
+
+    Attributes
+    ----------
+    customers : int
+        Those known of another customer, where both are named.
+    customer_record : int
+        One record of the delivery that says so; 0 where there is none.
+    amounts : int
+        Those of the same customer, or of none, known with another amount.
+    amount_record : int
+        As `customer_record`.
+    """
+
+    customers: int = 0
+    customer_record: int = 0
+    amounts: int = 0
+    amount_record: int = 0
+
+    def __add__(self, other: Replaced) -> Replaced:
+        """Return the sums, with the records of the first."""
+        return replace(self, customers=self.customers + other.customers, amounts=self.amounts + other.amounts)
 
 
 @dataclass(frozen=True)
@@ -81,12 +110,15 @@ class Outcome:
         Rows that several records of the delivery tell differently, for the same moment.
     differing_record : int
         A record that does so and that another of them contradicts; 0 where there is none.
+    replaced : Replaced
+        Rows that other deliveries know of another customer or amount.
     """
 
     new: int
     lines: LinesTold
     differing: int
     differing_record: int
+    replaced: Replaced
 
 
 def run(wh: Warehouse, delivery: Delivery, text: str) -> list[tuple[Any, ...]]:
@@ -108,6 +140,8 @@ def store_rows(
     staged: str,
     has_lines: bool,
     against: int | None = None,
+    beside: str | None = None,
+    is_decided: bool = False,
 ) -> Outcome:
     """Store the rows of a staged table (`crm_analytics.entities.version_sql.STAGED`), once.
 
@@ -123,6 +157,11 @@ def store_rows(
         May the store hold lines without an id of their own, which these could repeat or edit?
     against : int, optional
         Tell of lines only what concerns those of this load. Default: of all.
+    beside : str, optional
+        Table of what was taken out and is told again later (`crm_analytics.entities.rewinding`): its lines of
+        the same moment are parts of this delivery where orders are compared as a whole.
+    is_decided : bool, default False
+        Was that decided already, with another part of the same moment?
 
     Returns
     -------
@@ -136,7 +175,7 @@ def store_rows(
     created = "staged.created_at" if "created_at" in has else "cast(null as timestamptz)"
     lines = LinesTold()
     if has_lines:
-        lines = _match_lines(wh, declared, delivery, staged, against)
+        lines = _match_lines(wh, declared, delivery, staged, against, beside, is_decided)
     run(wh, delivery, sql.REPEATED.format(staged=staged))
     differing = differing_record = 0
     if wh.rows("select 1 from versions_repeated where differs limit 1"):
@@ -146,6 +185,7 @@ def store_rows(
         _number_lines(wh, declared, delivery, staged)
     run(wh, delivery, sql.KNOWN.format(versions=versions, staged=staged, modified=modified))
     run(wh, delivery, sql.CONTESTED)
+    replaced = Replaced()
     new = _insert(wh, declared, delivery, staged, sql.UNCONTESTED, "false", (modified, created))
     if wh.rows("select 1 from versions_contested limit 1"):
         run(wh, delivery, sql.KEPT.format(staged=staged, modified=modified, created=created))
@@ -153,7 +193,8 @@ def store_rows(
         since = (f"greatest({modified}, kept.returned_at)", "kept.created_at")
         _insert(wh, declared, delivery, staged, chosen, "kept.is_revision", since)
         run(wh, delivery, sql.SAID_AGAIN.format(entity=declared.name, staged=staged))
-    return Outcome(new, lines, differing, differing_record)
+        replaced = _find_replaced(wh, declared, delivery, staged, against)
+    return Outcome(new, lines, differing, differing_record, replaced)
 
 
 def find_current(wh: Warehouse, declared: Entity, delivery: Delivery) -> None:
@@ -194,17 +235,47 @@ def _insert(
     return int(run(wh, delivery, text)[0][0])
 
 
+def _find_replaced(
+    wh: Warehouse, declared: Entity, delivery: Delivery, staged: str, against: int | None
+) -> Replaced:
+    """Count the events with an id of their own that change their customer or amount.
+
+    A state changes: that is what its versions are for. An event happened once.
+    """
+    names = declared.column_names
+    amount = next((name for name in _AMOUNTS if name in names), None)
+    if declared.kind != "event" or "customer_source_id" not in names:
+        return Replaced()
+    has_id = f"staged.{quote_ident(declared.key[0])} is not null"
+    text = sql.REPLACED.format(
+        staged=staged,
+        versions=versions_table(declared),
+        whose="staged.customer_source_id",
+        amount=f"staged.{quote_ident(amount)}" if amount else "cast(null as decimal(18, 4))",
+        has_id=has_id,
+    )
+    given = {"load_id": delivery.load_id, "received_at": delivery.received_at, "against": against}
+    [counts] = wh.rows(text, **given)
+    return Replaced(*counts)
+
+
 def _number_lines(wh: Warehouse, declared: Entity, delivery: Delivery, staged: str) -> None:
     """Give lines that come several times rows of their own, or none, where the store holds no lines."""
     if wh.rows("select 1 from versions_repeated limit 1"):
         key = quote_ident(declared.key[0])
         new_row = line_digest(declared, "unmatched.content_id", "unmatched.nth")
-        run(wh, delivery, sql.NAMED_AFRESH.format(staged=staged, key=key, new_row=new_row))
-        run(wh, delivery, sql.NAME.format(staged=staged))
+        run(wh, delivery, line_sql.NAMED_AFRESH.format(staged=staged, key=key, new_row=new_row))
+        run(wh, delivery, line_sql.NAME.format(staged=staged))
 
 
 def _match_lines(
-    wh: Warehouse, declared: Entity, delivery: Delivery, staged: str, against: int | None
+    wh: Warehouse,
+    declared: Entity,
+    delivery: Delivery,
+    staged: str,
+    against: int | None,
+    beside: str | None,
+    is_decided: bool,
 ) -> LinesTold:
     """Find the row of every line without an id among those that the store holds; count what is told."""
     whose, moment = map(quote_ident, declared.repeat_agrees)
@@ -217,25 +288,30 @@ def _match_lines(
         "moment": moment,
         "numbers": f"hash({numbers})",
     }
-    run(wh, delivery, sql.LINES.format(**names))
-    run(
-        wh,
-        delivery,
-        sql.STORED.format(**names, entity=quote_ident(declared.name), repeat_id=repeat_digest(declared)),
-    )
-    versions = versions_table(declared)
-    run(wh, delivery, sql.TOLD_NOW.format(versions=versions, entity=declared.name))
-    named = sql.NAMED.format(
-        pairing=sql.PAIRING,
-        same_order_days=sql.SAME_ORDER_DAYS,
+    run(wh, delivery, line_sql.LINES.format(**names))
+    names |= {"entity": quote_ident(declared.name), "repeat_id": repeat_digest(declared)}
+    run(wh, delivery, line_sql.STORED.format(**names))
+    names["entity"] = declared.name
+    run(wh, delivery, line_sql.TOLD_NOW.format(versions=versions_table(declared), entity=declared.name))
+    if not is_decided:
+        parts = "" if beside is None else line_sql.BESIDE.format(**names, undone=beside)
+        run(
+            wh,
+            delivery,
+            line_sql.CORRECTED.format(beside=parts, same_order_days=line_sql.SAME_ORDER_DAYS),
+        )
+    named = line_sql.NAMED.format(
+        line_pairing=line_sql.PAIRING.format(line="distinct_lines"),
+        stored_pairing=line_sql.PAIRING.format(line="versions_stored"),
+        same_order_days=line_sql.SAME_ORDER_DAYS,
         new_row=line_digest(declared, "unmatched.content_id", "unmatched.nth"),
         other_row=line_digest(declared, "unmatched.content_id", "unmatched.nth, $load_id"),
     )
     run(wh, delivery, named)
-    run(wh, delivery, sql.NAME.format(staged=staged))
-    run(wh, delivery, sql.LINES_SAID_AGAIN.format(entity=declared.name))
+    run(wh, delivery, line_sql.NAME.format(staged=staged))
+    run(wh, delivery, line_sql.LINES_SAID_AGAIN.format(entity=declared.name))
     [counts] = wh.rows(
-        sql.LINES_TOLD.format(same_order_days=sql.SAME_ORDER_DAYS),
+        line_sql.LINES_TOLD.format(same_order_days=line_sql.SAME_ORDER_DAYS),
         received_at=delivery.received_at,
         against=against,
     )

@@ -6,9 +6,6 @@ named ``versions_...``; `place` is the row of the staged table, `nth` counts equ
 
 from __future__ import annotations
 
-# Lines of one order number, product and customer are of one order if they are not further apart.
-SAME_ORDER_DAYS = 31
-
 # The delivery, typed and digested. row_id is empty where it is not known yet, and in the end where a record
 # is about no row.
 STAGED = """
@@ -44,227 +41,6 @@ DIFFERING = """
         group by row_id, {modified}
         having count(distinct content_id) > 1
     )"""
-
-# Without stored lines every line is a new row: its fields and how often they came before.
-NAMED_AFRESH = """
-    create or replace temp table versions_named as
-    select place, case when $repeats = 'keep' then {new_row} end as row_id
-    from (
-        select
-            staged.rowid as place, content_id,
-            row_number() over (partition by row_id order by record_number, staged.rowid) as nth
-        from {staged} as staged
-        semi join versions_repeated using (row_id)
-        where {key} is null
-    ) as unmatched
-    where nth > 1"""
-
-# Whose a line is and when: two lines of one order and product are the same line, edited, where these agree.
-LINES = """
-    create or replace temp table versions_lines as
-    select
-        staged.rowid as place, record_number, content_id, repeat_id, {numbers} as numbers,
-        {document} as document, coalesce({whose}, '') as whose,
-        {moment} as moment, cast({moment} as date) as day,
-        row_number() over (partition by content_id order by record_number, staged.rowid) as nth
-    from {staged} as staged
-    where {key} is null"""
-
-# Lines now in the store that the delivery could mean: those of the documents it speaks of.
-STORED = """
-    create or replace temp table versions_stored as
-    select
-        row_id, content_id, {repeat_id} as repeat_id, {numbers} as numbers, {document} as document,
-        coalesce({whose}, '') as whose,
-        {moment} as moment, cast({moment} as date) as day, recorded_at, load_id, record_number,
-        row_number() over (partition by content_id order by row_id) as nth
-    from entities.{entity}
-    semi join (select {document} from {staged} where {key} is null) using ({document})
-    where source_system = $source_system and {key} is null"""
-
-# What another delivery of the same moment said again stands: the two are parts of one.
-TOLD_NOW = """
-    create or replace temp table versions_told_now as
-    select version.row_id
-    from ops.repeats as again
-    join {versions} as version
-        on version.load_id = again.version_load_id
-        and version.record_number = again.version_record_number
-        and cast(version.row_id & 4294967295 as uinteger) = again.row_part
-    anti join ops.withdrawals on ops.withdrawals.load_id = again.load_id
-    where again.entity = '{entity}' and again.recorded_at = $received_at and again.load_id <> $load_id"""
-
-# Which row is each line about? Repeated lines (of the file or the store) are about none: merged. Another
-# customer is an edit only where neither the delivery nor the store knows several for the document, and where
-# no number of the line differs (another customer with another quantity is another order). Lines more than
-# SAME_ORDER_DAYS days apart are of two orders: their numbers began anew.
-NAMED = """
-    create or replace temp table versions_named as
-    with distinct_lines as (
-        select * from versions_lines where $repeats = 'keep' or nth = 1
-    ),
-    corrected as (
-        select document, stored.whose <> '' and delivered.whose <> '' as is_other
-        from (
-            select document, min(whose) as whose
-            from versions_lines
-            group by document
-            having count(distinct whose) = 1
-        ) as delivered
-        join (
-            select document, min(whose) as whose
-            from versions_stored
-            group by document
-            having count(distinct whose) = 1
-        ) as stored using (document)
-        where stored.whose <> delivered.whose
-    ),
-    paired_lines as (
-        select distinct_lines.*, coalesce(corrected.is_other, false) as is_other, {pairing} as pairing
-        from distinct_lines
-        left join corrected using (document)
-        anti join versions_stored using (content_id, nth)
-    ),
-    paired_stored as (
-        select versions_stored.*, coalesce(corrected.is_other, false) as is_other, {pairing} as pairing
-        from versions_stored
-        left join corrected using (document)
-        anti join (
-            select content_id, case when $repeats = 'keep' then nth else 0 end as copy from versions_lines
-        ) as line
-            on line.content_id = versions_stored.content_id
-            and line.copy = case when $repeats = 'keep' then versions_stored.nth else 0 end
-        anti join versions_told_now using (row_id)
-        where recorded_at < $received_at
-    ),
-    -- The lines of one number in the order of their days; a gap of more than that begins another order.
-    dated as (
-        select
-            *,
-            case
-                when day - lag(day) over (
-                    partition by repeat_id, pairing order by day nulls first, content_id, nth, is_stored
-                ) > {same_order_days} then 1
-                else 0
-            end as begins_order
-        from (
-            select
-                place, null as row_id, repeat_id, pairing, is_other, whose, day, content_id, nth,
-                false as is_stored
-            from paired_lines
-            union all
-            select null, row_id, repeat_id, pairing, is_other, whose, day, content_id, nth, true
-            from paired_stored
-        )
-    ),
-    ordered as (
-        select
-            *,
-            sum(begins_order) over (
-                partition by repeat_id, pairing order by day nulls first, content_id, nth, is_stored
-            ) as of_order
-        from dated
-    ),
-    unmatched as (
-        select
-            *,
-            row_number() over (
-                partition by repeat_id, pairing, of_order order by day nulls first, content_id, nth
-            ) as position
-        from ordered
-        where not is_stored
-    ),
-    not_repeated as (
-        select
-            *,
-            row_number() over (
-                partition by repeat_id, pairing, of_order order by day nulls first, content_id, nth
-            ) as position
-        from ordered
-        where is_stored
-    ),
-    placed as (
-        select
-            unmatched.place,
-            not_repeated.row_id as edited,
-            not_repeated.whose <> unmatched.whose as is_correction,
-            not_repeated.day is distinct from unmatched.day as is_moved,
-            unmatched.is_other,
-            {new_row} as fresh,
-            {other_row} as other
-        from unmatched
-        left join not_repeated
-            on not_repeated.repeat_id = unmatched.repeat_id
-            and not_repeated.pairing = unmatched.pairing
-            and not_repeated.of_order = unmatched.of_order
-            and not_repeated.position = unmatched.position
-            and coalesce(abs(not_repeated.day - unmatched.day) <= {same_order_days}, true)
-    )
-    -- A line that takes back the fields another line had before its edit is a row of its own.
-    select
-        placed.place,
-        coalesce(
-            placed.edited, case when taken.row_id is null then placed.fresh else placed.other end
-        ) as row_id,
-        placed.edited,
-        coalesce(placed.edited is not null and placed.is_correction, false) as is_correction,
-        placed.edited is not null and placed.is_moved as is_moved,
-        placed.edited is null and placed.is_other as is_other
-    from placed
-    left join (select distinct row_id from versions_stored) as taken on taken.row_id = placed.fresh"""
-
-# What is said of lines without an id, beside those that are new or repeated. Told against everything stored,
-# or against the lines of one load ($against).
-LINES_TOLD = """
-    with stored as (
-        select * from versions_stored where $against is null or load_id = $against
-    ),
-    -- Stored lines of the same order, product and customer that the delivery does not repeat.
-    others as (
-        select
-            named.place,
-            bool_or(stored.recorded_at = $received_at and is_near and not is_repeated) as is_beside,
-            bool_or(not is_near and named.edited is null) as is_used_again
-        from versions_named as named
-        join versions_lines as line using (place)
-        join (
-            select
-                stored.*, line_content.content_id is not null as is_repeated
-            from stored
-            left join (select distinct content_id from versions_lines) as line_content using (content_id)
-        ) as stored
-            on stored.repeat_id = line.repeat_id and stored.whose = line.whose
-        cross join lateral (
-            select coalesce(abs(stored.day - line.day) <= {same_order_days}, true) as is_near
-        )
-        group by named.place
-    )
-    select
-        (select count(*) from versions_named semi join stored on stored.row_id = edited where is_correction),
-        (select count(*) from others where is_beside),
-        (select count(*) from versions_named semi join stored on stored.row_id = edited
-            where not is_correction),
-        (select count(*) from versions_named semi join stored on stored.row_id = edited
-            where not is_correction and is_moved),
-        (select count(*) from others where is_used_again),
-        (select count(*) from versions_named as named
-            join versions_lines as line using (place)
-            semi join stored
-                on stored.repeat_id = line.repeat_id and stored.moment is not distinct from line.moment
-                and stored.recorded_at < $received_at
-            where is_other)"""
-
-PAIRING = """case
-            when corrected.is_other
-                then concat_ws(' ', 'as', coalesce(cast(epoch_us(moment) as varchar), ''), numbers)
-            when corrected.document is not null or whose = ''
-                then 'at ' || coalesce(cast(epoch_us(moment) as varchar), '')
-            else 'of ' || whose
-        end"""
-
-NAME = """
-    update {staged} as staged set row_id = named.row_id
-    from versions_named as named where staged.rowid = named.place"""
 
 KNOWN = """
     create or replace temp table versions_known as
@@ -423,6 +199,50 @@ INSERT = """
 
 UNCONTESTED = "anti join versions_contested using (row_id) where staged.row_id is not null"
 
+# Rows with an id of their own that other deliveries know of another customer (both named), or of the same
+# customer with another amount; and a record of the delivery that says so.
+REPLACED = """
+    with last_told as (
+        select staged.row_id, staged.record_number, staged.content_id, {whose} as whose, {amount} as amount
+        from {staged} as staged
+        join versions_kept as kept on kept.place = staged.rowid
+        where kept.is_revision and {has_id} and not coalesce(staged.is_deleted, false)
+        qualify row_number() over (
+            partition by staged.row_id order by staged.record_number desc, staged.content_id desc
+        ) = 1
+    ),
+    known as (
+        select staged.row_id, {whose} as whose, {amount} as amount, staged.load_id, staged.is_deleted
+        from {versions} as staged
+        join last_told using (row_id)
+        anti join ops.withdrawals using (load_id)
+        where staged.load_id <> $load_id
+            and (
+                staged.recorded_at < $received_at
+                or staged.recorded_at = $received_at
+                and (staged.record_number, staged.content_id)
+                    < (last_told.record_number, last_told.content_id)
+            )
+        qualify row_number() over (
+            partition by staged.row_id
+            order by staged.recorded_at desc, staged.record_number desc, staged.content_id desc
+        ) = 1
+    ),
+    compared as (
+        select
+            last_told.record_number,
+            coalesce(last_told.whose <> known.whose, false) as is_other,
+            coalesce(last_told.amount <> known.amount, false) as is_amount
+        from last_told
+        join known using (row_id)
+        where not known.is_deleted and ($against is null or known.load_id = $against)
+    )
+    select
+        count(*) filter (is_other), coalesce(min(record_number) filter (is_other), 0),
+        count(*) filter (is_amount and not is_other),
+        coalesce(min(record_number) filter (is_amount and not is_other), 0)
+    from compared"""
+
 # What was said again, record by record: it dates nothing anew, but a late delivery must not come in between.
 SAID_AGAIN = """
     insert into ops.repeats
@@ -442,15 +262,6 @@ SAID_AGAIN = """
         from versions_known
         group by row_id, content_id
     ) as known using (row_id, content_id)"""
-
-LINES_SAID_AGAIN = """
-    insert into ops.repeats
-    select
-        $load_id, '{entity}', $received_at, line.record_number, stored.load_id, stored.record_number,
-        cast(stored.row_id & 4294967295 as uinteger)
-    from versions_lines as line
-    join versions_stored as stored using (content_id, nth)
-    where $repeats = 'keep' or line.nth = 1"""
 
 # What counts of the contested rows once the delivery is stored.
 CURRENT = """

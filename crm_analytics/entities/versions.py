@@ -9,9 +9,11 @@ The typed records of a delivery are appended to a `Staging`, block by block, and
 - *Lines without an id of their own* (schema ``repeat_key``): the row is all of its fields and, where
   equal lines are separate facts, its n-th occurrence. A line that matches nothing while the store
   holds a line of the same order, product and customer, received earlier and of a day near by, that
-  the delivery does not repeat, is an edit; further away it is another order. Of another customer it
-  is a correction only where delivery and store know one customer each for the order, and the time is
-  the same. All of these are counted.
+  the delivery does not repeat, is an edit; further away it is another order. An order of another
+  customer is a correction only where all of its lines are the same; else it is another order. All of
+  these are counted.
+- *Events with an id of their own* that another delivery knows of another customer or amount are counted
+  (`Replaced`): the later one counts, but two branches may have given one number.
 
 Versions of a row are ordered by ``recorded_at``, ``record_number``, ``content_id``, never by the order
 of the loads: a delivery that comes late finds its place (`crm_analytics.entities.rewinding`). Deliveries
@@ -32,6 +34,7 @@ from crm_analytics.entities.digests import content_digest, key_digest, line_dige
 from crm_analytics.entities.storing import (
     Delivery,
     LinesTold,
+    Replaced,
     find_current,
     forget,
     run,
@@ -95,6 +98,8 @@ class StoredDelivery:
         Entity -> rows that several records of the delivery tell differently, for the same moment, and the
         number of one such record. Not of things that records of something else describe along with it
         (the customer of a line): there the moment is the record's.
+    replaced : dict of str to Replaced
+        Entity -> events with an id of their own that another delivery knows of another customer or amount.
     outdated : int
         Rows told otherwise than they are known now, by a state that is later than this.
     contradicted : int
@@ -105,6 +110,7 @@ class StoredDelivery:
     entities: dict[str, Stored]
     lines: LinesTold
     differing: dict[str, tuple[int, int]]
+    replaced: dict[str, Replaced]
     outdated: int
     contradicted: int
 
@@ -157,6 +163,7 @@ class Staging:
         self._rewound: dict[str, rewinding.Rewound] = {}
         self._lines = LinesTold()
         self._differing: dict[str, tuple[int, int]] = {}
+        self._replaced: dict[str, Replaced] = {}
         self._said_twice: dict[str, str] = {}
         self._outdated = 0
         self._contradicted = 0
@@ -213,12 +220,21 @@ class Staging:
         self._run("create or replace temp table versions_current (record_number bigint)")
         for name, has_lines in self._has_lines.items():
             declared, staged = entity(name), _table(name)
-            if rewinding.has_later(self._wh, declared, self._delivery):
+            beside = has_lines and rewinding.find_shared(self._wh, declared, self._delivery, staged=staged)
+            if beside or rewinding.has_later(self._wh, declared, self._delivery):
                 self._rewound[name] = rewinding.rewind(
                     self._wh, declared, self._delivery, staged=staged, covers_all=name in covers_all
                 )
-            outcome = store_rows(self._wh, declared, self._delivery, staged=staged, has_lines=has_lines)
+            outcome = store_rows(
+                self._wh,
+                declared,
+                self._delivery,
+                staged=staged,
+                has_lines=has_lines,
+                beside=rewinding.undone(declared) if beside else None,
+            )
             self._lines += outcome.lines
+            self._replaced[name] = outcome.replaced
             if outcome.differing and (declared.kind == "event" or len(self._targets) == 1):
                 self._differing[name] = (outcome.differing, outcome.differing_record)
             if name not in self._rewound:
@@ -230,7 +246,9 @@ class Staging:
         """Tell again what was received later, and return the account; once, after `store`."""
         for name, rewound in self._rewound.items():
             declared, staged = entity(name), _table(name)
-            self._lines += rewinding.tell_again(self._wh, declared, self._delivery, rewound)
+            lines, replaced = rewinding.tell_again(self._wh, declared, self._delivery, rewound)
+            self._lines += lines
+            self._replaced[name] += replaced
             self._run(
                 "create or replace temp table versions_contested as "
                 f"select distinct row_id from {staged} where row_id is not null"
@@ -241,9 +259,15 @@ class Staging:
             [records] = [stored.loaded for stored in self._stored.values()]
         else:
             records = int(self._run("select count(distinct record_number) from versions_current")[0][0])
-        self._drop("versions_current")
+        self._drop("versions_current", "versions_corrected")
         return StoredDelivery(
-            records, self._stored, self._lines, self._differing, self._outdated, self._contradicted
+            records,
+            self._stored,
+            self._lines,
+            self._differing,
+            self._replaced,
+            self._outdated,
+            self._contradicted,
         )
 
     def table(self, entity_name: str) -> str | None:

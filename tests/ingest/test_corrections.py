@@ -94,7 +94,8 @@ def test_a_corrected_customer_is_told_and_another_customer_of_a_shared_number_is
         both = FIRST.replace("O1", "O2") + other.replace("O1", "O2")
         deliver(wh, tmp_path, "both.csv", both)
         account = deliver(wh, tmp_path, "third.csv", FIRST.replace("O1", "O2").replace("C1", "C3"))
-        assert (account.rows_loaded, account.issues) == (1, ())
+        assert account.rows_loaded == 1
+        assert [(one.issue, one.row_count) for one in account.issues] == [("number_of_another_customer", 1)]
         assert wh.value("select count(*) from entities.order_lines where order_source_id = 'O2'") == 3
 
 
@@ -105,6 +106,29 @@ def test_another_customer_with_another_quantity_is_another_order_and_told(tmp_pa
         account = deliver(wh, tmp_path, "branch_b.csv", other.replace(",1,10", ",5,10"))
         assert [(one.issue, one.row_count) for one in account.issues] == [("number_of_another_customer", 1)]
         assert orders(wh) == [("C1", 1), ("C2", 5)]
+
+
+def test_a_head_of_another_customer_is_told_with_the_option_for_branches_that_number_alike(
+    tmp_path: Path,
+) -> None:
+    header = "source_id,customer_source_id,occurred_at,status,currency,total_amount\n"
+    first = "O1,C1,2024-03-01,confirmed,EUR,100\nO2,C1,2024-03-01,confirmed,EUR,50\n"
+    update = first.replace("O2,C1,2024-03-01,confirmed", "O2,C1,2024-03-01,closed")
+    files = {"first": first, "update": update, "branch_b": "O1,C9,2024-03-01,confirmed,EUR,40\n"}
+    told = {}
+    with Warehouse.open() as wh:
+        for name, text in files.items():
+            file = tmp_path / f"{name}.csv"
+            file.write_text(header + text)
+            [account] = load(wh, file)
+            told[name] = account.issues
+        assert told["update"] == (), "an update of the state is no replacement"
+        [issue] = told["branch_b"]
+        assert (issue.issue, issue.row_count) == ("customer_replaced", 1)
+        assert "for example that of record 1" in issue.detail
+        assert "--source-system" in issue.detail
+        load(wh, file, source_system="branch_b")
+        assert wh.value("select count(*) from entities.orders where source_id = 'O1'") == 2
 
 
 @pytest.mark.parametrize("changed", ["", "2024-05-01"])
