@@ -9,7 +9,7 @@ results from being published, and the last run stays live; so does a failed chec
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from functools import partial
@@ -20,6 +20,7 @@ from crm_analytics import actions, churn, clv, monitoring, scoring, segmentation
 from crm_analytics.audit import audit
 from crm_analytics.entities import checks
 from crm_analytics.errors import AuditBlocked, NotEnoughData, UsageError
+from crm_analytics.facts import settle_currency
 from crm_analytics.ingest import identity
 from crm_analytics.ingest.inbox import passed_over
 from crm_analytics.ingest.load import Load, load
@@ -75,6 +76,14 @@ STEPS = (
     "report",
 )
 REPORT = "report.html"
+# What most steps read, computed once a night; what others rest on comes first.
+HELD_FACTS = (
+    "products_before",
+    "order_lines_before",
+    "orders_before",
+    "order_days_before",
+    "customers_before",
+)
 
 
 @dataclass(frozen=True)
@@ -173,23 +182,25 @@ def run(
             _link(night, step)
         with log.step("checks") as step:
             _check_entities(night, step, accept)
-        with log.step("segments") as step:
-            _segments(night, step)
-        with log.step("lifetime value", skip_on=(NotEnoughData,)) as step:
-            _value(night, step)
-        for kind, asked in churn.KINDS.items():
-            with log.step(asked.model.replace("_", " "), skip_on=(NotEnoughData,)) as step:
-                _churn(night, step, kind)
-        with log.step("offers", skip_on=(NotEnoughData,)) as step:
-            _offers(night, step)
-        with log.step("rule segments") as step:
-            _rule_segments(night, step)
-        with log.step("customer scores") as step:
-            _keep(night, step, "scores.customer_scores", scoring.customer_scores(wh, as_of=as_of))
-        with log.step("actions", skip_on=(NotEnoughData,)) as step:
-            _actions(night, step)
-        with log.step("drift", skip_on=(NotEnoughData,)) as step:
-            _drift(night, step)
+        with ExitStack() as held:  # from here to the audit nothing is loaded
+            with log.step("segments") as step:
+                held.enter_context(_holding(night))
+                _segments(night, step)
+            with log.step("lifetime value", skip_on=(NotEnoughData,)) as step:
+                _value(night, step)
+            for kind, asked in churn.KINDS.items():
+                with log.step(asked.model.replace("_", " "), skip_on=(NotEnoughData,)) as step:
+                    _churn(night, step, kind)
+            with log.step("offers", skip_on=(NotEnoughData,)) as step:
+                _offers(night, step)
+            with log.step("rule segments") as step:
+                _rule_segments(night, step)
+            with log.step("customer scores") as step:
+                _keep(night, step, "scores.customer_scores", scoring.customer_scores(wh, as_of=as_of))
+            with log.step("actions", skip_on=(NotEnoughData,)) as step:
+                _actions(night, step)
+            with log.step("drift", skip_on=(NotEnoughData,)) as step:
+                _drift(night, step)
         with log.step("audit") as step:
             _audit(night, step, accept)
         with log.step("publish") as step:
@@ -281,6 +292,12 @@ def _check_entities(night: _Night, step: Step, accept: str | None) -> None:
         )
     if findings:
         step.warn(f"accepted ({accept}): {found}" if stopping else found)
+
+
+def _holding(night: _Night) -> AbstractContextManager[None]:
+    """Hold what most steps read of this day; in which currency is settled before the first sum."""
+    settle_currency(night.wh)
+    return night.wh.holding(*HELD_FACTS, as_of=night.as_of)
 
 
 def _segments(night: _Night, step: Step) -> None:
