@@ -20,7 +20,7 @@ from crm_analytics.ingest.kinds import BYTE_ORDER_MARKS
 from crm_analytics.ingest.look import Look, look_at
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import unit_of_header
-from crm_analytics.ingest.profile import WHITESPACE, Dialect
+from crm_analytics.ingest.profile import UNDECIDED, WHITESPACE, Dialect
 from crm_analytics.ingest.readers import headers, read
 from crm_analytics.ingest.recognise import asked_profile, detect, is_header
 from crm_analytics.ingest.records import Part
@@ -428,15 +428,17 @@ def _dialect_lines(seen: Sequence[_Seen], asked: Dialect, split_by: str) -> list
     if asked.skip_rows:
         lines.append(f"skip_rows = {asked.skip_rows}")
     numbers = [one for one in seen if one.look.kind == "number" and not _is_key(one)]
-    for key in ("decimal", "thousands"):
+    doubtful = _doubtful_marks(numbers)
+    lines += doubtful
+    for key in ("decimal", "thousands") if not doubtful else ():
         told = {
             getattr(one.look, key): one for one in reversed(numbers) if getattr(one.look, key) is not None
         }
         told.pop("." if key == "decimal" else None, None)
         for value, one in list(told.items())[:1]:
-            doubt = "DECIDE: " if one.look.is_ambiguous else ""
-            lines.append(f"{key} = {_text(value)}  # {doubt}as in {_shown(one.name)}: {one.look.words}")
-    lines += _doubtful_points(numbers)
+            lines.append(f"{key} = {_text(value)}  # as in {_shown(one.name)}: {one.look.words}")
+    if not doubtful:
+        lines += _points_beside_commas(numbers)
     signs = sorted({one.look.sign for one in numbers if one.look.sign})
     if signs:
         lines.append(f"signs = [{', '.join(map(_text, signs))}]  # stand beside numbers")
@@ -444,20 +446,32 @@ def _dialect_lines(seen: Sequence[_Seen], asked: Dialect, split_by: str) -> list
     return [*lines, ""]
 
 
-def _doubtful_points(numbers: Sequence[_Seen]) -> list[str]:
-    """Ask whether points part thousands, where every one of a column stands before three digits."""
-    doubtful = [one for one in numbers if one.look.is_ambiguous and one.look.decimal == "."]
-    doubtful = [one for one in doubtful if one.look.thousands is None]
-    if not doubtful:
+def _doubtful_marks(numbers: Sequence[_Seen]) -> list[str]:
+    """Ask what marks the decimals, where no column tells; a profile that leaves it open is refused."""
+    doubtful = [one for one in numbers if one.look.is_ambiguous]
+    marks = {one.look.decimal for one in numbers if not one.look.is_ambiguous and one.look.decimal == ","}
+    if not doubtful or marks:
         return []
     names = ", ".join(_shown(one.name) for one in doubtful)
-    has_comma = any(one.look.decimal == "," and not one.look.is_ambiguous for one in numbers)
-    if has_comma and not any(one.look.thousands for one in numbers):
-        return [f'thousands = "."  # DECIDE: in {names} each point stands before three digits']
-    return [
-        f"# DECIDE: in {names} each point stands before three digits. Read as thousands only with",
-        '# decimal = "," and thousands = "." here; as it is, 1.234 is one and a bit.',
-    ]
+    lines = [f"# DECIDE: in {names} each mark stands before three digits, so that both readings fit:"]
+    if any(one.look.decimal == "." and one.look.thousands is None for one in doubtful):
+        lines.append(
+            '# 1.234 is one and a bit with decimal = ".", and 1234 with decimal = "," and thousands = "."'
+        )
+    else:
+        lines.append(
+            '# 1,234 is one and a bit with decimal = ",", and 1234 with decimal = "." and thousands = ","'
+        )
+    return [*lines, f"decimal = {_text(UNDECIDED)}"]
+
+
+def _points_beside_commas(numbers: Sequence[_Seen]) -> list[str]:
+    """Let points part thousands, where another column has decimal commas and none tells otherwise."""
+    doubtful = [one for one in numbers if one.look.is_ambiguous and one.look.thousands is None]
+    if not doubtful or any(one.look.thousands for one in numbers):
+        return []
+    names = ", ".join(_shown(one.name) for one in doubtful)
+    return [f'thousands = "."  # in {names}: decimals are marked by a comma in other columns']
 
 
 def _total_rows(texts: Sequence[Sequence[str]]) -> list[TotalRow]:

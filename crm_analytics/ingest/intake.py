@@ -244,8 +244,8 @@ def _told_of(stored: StoredDelivery) -> tuple[Issue, ...]:
         "number_of_another_customer": (
             lines.shared,
             "lines have an order number, product and time that are known of another customer, and the orders "
-            "are not the same line by line, or several are: taken as another order, both count. If the "
-            "customer was corrected, deliver the whole order, or take the earlier load back (unload)",
+            "are not the same line by line, or several are: taken as another order, both count. If it is the "
+            "same order, corrected, take this load back (unload) and deliver the whole order",
         ),
         "told_beside": (
             lines.beside,

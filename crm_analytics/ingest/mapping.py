@@ -56,6 +56,12 @@ _BELOW_ZERO = (
     "refunds, returns and discounts are positive: one below zero raises revenue. If this system writes them "
     "as negative numbers, declare factor = -1 on the column in the profile"
 )
+_BELOW_ZERO_ON_LINES = (
+    "; on a line of returned goods (its quantity is below zero too) it takes away from what is given back, "
+    "and stands right: declare nothing where all of them are such lines"
+)
+# Entities whose amounts are added up, and that do not require a currency.
+_WORTH_MONEY = ("orders", "order_lines", "opportunities", "contracts")
 _NO_CURRENCY = (
     "amounts without a currency, which are in no total. Declare currency in the profile, or say "
     f"{option('default_currency', 'EUR')}"
@@ -232,12 +238,10 @@ class Mapper:
         return MappedBlock(tuple(rows), faults, ignored)
 
     def _note_no_currency(self, planned: TargetPlan, rows: pa.Table) -> None:
-        """Count orders and lines with an amount and no currency; a line without a day leans on its head."""
+        """Count records with an amount and no currency; a line without a day leans on its head."""
         names = set(rows.column_names)
-        if not (
-            planned.entity.name == "orders"
-            or (planned.entity.name == "order_lines" and "occurred_at" in names)
-        ):
+        is_line = planned.entity.name == "order_lines"
+        if planned.entity.name not in _WORTH_MONEY or (is_line and "occurred_at" not in names):
             return
         money = [one.name for one in planned.entity.columns if one.type in ("MONEY", "AMOUNT")]
         if "currency" in names and not rows["currency"].null_count:
@@ -389,7 +393,8 @@ class Mapper:
             f"group by all order by count(*) desc, shown limit {LISTED_VALUES}"
         )
         for issue, text, count, first in rows:
-            said = _BELOW_ZERO if issue == "below_zero" else "value withheld"
+            on_lines = _BELOW_ZERO_ON_LINES if planned.entity.name == "order_lines" else ""
+            said = _BELOW_ZERO + on_lines if issue == "below_zero" else "value withheld"
             key = (issue, name, f"{escaped(text)!r}" if text else said)
             if key not in self._issues and len(self._issues) >= LISTED_VALUES * len(self._plan.fields):
                 continue

@@ -15,7 +15,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal
 from zoneinfo import available_timezones
 
@@ -24,6 +24,8 @@ from crm_analytics.ingest.options import option
 from crm_analytics.normalise.currencies import CURRENCIES
 from crm_analytics.normalise.phones import countries
 
+# What a draft writes where only a person can decide; a profile with it is refused.
+UNDECIDED = "DECIDE"
 DELIMITERS = (",", ";", "\t", "|")
 WHITESPACE = "whitespace"
 
@@ -371,7 +373,7 @@ def check_options(one: Profile) -> None:
     if dialect.money_unit is not None:
         _choice(one, "money_unit", dialect.money_unit, ("rial", "toman"))
     if dialect.timezone is not None:
-        _choice(one, "timezone", dialect.timezone, available_timezones(), listed=False)
+        _choice(one, "timezone", dialect.timezone, _time_zones(), listed=False)
     if dialect.default_currency is not None:
         _choice(one, "default_currency", dialect.default_currency, CURRENCIES, listed=False)
     if dialect.default_country is not None and dialect.default_country not in countries():
@@ -391,6 +393,12 @@ def check_options(one: Profile) -> None:
         raise ProfileError(f"{one.name}: skip_rows={dialect.skip_rows!r} must be a number of lines.")
     if dialect.date_format is not None:
         check_date_formats(one.name, (dialect.date_format,))
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    """Return the names of all time zones: looked up on the disk once."""
+    return frozenset(available_timezones())
 
 
 def _is_encoding(name: str) -> bool:

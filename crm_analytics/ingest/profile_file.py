@@ -53,6 +53,7 @@ from typing import Any
 from crm_analytics.errors import ProfileError, UsageError
 from crm_analytics.ingest.cleaning import CLEANERS
 from crm_analytics.ingest.profile import (
+    UNDECIDED,
     Case,
     ColumnRule,
     Dialect,
@@ -159,19 +160,36 @@ def parse_profile(text: str, where: str) -> Profile:
             for name, others in _table(f"{where} [headers]", given.get("headers", {})).items()
         },
         rows=_rows(f"{where} [rows]", given.get("rows", {})),
-        dialect=_dialect(f"{where} [dialect]", given.get("dialect", {})),
+        dialect=_dialect(f"{where} [dialect]", given.get("dialect", {}), text),
     )
     check_options(read)
     return read
 
 
-def _dialect(where: str, given: Any) -> Dialect:
+def _dialect(where: str, given: Any, text: str) -> Dialect:
     told = dict(_table(where, given))
     _only(where, told, [one.name for one in fields(Dialect)])
+    open_keys = [key for key, value in told.items() if value == UNDECIDED]
+    if open_keys:
+        raise ProfileError(_to_decide(where, open_keys[0], text))
     for key in ("header", "signs", "blanks"):
         if key in told:
             told[key] = _texts(f"{where} {key}", told[key])
     return Dialect(**told)
+
+
+def _to_decide(where: str, key: str, text: str) -> str:
+    """Say which line of a draft is open, and what may stand there."""
+    begins = re.compile(rf'\s*{key}\s*=\s*"{UNDECIDED}"')
+    line = next((number for number, one in enumerate(text.splitlines(), 1) if begins.match(one)), 0)
+    told = f'{where}, line {line}: {key} = "{UNDECIDED}" is for you to decide.'
+    if key != "decimal":
+        return told
+    return (
+        f'{told} With decimal = "." the text 1.234 is one and a bit, and 1,234 is 1234 where thousands = "," '
+        'stands below; with decimal = "," the text 1,234 is one and a bit, and 1.234 is 1234 where thousands '
+        '= "." stands below. Write the one that the amounts of the file mean.'
+    )
 
 
 def _rows(where: str, given: Any) -> Rows:

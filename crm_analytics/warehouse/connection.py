@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -633,7 +634,7 @@ class Warehouse:
             self._store("definitions", wanted)
 
     def _change_timezone(self, timezone: str) -> None:
-        if timezone not in available_timezones():
+        if timezone not in _time_zones():
             raise errors.SettingsError(
                 f"timezone={timezone!r} is not an IANA time zone. Use a name such as 'Europe/Berlin'."
             )
@@ -668,6 +669,12 @@ class _Lent:
     def take_back(self) -> None:
         """Let go of the table."""
         self._table = None
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    """Return the names of all time zones: looked up on the disk once."""
+    return frozenset(available_timezones())
 
 
 def _connect(

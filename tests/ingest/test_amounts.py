@@ -56,4 +56,65 @@ def test_discount_below_zero_is_told(tmp_path: Path) -> None:
     file.write_text(header + "F1,C1,1403/02/05,P1,2,1500,-500\n")
     with Warehouse.open() as wh:
         [account] = load(wh, file, received_at="2025-01-01")
-    assert ("below_zero", "discount_amount") in [(one.issue, one.column_name) for one in account.issues]
+    [told] = [one for one in account.issues if one.issue == "below_zero"]
+    assert told.column_name == "discount_amount"
+    assert "on a line of returned goods" in told.detail
+
+
+BRACKETS = """
+profile = "brackets"
+source_system = "shop"
+[dialect]
+brackets = "negative"
+thousands = ","
+signs = ["$"]
+[[entity]]
+name = "payments"
+[entity.columns]
+source_id = { from = "id" }
+customer_source_id = { from = "customer" }
+occurred_at = { from = "at" }
+amount = { from = "amount", required = true }
+currency = { constant = "USD" }
+"""
+
+
+def test_brackets_are_a_minus_where_it_is_declared(tmp_path: Path) -> None:
+    texts = ["(4)", "(1,234.5678)", "$(5.50)", "($6)", "( 7 )", "-8", "9", "(-4)", "(4", "4)", "()", "((4))"]
+    file, layout = tmp_path / "payments.csv", tmp_path / "brackets.toml"
+    rows = [f'{number},C1,2024-05-02,"{text}"\n' for number, text in enumerate(texts)]
+    file.write_text("id,customer,at,amount\n" + "".join(rows))
+    layout.write_text(BRACKETS)
+    plain = tmp_path / "plain.toml"
+    plain.write_text(BRACKETS.replace('brackets = "negative"\n', "").replace('"brackets"', '"plain"'))
+    with Warehouse.open() as wh:
+        [declared] = load(wh, file, profile=str(layout), source_system="a", received_at="2025-01-01")
+        [told] = load(wh, file, profile=str(plain), source_system="b", received_at="2025-01-01")
+        amounts = wh.rows(
+            "select amount from entities.payments where source_system = 'a' order by source_id::int"
+        )
+        [message] = wh.rows("select message from ops.quarantine where load_id = 2 and record_number = 1")
+    assert [str(one) for (one,) in amounts] == [
+        "-4.0000", "-1234.5678", "-5.5000", "-6.0000", "-7.0000", "-8.0000", "9.0000",
+    ]  # fmt: skip
+    assert declared.reasons == {"bad_number": 5}
+    assert told.reasons == {"bad_number": 10}
+    assert "where (4) means -4, brackets='negative'" in message[0]
+
+
+NAMES = {"deals": "opportunities", "contracts": "contracts"}
+
+
+def test_amounts_of_deals_and_contracts_without_a_currency_are_told(tmp_path: Path) -> None:
+    deals, contracts = tmp_path / "deals.csv", tmp_path / "contracts.csv"
+    deals.write_text("source_id,name,stage,amount\nD1,A,new,5\nD2,B,new,\n")
+    contracts.write_text("source_id,customer_source_id,started_on,amount\nK1,C1,2024-01-01,9\n")
+    with Warehouse.open() as wh:
+        found = [
+            (one.row_count, one.detail.partition(":")[0])
+            for file in (deals, contracts)
+            for account in load(wh, file, profile=f"plain_{NAMES[file.stem]}", received_at="2025-01-01")
+            for one in account.issues
+            if one.issue == "no_currency"
+        ]
+    assert found == [(1, "opportunities"), (1, "contracts")]

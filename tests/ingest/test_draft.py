@@ -88,11 +88,29 @@ def test_points_before_three_digits_are_to_be_decided_and_amounts_without_curren
     file, text = drafted(tmp_path, "Auftrag;Kunde;Datum;Menge;Betrag\n" + rows)
     profile = tmp_path / "export.toml"
     profile.write_text(text)
-    assert '# DECIDE: in "Betrag" each point stands before three digits' in text
+    assert '# DECIDE: in "Betrag" each mark stands before three digits' in text
+    line = text.splitlines().index('decimal = "DECIDE"') + 1
+    decide = r"is for you to decide.*1\.234 is 1234 where thousands"
+    told = rf'export.toml \[dialect\], line {line}: decimal = "DECIDE" {decide}'
+    with Warehouse.open() as wh, pytest.raises(UsageError, match=told):
+        load(wh, file, profile=str(profile), received_at=RECEIVED)
+    with pytest.raises(UsageError, match=told):
+        check_profile(file, str(profile), received_at=RECEIVED)
+    profile.write_text(text.replace('"DECIDE"', '","\nthousands = "."'))
     with Warehouse.open() as wh:
         [account] = load(wh, file, profile=str(profile), received_at=RECEIVED)
-    [told] = [one for one in account.issues if one.issue == "no_currency"]
-    assert (told.row_count, "default_currency" in told.detail) == (3, True)
+    [issue] = [one for one in account.issues if one.issue == "no_currency"]
+    assert (issue.row_count, "default_currency" in issue.detail) == (3, True)
+
+
+def test_commas_before_three_digits_are_to_be_decided_and_plain_numbers_are_not(tmp_path: Path) -> None:
+    header = "Order,Customer,Date,Quantity,Amount\n"
+    _, text = drafted(tmp_path, header + 'A1,K1,2024-04-03,1,"1,234"\nA2,K2,2024-04-04,1,"2,500"\n')
+    assert '# 1,234 is one and a bit with decimal = ","' in text
+    assert 'decimal = "DECIDE"' in text
+    _, text = drafted(tmp_path, header + 'A1,K1,2024-04-03,1,"1,234.50"\nA2,K2,2024-04-04,1,"2,500"\n')
+    assert "DECIDE" not in text.partition("[dialect]")[2].partition("timezone")[0]
+    assert 'thousands = ","' in text
 
 
 def test_name_of_a_customer_never_stands_in_for_the_id(tmp_path: Path) -> None:
