@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.errors import UsageError
@@ -243,7 +243,7 @@ def likelihood_ratio_test(smaller: MaximumLikelihoodModel, larger: MaximumLikeli
     if any(getattr(model, "ridge", 0.0) for model in (smaller, larger)):
         raise UsageError("A ridge penalty makes the likelihood-ratio test invalid. Fit with ridge=0.")
     statistic = max(2.0 * (larger.log_likelihood_ - smaller.log_likelihood_), 0.0)
-    return LikelihoodRatio(statistic, added, float(chi2.sf(statistic, added)))
+    return LikelihoodRatio(statistic, added, float(chdtrc(added, statistic)))
 
 
 def _is_within(name: str, larger: Sequence[str]) -> bool:
