@@ -72,6 +72,19 @@ def amounts(wh: Warehouse, system: str) -> dict[str | None, int]:
     )
 
 
+def withdraw(wh: Warehouse, system: str, *, position: int) -> None:
+    """Take back the load of a system at a position."""
+    loads = wh.rows(
+        "select load_id from ops.deliveries where source_system = $system order by load_id", system=system
+    )
+    wh.execute(
+        "insert into ops.withdrawals by name select $taken as load_id, $at as withdrawn_at, "
+        "$taken as withdrawn_with, '' as reason, $taken as last_load_id",
+        at=DAYS[7],
+        taken=loads[position][0],
+    )
+
+
 def deliver(
     wh: Warehouse, *deliveries: list[Record], days: tuple[int, ...] = tuple(range(8))
 ) -> tuple[dict[str | None, int], list[tuple[int, int]]]:
@@ -170,19 +183,20 @@ def test_withdrawing_the_load_between_gives_back_what_it_replaced(wh: Warehouse)
     system = next(SYSTEMS)
     for day, records in enumerate((order("C1", 3), order("C2", 3), order("C3", 3))):
         store(wh, system, day, records)
-    taken = wh.value(
-        "select load_id from ops.deliveries where source_system = $system order by load_id limit 1 offset 1",
-        system=system,
-    )
-    wh.execute(
-        "insert into ops.withdrawals by name select load_id, $at as withdrawn_at, load_id as withdrawn_with, "
-        "'' as reason, load_id as last_load_id from ops.deliveries where load_id = $taken",
-        at=DAYS[7],
-        taken=taken,
-    )
+    withdraw(wh, system, position=1)
     assert amounts(wh, system) == {"C3": 30}
     store(wh, system, 4, order("C1", 3))
     assert amounts(wh, system) == {"C1": 30}
+
+
+def test_once_a_cut_delivery_is_taken_back_the_whole_order_is_a_correction(wh: Warehouse) -> None:
+    system = next(SYSTEMS)
+    store(wh, system, 0, order("C1", 1, 1, 1))
+    store(wh, system, 1, order("C2", 1, 1))
+    withdraw(wh, system, position=1)
+    assert amounts(wh, system) == {"C1": 60}
+    assert store(wh, system, 2, order("C2", 1, 1, 1)).lines.corrections == 3
+    assert amounts(wh, system) == {"C2": 60}
 
 
 def head(customer: str | None, amount: int, **other: Any) -> Record:
