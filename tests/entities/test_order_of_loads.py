@@ -163,10 +163,6 @@ LINES = st.lists(
     max_size=3,
     unique_by=repr,
 )
-# A part of a file that lacks one of an order's customers can be taken for a correction of the customer.
-LINES_OF_ONE = LINES.map(lambda drawn: [one | {"customer_source_id": "C1"} for one in drawn]).filter(
-    lambda drawn: len({repr(one) for one in drawn}) == len(drawn)
-)
 
 
 @st.composite
@@ -192,7 +188,7 @@ def test_lines_without_an_id_may_be_loaded_in_any_order(wh: Warehouse, drawn: An
 
 
 @BOUNDED
-@given(first=LINES_OF_ONE, second=LINES_OF_ONE, data=st.data())
+@given(first=LINES, second=LINES, data=st.data())
 def test_lines_may_be_split_into_files_permuted_and_loaded_twice(
     wh: Warehouse, first: list[Record], second: list[Record], data: st.DataObject
 ) -> None:
