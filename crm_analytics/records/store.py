@@ -136,7 +136,7 @@ class RecordStore:
         Parameters
         ----------
         ids : mapping
-            Entity -> ids of its records, as `get` takes them.
+            Entity -> list of ids of its records, each as `get` takes it.
 
         Returns
         -------
@@ -146,7 +146,8 @@ class RecordStore:
         Raises
         ------
         UsageError
-            Inside a transaction; or an id that no record can have.
+            Inside a transaction; an id that no record can have; or one id in place of a list of them, whose
+            letters would be read as ids.
         StoreBusy
             The records are gone, but a reader still holds SQLite's old log; close it and erase again.
 
@@ -158,6 +159,14 @@ class RecordStore:
         ...     records.erase_customer("C1").records
         {'customers': 1, 'tasks': 1}
         """
+        if not isinstance(ids, Mapping):
+            raise UsageError(f"erase: a dict of entity and ids expected, got {type(ids).__name__}.")
+        for name, given in ids.items():
+            if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
+                raise UsageError(
+                    f"erase: {self.entity(name).declared.name}: a list of ids expected, got "
+                    f"{type(given).__name__}. Write {{{name!r}: [id]}}; nothing was erased."
+                )
         wanted = {self.entity(name).table.entity.name: list(given) for name, given in ids.items()}
         return erase(self._tables, wanted, self._hash_key)
 

@@ -154,3 +154,16 @@ def test_a_reader_that_holds_the_old_log_is_named(tmp_path: Path) -> None:
                 records.erase_customer("C1")
         assert records.erase_customer("C1").records == {}
         assert found_in(files_of(str(place))) == []
+
+
+@pytest.mark.parametrize("ids", ["AB", {"source_id": "AB"}, b"AB", None, 5])
+def test_one_id_in_place_of_a_list_erases_nobody(ids: object) -> None:
+    with RecordStore.open(":memory:") as records:
+        for one in ("A", "B", "AB"):
+            records.customers.add({"source_id": one, "name": one})
+        with pytest.raises(errors.UsageError, match=r"customers: a list of ids expected.*nothing was erased"):
+            records.erase({"customers": ids})  # type: ignore[dict-item]
+        with pytest.raises(errors.UsageError, match="a dict of entity and ids expected"):
+            records.erase("customers")  # type: ignore[arg-type]
+        assert len(records.customers.find()) == 3
+        assert records.erase_customer("AB").records == {"customers": 1}
