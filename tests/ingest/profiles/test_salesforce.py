@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from crm_analytics.entities import checks
 from crm_analytics.errors import FileRefused
-from crm_analytics.ingest import load
+from crm_analytics.ingest import Load, load
 from crm_analytics.warehouse import Warehouse
 
 FILES = Path(__file__).parent / "files"
@@ -36,32 +37,35 @@ MEMBERS = {
 REPORT = "Opportunity ID,Opportunity Name,Stage,Amount,Close Date,Created Date\n"
 
 
-@pytest.fixture
-def export(tmp_path: Path) -> Path:
-    """The archive that the Data Export Service would make of our golden files."""
-    path = tmp_path / "WE_00D4x00000Orgn1.zip"
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Warehouse, list[Load]]]:
+    """A warehouse, to be read, with what the Data Export Service would make of our golden files."""
+    path = tmp_path_factory.mktemp("export") / "WE_00D4x00000Orgn1.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for member, profile in MEMBERS.items():
             archive.writestr(member, (FILES / f"{profile}.csv").read_bytes())
-    return path
+    with Warehouse.open(reporting_currency="EUR") as wh:
+        yield wh, load(wh, path, received_at="2025-07-01", encoding="cp1252")
 
 
-def test_every_member_of_an_export_is_recognised_and_accounted_for(export: Path) -> None:
-    with Warehouse.open() as wh:
-        loads = load(wh, export, received_at="2025-07-01", encoding="cp1252")
+def test_every_member_of_an_export_is_recognised_and_accounted_for(
+    loaded: tuple[Warehouse, list[Load]],
+) -> None:
+    _, loads = loaded
     assert {one.file.rpartition("/")[2]: one.profile for one in loads} == MEMBERS
     for one in loads:
         assert one.rows_in == one.rows_loaded + one.rows_quarantined + one.rows_merged, one.file
 
 
-def test_an_order_counts_net_of_its_reduction_and_the_products_of_deals_count_nowhere(export: Path) -> None:
-    with Warehouse.open(reporting_currency="EUR") as wh:
-        load(wh, export, received_at="2025-07-01", encoding="cp1252")
-        orders = wh.rows(
-            "select ordered_on, line_count, gross_amount, returned_amount, net_amount, is_purchase "
-            "from facts.orders_before(date '2025-01-01')"
-        )
-        broken = [one.check for one in checks.run(wh)]
+def test_an_order_counts_net_of_its_reduction_and_the_products_of_deals_count_nowhere(
+    loaded: tuple[Warehouse, list[Load]],
+) -> None:
+    wh, _ = loaded
+    orders = wh.rows(
+        "select ordered_on, line_count, gross_amount, returned_amount, net_amount, is_purchase "
+        "from facts.orders_before(date '2025-01-01')"
+    )
+    broken = [one.check for one in checks.run(wh)]
     assert [(str(day), *rest) for day, *rest in orders] == [
         ("2023-06-01", 2, Decimal("12000.5"), Decimal(1200), Decimal("10800.5"), True)
     ]
