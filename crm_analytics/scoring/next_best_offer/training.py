@@ -86,12 +86,13 @@ def train_offers(
         raise UsageError(f"horizon_days={horizon_days} and k={k} must both be at least 1.")
     settle_currency(wh)
     cutoffs = rolling_cutoffs(end_on=as_of, horizon_days=horizon_days, first_on=date.min, max_count=2)
-    earlier, last = (_window(wh, cutoff, seed) for cutoff in cutoffs)
+    last = _window(wh, cutoffs[1], seed)
     if not last.bought.any():
         raise NotEnoughData(
             f"Nothing that was on sale before {last.cutoff.as_of} was bought by a known customer in the "
             f"{horizon_days} days before {as_of}. Use a longer horizon_days, or load more orders."
         )
+    earlier = _window(wh, cutoffs[0], seed)
     metrics, names, verdict = _judge(earlier, last, k, seed)
     first_time, again = _fit(last, names, seed)
     windows = [("train", earlier)] if metrics else []
