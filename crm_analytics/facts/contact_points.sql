@@ -25,7 +25,8 @@ with of_contacts as (
 ),
 
 -- a pattern of the mailbox, with or without label and dots, or of the last six digits, in whatever digits;
--- addresses in other scripts are left to the caller. Asked of each table by itself: DuckDB carries all
+-- addresses in other scripts are left to the caller. The looser pattern of LIKE is asked first: it takes half
+-- the time, and leaves few rows. Asked of each table by itself: DuckDB carries all
 -- columns of all rows up to a condition that stands above a union
 candidates as (
     select source_system, source_id, email, phone, country, load_id
@@ -33,16 +34,26 @@ candidates as (
     where
         $is_all and coalesce(email, phone) is not null
         or $email_pattern is not null
-        and (regexp_matches(email, $email_pattern) or strlen(email) <> length(email))
-        or regexp_matches(phone, $phone_pattern)
+        and (
+            strlen(email) <> length(email)
+            or email ilike $email_like and regexp_matches(email, $email_pattern)
+        )
+        or $phone_pattern is not null
+        and (strlen(phone) <> length(phone) or phone like $phone_like)
+        and regexp_matches(phone, $phone_pattern)
     union all
     select source_system, customer_source_id, email, phone, cast(null as varchar), load_id
     from of_contacts
     where
         $is_all and coalesce(email, phone) is not null
         or $email_pattern is not null
-        and (regexp_matches(email, $email_pattern) or strlen(email) <> length(email))
-        or regexp_matches(phone, $phone_pattern)
+        and (
+            strlen(email) <> length(email)
+            or email ilike $email_like and regexp_matches(email, $email_pattern)
+        )
+        or $phone_pattern is not null
+        and (strlen(phone) <> length(phone) or phone like $phone_like)
+        and regexp_matches(phone, $phone_pattern)
 )
 
 select distinct

@@ -115,7 +115,8 @@ def _relate_by_name(wh: Warehouse, copy: Warehouse, as_of: date) -> None:
 
 def _contact_points(wh: Warehouse) -> pa.Table:
     """Return addresses and numbers, folded, with the records that they are told of."""
-    points = wh.arrow(_fact("contact_points"), is_all=True, email_pattern=None, phone_pattern=None)
+    all_of_them = dict.fromkeys(("email_like", "email_pattern", "phone_like", "phone_pattern"))
+    points = wh.arrow(_fact("contact_points"), is_all=True, **all_of_them)
     systems, source_ids, emails, phones, regions = (column.to_pylist() for column in points.columns)
     return _told(
         (system, source_id, form)

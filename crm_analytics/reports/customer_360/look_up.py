@@ -104,7 +104,9 @@ def _in_warehouse(wh: Warehouse, text: str) -> list[str]:
     candidates = wh.rows(
         _file("contact_points"),
         is_all=False,
+        email_like=_email_like(email) if email else None,
         email_pattern=_email_pattern(email) if email else None,
+        phone_like=f"%{'%'.join(digits[-_LAST_DIGITS:])}%",
         phone_pattern=_phone_pattern(digits) if not email and len(digits) >= _LAST_DIGITS else None,
     )
     return _canonical(
@@ -116,6 +118,18 @@ def _in_warehouse(wh: Warehouse, text: str) -> list[str]:
             or (not email and phone and _is_same_number(text, phone, country))
         ),
     )
+
+
+def _email_like(folded: str) -> str:
+    """Return a pattern of LIKE, in whatever case, that no way of writing a folded address escapes.
+
+    Examples
+    --------
+    >>> _email_like("ada.l@example.org"), _email_like("adal@gmail.com")
+    ('%ada.l%@%', '%@g%mail.com%')
+    """
+    mailbox, _, host = folded.rpartition("@")
+    return "%@g%mail.com%" if host == "gmail.com" else f"%{mailbox}%@%"  # dots do not count there
 
 
 def _email_pattern(folded: str) -> str:
