@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics.clv.arguments import flag, one_of, refuse_no_table
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.nbd import NBDModel
@@ -27,7 +28,7 @@ from crm_analytics.clv.odd_customers import (
     odd_spend,
     typical_spend,
 )
-from crm_analytics.errors import DegenerateCohortError
+from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -113,8 +114,22 @@ def fit_models(summary: pd.DataFrame, *, model: str = "bg_nbd", robust: bool = T
     )  # fmt: skip
 
 
+def summary_ids(summary: pd.DataFrame) -> pd.Series:
+    """Return the customers of a summary; without that column, or without spend, it is none."""
+    refuse_no_table(summary)
+    if "customer_id" not in summary or "monetary_value" not in summary:
+        raise UsageError(
+            "The summary needs customer_id and monetary_value; make it with crm.clv.summary(wh, as_of=...)."
+        )
+    return summary["customer_id"]
+
+
 def fit_purchases(summary: pd.DataFrame, *, model: str = "bg_nbd", robust: bool = True) -> Purchases:
     """Fit a purchase model as `fit_models` does, without spend."""
+    one_of("model", model, MODELS)
+    flag("robust", robust)
+    if summary_ids(summary).empty:
+        raise NotEnoughData("The summary has no customer. Use a later as_of, or load earlier orders.")
     nobody = np.zeros(len(summary), dtype=bool)
     too_old = odd_age(summary) if robust else nobody
     suspicious = too_old | (odd_frequency(summary) if robust else nobody)

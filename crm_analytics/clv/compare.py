@@ -23,10 +23,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics.clv import arguments
 from crm_analytics.clv.customer_summary import summary as summarise
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.rolling_origins import BASELINES, Origin, measure, outcomes
-from crm_analytics.errors import AnalysisError, NotEnoughData, UsageError
+from crm_analytics.errors import AnalysisError, NotEnoughData
 from crm_analytics.modelling.cutoffs import rolling_cutoffs
 from crm_analytics.warehouse import Warehouse
 
@@ -129,15 +130,10 @@ def compare(
         ...
     crm_analytics.errors.NotEnoughData: Nobody bought before 2024-01-01; choose a later as_of.
     """
-    names = list(MODELS) if models is None else list(models)
-    unknown = [name for name in names if name not in MODELS]
-    if unknown or not names:
-        raise UsageError(f"There is no purchase model {(*unknown, '')[0]!r}. Known: {', '.join(MODELS)}.")
-    if horizon_days < 1 or max_origins < 0 or max_customers < 100:
-        raise UsageError(
-            f"horizon_days={horizon_days} must be at least 1, max_origins={max_origins} at least 0, "
-            f"max_customers={max_customers} at least 100."
-        )
+    names = list(MODELS) if models is None else arguments.some_of("models", models, MODELS)
+    horizon_days = arguments.whole("horizon_days", horizon_days, least=1, what=" of days")
+    max_origins = arguments.whole("max_origins", max_origins)
+    max_customers = arguments.whole("max_customers", max_customers, least=100)
     return compare_summary(
         wh, summarise(wh, as_of=as_of), as_of=as_of, horizon_days=horizon_days, models=names,
         max_origins=max_origins, max_customers=max_customers,

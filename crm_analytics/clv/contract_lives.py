@@ -9,7 +9,7 @@ from datetime import date
 
 import pandas as pd
 
-from crm_analytics.errors import UsageError
+from crm_analytics.clv import arguments
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 
@@ -44,6 +44,10 @@ def contract_lives(wh: Warehouse, *, as_of: date, period_days: int | None = None
     ...     contract_lives(wh, as_of=date(2024, 1, 1)).columns[4:7].tolist()
     ['period_days', 'periods', 'has_ended']
     """
-    if period_days is not None and (period_days != int(period_days) or period_days < 1):
-        raise UsageError(f"period_days={period_days!r} must be a whole number of days >= 1, for example 30.")
-    return wh.frame(SqlFile.beside(__file__, "contract_lives.sql"), as_of=as_of, period_days=period_days)
+    if period_days is not None:
+        period_days = arguments.whole("period_days", period_days, least=1, what=" of days")
+    return arguments.warehouse(wh).frame(
+        SqlFile.beside(__file__, "contract_lives.sql"),
+        as_of=arguments.day("as_of", as_of),
+        period_days=period_days,
+    )

@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 import pandas as pd
 
+from crm_analytics.clv import arguments
 from crm_analytics.facts import settle_currency
 from crm_analytics.warehouse import SqlFile, Warehouse
 
@@ -46,5 +47,8 @@ def summary(wh: Warehouse, *, as_of: date, known_at: datetime | None = None) -> 
     ...     summary(wh, as_of=date(2024, 1, 1)).columns[3:7].tolist()
     ['frequency', 'recency', 'T', 'monetary_value']
     """
-    settle_currency(wh)
+    as_of = arguments.day("as_of", as_of)
+    if known_at is not None:
+        arguments.instance("known_at", known_at, datetime, "a datetime, or None")
+    settle_currency(arguments.warehouse(wh))
     return wh.frame(SqlFile.beside(__file__, "summary.sql"), as_of=as_of, known_at=known_at)

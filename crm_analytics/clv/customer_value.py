@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv.cohort_models import Models, fit_models
+from crm_analytics.clv import arguments
+from crm_analytics.clv.cohort_models import Models, fit_models, summary_ids
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.patterns import (
     HISTORY,
     LARGEST_AMOUNT,
     impossible_rows,
     number_column,
-    refuse_no_table,
 )
 from crm_analytics.clv.pattern_scores import pattern_scores
 from crm_analytics.clv.statuses import statuses
@@ -135,7 +135,11 @@ def score_with_models(
     robust: bool = True,
 ) -> tuple[pd.DataFrame, Models | None]:
     """Return what `score_summary` returns, and the models that scored (None where there was nobody)."""
-    _check_arguments(summary, horizon_days, annual_discount_rate, level, model)
+    check_terms(horizon_days, annual_discount_rate, level, margin_rate, robust=robust)
+    summary_ids(summary)
+    arguments.one_of("model", model, MODELS)
+    if models is not None:
+        arguments.instance("models", models, Models, "fitted models (crm.clv.fit_models)")
     if models is not None and models.purchases.name != model and not models.purchase_fallback:
         if model != DEFAULT_MODEL:
             raise UsageError(
@@ -181,18 +185,12 @@ def margins(known: pd.DataFrame, margin_rate: float | pd.Series | None) -> Float
     """Return a margin per row: the customer's own, else the given one, else NaN."""
     given = np.full(len(known), np.nan)
     if isinstance(margin_rate, pd.Series):
-        if not margin_rate.index.is_unique:
-            raise UsageError("margin_rate names a customer_id twice. Give one margin per customer_id.")
         try:
             given = margin_rate.reindex(known["customer_id"]).to_numpy(dtype=np.float64, na_value=np.nan)
         except (TypeError, ValueError):
             raise UsageError(f"margin_rate is not numeric (dtype {margin_rate.dtype}).") from None
     elif margin_rate is not None:
-        if isinstance(margin_rate, bool) or not isinstance(margin_rate, int | float | np.number):
-            raise UsageError(f"margin_rate={margin_rate!r} must be a number: write 0.3 for 30 %.")
         given = np.full(len(known), float(margin_rate))
-        if np.isnan(margin_rate):
-            raise UsageError("margin_rate is not a number. Leave it out where margins are unknown.")
     if np.isinf(given).any() or (given > 1).any():
         raise UsageError("margin_rate must be a fraction of net amount, at most 1: write 0.3 for 30 %.")
     if not {"net_margin", "net_spend"} <= set(known.columns):
@@ -200,6 +198,28 @@ def margins(known: pd.DataFrame, margin_rate: float | pd.Series | None) -> Float
     margin, spend = number_column(known, "net_margin"), number_column(known, "net_spend")
     own = np.divide(margin, spend, out=np.full(len(known), np.nan), where=spend > 0)
     return np.where(np.isnan(own), given, np.clip(own, -1.0, 1.0))
+
+
+def check_terms(
+    horizon_days: float,
+    annual_discount_rate: float,
+    level: float,
+    margin_rate: float | pd.Series | None,
+    *,
+    robust: bool = True,
+) -> None:
+    """Refuse terms of a valuation that cannot be meant, before anything is computed."""
+    arguments.future_days(horizon_days)
+    arguments.discount(annual_discount_rate, below=10.0)
+    arguments.level(level)
+    arguments.flag("robust", robust)
+    if isinstance(margin_rate, pd.Series):
+        if not margin_rate.index.is_unique:
+            raise UsageError("margin_rate names a customer_id twice. Give one margin per customer_id.")
+    elif margin_rate is not None:
+        allowed = "a number <= 1, or a Series by customer_id: write 0.3 for 30 %, leave it out if unknown"
+        if arguments.number("margin_rate", margin_rate, allowed) > 1.0:
+            arguments.refuse("margin_rate", margin_rate, allowed)
 
 
 def serving_costs(known: pd.DataFrame) -> Floats:
@@ -302,27 +322,3 @@ def _beyond_money(summary: pd.DataFrame) -> NDArray[np.bool_]:
             amounts = number_column(summary, name)
             beyond |= np.isfinite(amounts) & (np.abs(amounts) > LARGEST_AMOUNT)
     return beyond
-
-
-def _check_arguments(
-    summary: pd.DataFrame, horizon_days: float, annual_discount_rate: float, level: float, model: str
-) -> None:
-    refuse_no_table(summary)
-    if "customer_id" not in summary or "monetary_value" not in summary:
-        raise UsageError(
-            "The summary needs customer_id and monetary_value; make it with crm.clv.summary(wh, as_of=...)."
-        )
-    numbers = {"horizon_days": horizon_days, "annual_discount_rate": annual_discount_rate, "level": level}
-    for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int | float | np.number):
-            raise UsageError(f"{name}={number!r} must be a number.")
-    if not (np.isfinite(horizon_days) and horizon_days > 0):
-        raise UsageError(f"horizon_days={horizon_days!r} must be a number of days > 0, for example 365.")
-    if not 0 <= annual_discount_rate < 10:
-        raise UsageError(
-            f"annual_discount_rate={annual_discount_rate!r} must be a fraction per year: write 0.1 for 10 %."
-        )
-    if not 0 < level < 1:
-        raise UsageError(f"level={level!r} must lie between 0 and 1, for example 0.9.")
-    if model not in MODELS:
-        raise UsageError(f"There is no purchase model {model!r}. Known: {', '.join(MODELS)}.")

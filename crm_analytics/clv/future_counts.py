@@ -233,6 +233,8 @@ class FutureCounts:
     def _pairs(self, first: int, last: int) -> tuple[Indices, slice]:
         """Return which pairs of frequency and T the rows have, and each row's place among these."""
         pair = self._pair[first:last]
+        if not len(pair):
+            return pair, slice(0, 0)
         return pair - pair[0], slice(int(pair[0]), int(pair[-1]) + 1)
 
 

@@ -21,8 +21,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammainc, ndtri
 
-from crm_analytics.clv.cohort_models import Models
-from crm_analytics.clv.customer_value import margins, serving_costs, spend_per_purchase
+from crm_analytics.clv import arguments
+from crm_analytics.clv.cohort_models import Models, summary_ids
+from crm_analytics.clv.customer_value import check_terms, margins, serving_costs, spend_per_purchase
 from crm_analytics.clv.discounted_futures import futures_of
 from crm_analytics.clv.future_counts import FutureCounts
 from crm_analytics.clv.models.patterns import HISTORY, Histories, number_column
@@ -86,6 +87,13 @@ def group_totals(
         One row per group: expected_purchases, lifetime_revenue and lifetime_value, each with _low and _high.
         lifetime_value is missing for a group in which the margin of a customer is unknown.
     """
+    arguments.refuse_no_table(known, "known")
+    summary_ids(known)
+    arguments.instance("used", used, Models, "fitted models (crm.clv.fit_models)")
+    check_terms(horizon_days, annual_discount_rate, level, margin_rate)
+    group = _checked_groups(group, len(known))
+    if costs is not None and len(arguments.numbers("costs", costs, "one number per row")) != len(known):
+        arguments.refuse("costs", costs, f"one number per row ({len(known)})")
     if known.empty:
         return pd.DataFrame(columns=list(TOTALS), dtype=float)
     model, spend = used.purchases, used.spend
@@ -135,6 +143,14 @@ def group_totals(
         result[name] = mean
         result[f"{name}_low"], result[f"{name}_high"] = _limits(mean, total(variance), axes, level)
     return pd.DataFrame(result)
+
+
+def _checked_groups(group: object, rows: int) -> Indices:
+    allowed = f"one whole number >= 0 per row ({rows})"
+    found = arguments.numbers("group", group, allowed, least=0)
+    if len(found) != rows or (found != np.floor(found)).any():
+        arguments.refuse("group", group, allowed)
+    return np.asarray(found, dtype=np.intp)
 
 
 def purchase_limits(

@@ -15,9 +15,10 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from crm_analytics.clv import arguments
 from crm_analytics.clv.customer_summary import summary as summarise
 from crm_analytics.clv.models import MODELS
-from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.errors import NotEnoughData
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 HIGHEST_BAND = 7
@@ -85,8 +86,9 @@ def holdout(
         ...
     crm_analytics.errors.NotEnoughData: Nobody bought before 2024-01-01; choose a later calibration_end.
     """
-    if holdout_days < 1:
-        raise UsageError(f"holdout_days={holdout_days} must be at least 1.")
+    holdout_days = arguments.whole("holdout_days", holdout_days, least=1, what=" of days")
+    calibration_end = arguments.day("calibration_end", calibration_end)
+    models = tuple(arguments.some_of("models", models, MODELS))
     summary = summarise(wh, as_of=calibration_end)
     if summary.empty:
         raise NotEnoughData(f"Nobody bought before {calibration_end}; choose a later calibration_end.")
@@ -121,9 +123,6 @@ def compare_predictions(
     DegenerateCohortError
         The summary cannot identify a model.
     """
-    unknown = [name for name in models if name not in MODELS]
-    if unknown:
-        raise UsageError(f"There is no purchase model {unknown[0]!r}. Known: {', '.join(MODELS)}.")
     age = np.maximum(summary["T"].to_numpy(dtype=np.float64), 1.0)
     predictions = {
         name: MODELS[name]().fit(summary).expected_purchases(summary, horizon_days=holdout_days)

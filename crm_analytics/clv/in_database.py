@@ -15,7 +15,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from crm_analytics.clv import arguments
 from crm_analytics.clv.cohort_models import Models
+from crm_analytics.clv.customer_value import check_terms
 from crm_analytics.clv.models.patterns import Histories, impossible_rows
 from crm_analytics.clv.odd_customers import SPEND_LIMIT, Typical
 from crm_analytics.clv.pattern_scores import pattern_scores
@@ -68,10 +70,15 @@ def score_in_database(
     UsageError
         The models need more than a history (covariates).
     """
-    if getattr(models.purchases, "coefficient_names", ()):
+    arguments.warehouse(wh)
+    arguments.instance("models", models, Models, "fitted models (crm.clv.fit_models)")
+    if models.purchases.coefficient_names:
         raise UsageError("Scoring in the database knows no covariates; use score_summary for this model.")
-    if batch < 1:
-        raise UsageError(f"batch={batch} must be at least 1.")
+    batch = arguments.whole("batch", batch, least=1)
+    as_of = arguments.day("as_of", as_of)
+    check_terms(horizon_days, annual_discount_rate, level, None)
+    for name, table in (("into", into), ("summary_table", summary_table or "")):
+        arguments.instance(name, table, str, "the name of a table")
     source = SqlFile.beside(__file__, "summary.sql")
     if summary_table is None:
         wh.execute(f"create or replace temp table clv_summary as {source.text}", as_of=as_of, known_at=None)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,9 +166,9 @@ def _spend_at_nodes(futures: FutureCounts, spend_model: GammaGammaModel, daily_r
     possible = possible_models(spend_model)
     x, ends = futures.nodes.frequency, futures.at_nodes.ends
     grid = _LOG_SPEND if ends.all() else _LONG_LOG_SPEND
-    first = np.flatnonzero(np.r_[True, x[1:] != x[:-1]])
+    first = np.flatnonzero(np.r_[True, x[1:] != x[:-1]][: len(x)])
     result = np.empty((len(x), len(grid)))
-    for begin, end in zip(first, np.r_[first[1:], len(x)], strict=True):
+    for begin, end in pairwise(np.r_[first, len(x)]):
         node = np.arange(begin, end)
         tables = _exact(futures, node)
         drawn: list[list[Cells]] = []

@@ -10,6 +10,7 @@ from datetime import date
 
 import pandas as pd
 
+from crm_analytics.clv import arguments
 from crm_analytics.clv.cohort_models import Models
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
@@ -20,6 +21,8 @@ TABLE = "scores.fitted_models"
 
 def models_table(models: Models, *, as_of: date) -> pd.DataFrame:
     """Return the rows of ``scores.fitted_models`` for the models of one night."""
+    arguments.instance("models", models, Models, "fitted models (crm.clv.fit_models)")
+    as_of = arguments.day("as_of", as_of)
     parts = {
         "purchases": (models.purchases, models.purchase_fallback),
         "spend": (models.spend, models.spend_fallback),
@@ -51,7 +54,8 @@ def kept_models(wh: Warehouse, *, as_of: date) -> Models | None:
     ...     kept_models(wh, as_of=date(2024, 1, 1)) is None
     True
     """
-    rows = wh.rows(SqlFile.beside(__file__, "kept_models.sql"), as_of=as_of)
+    kept = SqlFile.beside(__file__, "kept_models.sql")
+    rows = arguments.warehouse(wh).rows(kept, as_of=arguments.day("as_of", as_of))
     found = {part: (model, fallback, content) for part, model, fallback, content in rows}
     if not found:
         return None

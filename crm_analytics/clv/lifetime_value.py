@@ -11,11 +11,13 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from crm_analytics.clv import arguments
 from crm_analytics.clv.cohort_models import Models
 from crm_analytics.clv.compare import compare_summary
 from crm_analytics.clv.customer_summary import summary
-from crm_analytics.clv.customer_value import DEFAULT_MODEL, score_with_models
-from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.clv.customer_value import DEFAULT_MODEL, check_terms, score_with_models
+from crm_analytics.clv.models import MODELS
+from crm_analytics.errors import NotEnoughData
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 
@@ -91,6 +93,9 @@ def value_with_models(
     robust: bool = True,
 ) -> tuple[pd.DataFrame, Models | None]:
     """Return what `lifetime_value` returns, and the fitted models (None where nobody could be scored)."""
+    check_terms(horizon_days, annual_discount_rate, level, margin_rate, robust=robust)
+    if model is not None:
+        arguments.one_of("model", model, MODELS)
     known = costed_summary(wh, as_of=as_of, ticket_cost=ticket_cost)
     return score_with_models(
         known,
@@ -105,8 +110,7 @@ def value_with_models(
 
 def costed_summary(wh: Warehouse, *, as_of: date, ticket_cost: float = 0.0) -> pd.DataFrame:
     """Return the summary with the column serving_cost: campaigns and tickets of each customer so far."""
-    if not (np.isfinite(ticket_cost) and ticket_cost >= 0):
-        raise UsageError(f"ticket_cost={ticket_cost!r} must be an amount >= 0 in the reporting currency.")
+    arguments.number("ticket_cost", ticket_cost, "an amount >= 0 in the reporting currency", least=0.0)
     known = summary(wh, as_of=as_of)
     costs = wh.frame(SqlFile.beside(__file__, "customer_costs.sql"), as_of=as_of).set_index("customer_id")
     costs = costs.reindex(known["customer_id"]).fillna(0.0)

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics.clv.arguments import refuse_no_table
 from crm_analytics.clv.models.bg_bb import BetaGeoBetaBinomModel
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
@@ -67,10 +68,15 @@ def to_lifetimes(
     >>> round(float(fitter.predict(39, 2, 30.43, 38.86)), 6)
     1.226028
     """
+    length = unit_days(unit)
+    if summary is not None:
+        refuse_no_table(summary)
     names = [name for name, ours in FITTERS.items() if type(model) is ours]
     if not names:
         known = ", ".join(ours.__name__ for ours in FITTERS.values())
-        raise UsageError(f"lifetimes has no fitter for {type(model).__name__}. It has those of {known}.")
+        raise UsageError(
+            f"model: lifetimes has no fitter for {type(model).__name__}. It has those of {known}."
+        )
     if model.coefficient_names:
         raise UsageError("The fitters of lifetimes know no covariates. Fit the model without them.")
     if not hasattr(model, "params_"):
@@ -82,7 +88,7 @@ def to_lifetimes(
     if isinstance(model, BetaGeoModel | ParetoNBDModel):
         fitter.predict = fitter.conditional_expected_number_of_purchases_up_to_time
     if summary is not None:
-        days = model.period_days if isinstance(model, BetaGeoBetaBinomModel) else unit_days(unit)
+        days = model.period_days if isinstance(model, BetaGeoBetaBinomModel) else length
         fitter.data = _data(model, summary, days)
         in_logs = model.log_covariance_ * np.outer(_steps(model), _steps(model))
         fitter.variance_matrix_ = pd.DataFrame(
@@ -119,14 +125,14 @@ def from_lifetimes(fitter: Any, *, unit: str) -> MaximumLikelihoodModel:
     UsageError
         The object is no fitter of these, or is not fitted.
     """
-    name = type(fitter).__name__
+    length, name = unit_days(unit), type(fitter).__name__
     if name not in FITTERS or not type(fitter).__module__.startswith("lifetimes."):
         raise UsageError(f"{name} is no fitter of lifetimes with a counterpart: {', '.join(FITTERS)}.")
     if not hasattr(fitter, "params_"):
         raise UsageError(f"This {name} is not fitted yet. Call its fit first.")
     ours = FITTERS[name]
     params = {key: float(value) for key, value in fitter.params_.items()}
-    settings: dict[str, Any] = {"period_days": unit_days(unit)} if ours is BetaGeoBetaBinomModel else {}
+    settings: dict[str, Any] = {"period_days": length} if ours is BetaGeoBetaBinomModel else {}
     model = ours.from_parameters(params, unit=unit, **settings)
     hessian = getattr(fitter, "_hessian_", None)
     if hessian is None or not hasattr(fitter, "data") or not np.isfinite(hessian).all():

@@ -9,7 +9,7 @@ from datetime import date
 
 import pandas as pd
 
-from crm_analytics.errors import UsageError
+from crm_analytics.clv import arguments
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 
@@ -44,6 +44,8 @@ def opportunity_summary(wh: Warehouse, *, as_of: date, period_days: int) -> pd.D
     ...     opportunity_summary(wh, as_of=date(2024, 1, 1), period_days=30).columns[3:].tolist()
     ['frequency', 'recency', 'T', 'period_days']
     """
-    if period_days != int(period_days) or period_days < 1:
-        raise UsageError(f"period_days={period_days!r} must be a whole number of days >= 1, for example 30.")
-    return wh.frame(SqlFile.beside(__file__, "opportunity_summary.sql"), as_of=as_of, period_days=period_days)
+    return arguments.warehouse(wh).frame(
+        SqlFile.beside(__file__, "opportunity_summary.sql"),
+        as_of=arguments.day("as_of", as_of),
+        period_days=arguments.whole("period_days", period_days, least=1, what=" of days"),
+    )

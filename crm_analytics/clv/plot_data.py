@@ -7,13 +7,14 @@ Marketing Science 24(2): frequency (table 2), tracking (figures 2 and 3), condit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics.clv import arguments
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.clv.models.patterns import HISTORY, number_column
 from crm_analytics.clv.models.purchase_model import PurchaseModel
@@ -27,6 +28,8 @@ Indices = NDArray[np.intp]
 
 HIGHEST_BAND = 7
 GRID = 61
+# What a tracking table, and its plot, name themselves.
+_TRACKED = {"ends_on", "actual", "is_holdout", "observed", "cumulative_actual"}
 
 
 def frequency_table(model: PurchaseModel, summary: pd.DataFrame, *, up_to: int = 6) -> pd.DataFrame:
@@ -46,8 +49,8 @@ def frequency_table(model: PurchaseModel, summary: pd.DataFrame, *, up_to: int =
     DataFrame
         Index: purchases (text, "0" ... "7+"). Columns: actual, expected (customers).
     """
-    if up_to < 0:
-        raise UsageError(f"up_to={up_to} must be at least 0.")
+    arguments.instance("model", model, PurchaseModel, "a fitted purchase model")
+    up_to = arguments.whole("up_to", up_to)
     frequency, ages = number_column(summary, "frequency"), number_column(summary, "T")
     new = summary.assign(**dict.fromkeys(HISTORY, 0.0))
     expected = np.zeros(up_to + 2)
@@ -79,9 +82,10 @@ def daily_purchases(wh: Warehouse, *, as_of: date, born_before: date | None = No
     DataFrame
         ordered_on, first_purchases, repeat_purchases; days without a purchase are left out.
     """
-    settle_currency(wh)
-    file = SqlFile.beside(__file__, "daily_purchases.sql")
-    return wh.frame(file, as_of=as_of, born_before=born_before or as_of)
+    as_of = arguments.day("as_of", as_of)
+    born = as_of if born_before is None else arguments.day("born_before", born_before)
+    settle_currency(arguments.warehouse(wh))
+    return wh.frame(SqlFile.beside(__file__, "daily_purchases.sql"), as_of=as_of, born_before=born)
 
 
 def tracking_table(
@@ -117,8 +121,10 @@ def tracking_table(
         cumulative_actual, cumulative_expected, is_holdout (the period ends after calibration_end). Several
         models: their names stand for "expected".
     """
-    if every_days < 1:
-        raise UsageError(f"every_days={every_days} must be at least 1.")
+    every_days = arguments.whole("every_days", every_days, least=1, what=" of days")
+    as_of = arguments.day("as_of", as_of)
+    calibration_end = arguments.day("calibration_end", calibration_end)
+    arguments.refuse_no_table(daily, "daily")
     models = tracked_models(model)
     if any(one.coefficient_names for one in models.values()):
         raise UsageError("Tracking counts all customers as alike; fit the model without covariates for it.")
@@ -149,13 +155,26 @@ def tracking_table(
 
 def tracked_models(model: PurchaseModel | Mapping[str, PurchaseModel]) -> dict[str, PurchaseModel]:
     """Return the models of a tracking table by column; the name of another column is a UsageError."""
-    models = dict(model) if isinstance(model, Mapping) else {"expected": model}
-    if not models or {"ends_on", "actual", "is_holdout"} & models.keys():
-        raise UsageError(
-            "Tracking needs at least one model, and no model may be named ends_on, actual or is_holdout; "
-            f"found {', '.join(models) or 'none'}."
-        )
+    models = _named_models(model) if isinstance(model, Mapping) else {"expected": model}
+    for name, one in models.items():
+        arguments.instance(f"model {name!r}", one, PurchaseModel, "a fitted purchase model")
+        if name in _TRACKED or f"cumulative_{name}" in _TRACKED:
+            raise UsageError(
+                f"A tracked model may not be named {name!r}: the table and the plot have that already. Use "
+                f"another name than {', '.join(sorted(_TRACKED))} or actual."
+            )
     return models
+
+
+def _named_models(models: object) -> dict[str, PurchaseModel]:
+    """Return models by name, at least one."""
+    given = dict(arguments.instance("models", models, Mapping, "a mapping of names to fitted models"))
+    for name, one in given.items():
+        arguments.instance(f"the name {name!r} of a model", name, str, "text")
+        arguments.instance(f"model {name!r}", one, PurchaseModel, "a fitted purchase model")
+    if not given:
+        raise UsageError("models must hold at least one fitted model by its name, got none.")
+    return given
 
 
 def _expected_until(model: PurchaseModel, born: Floats, ends: Indices, ages: Indices) -> Floats:
@@ -195,6 +214,11 @@ def conditional_table(
     DataFrame
         Index: frequency or recency (text; recency "0-34" in days). Columns: customers, actual, one per model.
     """
+    arguments.one_of("by", by, ("frequency", "recency"))
+    arguments.refuse_no_table(known, "known")
+    bands, models = arguments.whole("bands", bands, least=1), _named_models(models)
+    if taken := {"actual", "customers", "observed"} & models.keys():
+        raise UsageError(f"A model may not be named {min(taken)!r}: the table has that column already.")
     actual = number_column(known, "actual")
     predicted = {
         name: model.expected_purchases(known, horizon_days=horizon_days).to_numpy()
@@ -204,13 +228,11 @@ def conditional_table(
     if by == "frequency":
         place = np.minimum(number_column(known, "frequency"), HIGHEST_BAND).astype(np.intp)
         names = [*map(str, range(HIGHEST_BAND)), f"{HIGHEST_BAND}+"]
-    elif by == "recency":
+    else:
         recency = number_column(known, "recency")
-        step = max(int(np.ceil((recency.max(initial=0.0) + 1.0) / max(bands, 1))), 1)
+        step = max(int(np.ceil((recency.max(initial=0.0) + 1.0) / bands)), 1)
         place = (recency // step).astype(np.intp)
         names = [f"{step * n}-{step * (n + 1) - 1}" for n in range(int(place.max(initial=0)) + 1)]
-    else:
-        raise UsageError(f"by={by!r} is unknown. Use frequency or recency.")
     groups = rows.groupby(place)
     table = groups.mean()
     table.insert(0, "customers", groups.size())
@@ -248,20 +270,21 @@ def calibration_table(predicted: pd.Series, actual: pd.Series, *, groups: int = 
     >>> table["customers"].tolist(), table.attrs
     ([1, 1], {'left_out': 1})
     """
+    groups = arguments.whole("groups", groups, least=1)
+    for name, column in (("predicted", predicted), ("actual", actual)):
+        arguments.instance(name, column, (pd.Series, np.ndarray, list), "a Series of one number per customer")
     if len(predicted) != len(actual) or not len(predicted):
         raise UsageError(
             f"{len(predicted)} predictions and {len(actual)} outcomes: give one of each per customer."
         )
-    if groups < 1:
-        raise UsageError(f"groups={groups} must be at least 1.")
     given = pd.DataFrame({"predicted": np.asarray(predicted), "actual": np.asarray(actual)})
     rows = pd.DataFrame({name: number_column(given, name) for name in given})
     known = np.isfinite(rows).all(axis=1)
     rows = rows[known]
     if rows.empty:
         raise UsageError(f"None of the {len(known)} customers has both a prediction and an outcome.")
-    share = rows["predicted"].rank(method="average") / len(rows)
-    by = rows.groupby(np.minimum((share * groups).astype(int), groups - 1).to_numpy())
+    rank = rows["predicted"].rank(method="average")
+    by = rows.groupby(np.ceil(rank * groups / len(rows)).to_numpy())
     table = by.mean()
     table.insert(0, "customers", by.size())
     table["standard_error"] = by["actual"].std().fillna(0.0) / np.sqrt(table["customers"])
@@ -289,8 +312,8 @@ def alive_matrix(model: PurchaseModel, *, age_days: float, up_to: int = 20) -> p
         history: a customer without repeat purchases has recency 0, any other more, and at most one purchase
         a day.
     """
-    if not (np.isfinite(age_days) and age_days > 0) or up_to < 1:
-        raise UsageError(f"age_days={age_days!r} must be > 0 and up_to={up_to} at least 1.")
+    arguments.instance("model", model, PurchaseModel, "a fitted purchase model")
+    age_days, up_to = arguments.future_days(age_days, "age_days"), arguments.whole("up_to", up_to, least=1)
     recency = np.unique(np.round(np.linspace(0.0, age_days, GRID)))
     grid = pd.DataFrame(
         [(x, t) for t in recency for x in range(up_to + 1)], columns=["frequency", "recency"], dtype=float
@@ -324,7 +347,11 @@ def alive_history(model: PurchaseModel, purchase_days: Sequence[date], *, as_of:
         Index: day, from the first purchase to the day before as_of. Columns: frequency, recency, T (days),
         probability_alive, is_purchase.
     """
-    bought = pd.DatetimeIndex(purchase_days).normalize().unique().sort_values()
+    arguments.instance("model", model, PurchaseModel, "a fitted purchase model")
+    as_of = arguments.day("as_of", as_of)
+    arguments.instance("purchase_days", purchase_days, Iterable, "a sequence of dates")
+    days_given = [arguments.day("purchase_days", day) for day in purchase_days]
+    bought = pd.DatetimeIndex(days_given).unique().sort_values()
     bought = bought[bought < pd.Timestamp(as_of)]
     if bought.empty:
         raise NotEnoughData(f"The customer did not buy before {as_of}; choose a later as_of.")
@@ -364,11 +391,13 @@ def retention_table(
         Index: period (0, 1, ...). Columns: survival, retention (missing at 0), actual_survival,
         actual_retention (missing where unknown).
     """
-    if periods < 1:
-        raise UsageError(f"periods={periods} must be at least 1.")
+    arguments.instance("model", model, ShiftedBetaGeoModel, "a fitted ShiftedBetaGeoModel")
+    periods = arguments.whole("periods", periods, least=1)
+    known = [] if survivors is None else survivors
+    counts = arguments.numbers("survivors", known, "contracts left after 0, 1, ... periods", least=0.0)
     survival = model.survival(periods, covariates=covariates)
     table = pd.DataFrame({"survival": survival, "retention": model.retention(periods, covariates=covariates)})
-    left = pd.Series(survivors if survivors is not None else [], dtype=np.float64).reindex(table.index)
+    left = pd.Series(counts).reindex(table.index)
     return table.assign(actual_survival=left / left.iloc[0], actual_retention=left / left.shift())
 
 
@@ -378,6 +407,7 @@ def parameter_correlation(model: MaximumLikelihoodModel) -> pd.DataFrame:
     Two parameters with a correlation near 1 are known only together (as a and b, whose ratio is the mean
     dropout): read their joint effect, not each by itself.
     """
+    arguments.instance("model", model, MaximumLikelihoodModel, "a fitted model")._fitted()
     names, error = list(model.all_names), np.sqrt(np.maximum(np.diag(model.log_covariance_), 0.0))
     error[error == 0.0] = np.nan
     return pd.DataFrame(model.log_covariance_ / np.outer(error, error), index=names, columns=names)

@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics.clv import arguments
 from crm_analytics.clv.cohort_models import fit_models
-from crm_analytics.clv.customer_value import margins, serving_costs, spend_per_purchase
+from crm_analytics.clv.customer_value import check_terms, margins, serving_costs, spend_per_purchase
 from crm_analytics.clv.group_totals import TOTALS, group_totals
 from crm_analytics.clv.lifetime_value import costed_summary, winner
+from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.patterns import impossible_rows, number_column
 from crm_analytics.errors import UsageError
 from crm_analytics.warehouse import SqlFile, Warehouse
@@ -89,8 +91,11 @@ def value_by(
     ...     len(value_by(wh, as_of=date(2024, 1, 1), by="channel"))
     0
     """
-    if isinstance(by, str) and by not in GROUPS:
-        raise UsageError(f"by={by!r} is no grouping. Use one of {', '.join(GROUPS)}, or a Series.")
+    if not isinstance(by, pd.Series) and by not in GROUPS:
+        arguments.refuse("by", by, f"one of {', '.join(GROUPS)}, or a Series by customer_id")
+    check_terms(horizon_days, annual_discount_rate, level, margin_rate, robust=robust)
+    if model is not None:
+        arguments.one_of("model", model, MODELS)
     known = costed_summary(wh, as_of=as_of, ticket_cost=ticket_cost)
     known = known[impossible_rows(known) == ""].reset_index(drop=True)
     labels = _labels(wh, known, by, as_of)

@@ -117,9 +117,9 @@ def test_a_model_that_cannot_be_fitted_does_not_win_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        ({"models": ("bg", "nbd")}, "no purchase model 'bg'"),
-        ({"models": ()}, "no purchase model ''"),
-        ({"horizon_days": 0}, "horizon_days=0 must be at least 1"),
+        ({"models": ("bg", "nbd")}, r"models=\('bg', 'nbd'\) must be a list of at least one of nbd"),
+        ({"models": ()}, r"models=\(\) must be a list"),
+        ({"horizon_days": 0}, "horizon_days=0 must be a whole number of days >= 1"),
         ({"max_customers": 5}, "max_customers=5"),
     ],
 )

@@ -100,5 +100,5 @@ def test_the_summary_of_the_warehouse_is_scored_and_nothing_is_left_behind(
 
 
 def test_an_empty_batch_is_refused(summary: pd.DataFrame) -> None:
-    with Warehouse.open() as wh, pytest.raises(UsageError, match="batch=0 must be at least 1"):
+    with Warehouse.open() as wh, pytest.raises(UsageError, match="batch=0 must be a whole number >= 1"):
         score_in_database(wh, as_of=AS_OF, models=fit_models(summary[:-1]), into="scores.kept", batch=0)

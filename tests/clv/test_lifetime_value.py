@@ -387,9 +387,9 @@ def test_failed_models_are_replaced_and_named(cdnow: pd.DataFrame) -> None:
         ({"annual_discount_rate": -0.1}, "fraction per year"),
         ({"annual_discount_rate": 10}, "write 0.1 for 10 %"),
         ({"level": 1.0}, "level=1.0"),
-        ({"model": "bgnbd"}, "no purchase model 'bgnbd'"),
+        ({"model": "bgnbd"}, "model='bgnbd' must be one of nbd, bg_nbd"),
         ({"margin_rate": 30}, "write 0.3 for 30 %"),
-        ({"margin_rate": float("nan")}, "is not a number"),
+        ({"margin_rate": float("nan")}, "margin_rate=nan must be a number"),
         ({"margin_rate": pd.Series([0.1, 0.2], index=["a", "a"])}, "names a customer_id twice"),
     ],
 )

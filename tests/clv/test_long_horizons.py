@@ -119,7 +119,7 @@ def test_without_a_discount_limits_are_those_of_the_exact_distribution() -> None
     ],
 )  # fmt: skip
 def test_limits_of_many_purchases_are_those_of_drawn_futures(name: str, k: int, x: int, days: int) -> None:
-    """Within four standard errors of 20,000 futures; docs/lifetime-value.md tells of 192 limits and 60,000."""
+    """Within four standard errors of 20,000 futures; docs/lifetime-value.md tells of 192 and 60,000."""
     settings: dict[str, Any] = {"k": k} if k > 1 else {}
     rare = {"bg_nbd": {"a": 0.2, "b": 60.0}, "pareto_nbd": {"s": 0.6, "beta": 3_000.0}}
     parameters = {"r": 0.55, "alpha": 42.0, **rare["pareto_nbd" if name == "pareto_nbd" else "bg_nbd"]}

@@ -175,7 +175,7 @@ def test_correlation_of_the_estimates(bg: BetaGeoModel) -> None:
 
 
 def test_questions_that_cannot_be_meant(bg: BetaGeoModel, cdnow: pd.DataFrame, daily: pd.DataFrame) -> None:
-    with pytest.raises(UsageError, match="Use frequency or recency"):
+    with pytest.raises(UsageError, match="must be one of frequency, recency"):
         plot_data.conditional_table({"bg": bg}, cdnow, horizon_days=10, by="age")
     with pytest.raises(UsageError, match="every_days=0"):
         plot_data.tracking_table(bg, daily, calibration_end=AS_OF, as_of=AS_OF, every_days=0)

@@ -121,7 +121,7 @@ def test_any_grouping_can_be_given(shop: Warehouse) -> None:
     mine = pd.Series({"default:C00": "vip", "default:C01": "vip"})
     found = value_by(shop, as_of=AS_OF, by=mine, model="bg_nbd")
     assert found["customers"].to_dict() == {"unknown": 38, "vip": 2}
-    with pytest.raises(UsageError, match="by='colour' is no grouping"):
+    with pytest.raises(UsageError, match="by='colour' must be one of all, segment"):
         value_by(shop, as_of=AS_OF, by="colour")
     with pytest.raises(UsageError, match="No segments are kept for 2024-09-01"):
         value_by(shop, as_of=AS_OF, by="segment", model="bg_nbd")

@@ -26,8 +26,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import betaln, gammaln, psi
 
+from crm_analytics.clv.arguments import future_days
 from crm_analytics.clv.models.futures import geometric
-from crm_analytics.clv.models.patterns import Histories, Patterns, distinct_rows, is_number
+from crm_analytics.clv.models.patterns import Histories, Patterns, distinct_rows
 from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.clv.models.quadrature import dropout_nodes
 from crm_analytics.errors import UsageError
@@ -229,8 +230,7 @@ class BetaGeoBetaBinomModel(PurchaseModel):
 
     def _histories(self, summary: pd.DataFrame) -> Histories:
         """Return the checked histories: whole periods, and at most one purchase in each."""
-        if not (is_number(self.period_days) and self.period_days > 0):
-            raise UsageError(f"period_days={self.period_days!r} must be a number of days > 0.")
+        future_days(self.period_days, "period_days")
         known = super()._histories(summary)
         broken = (_fraction(known.recency / self.period_days) > _CLOSE) | (
             _fraction(known.T / self.period_days) > _CLOSE

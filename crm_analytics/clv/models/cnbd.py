@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
+from crm_analytics.clv.arguments import is_number
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.erlang import (
     at_least_in_phase,
@@ -368,7 +369,7 @@ def log_gap_sums(summary: pd.DataFrame) -> Floats:
 
 
 def _checked_k(k: int) -> int:
-    if k not in range(1, LARGEST_K + 1):
+    if not is_number(k) or k not in range(1, LARGEST_K + 1):
         raise UsageError(f"k={k!r} must be a whole number from 1 to {LARGEST_K}, or None.")
     return int(k)
 

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
+from crm_analytics.clv.arguments import future_days, instance, refuse_no_table
 from crm_analytics.clv.models.patterns import checked_weights, number_column
 from crm_analytics.clv.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
@@ -75,8 +76,11 @@ def fit_cohorts(
     >>> fits.p_value < 0.001
     True
     """
+    refuse_no_table(lives, "lives")
+    instance("by", by, str, "the name of a column")
+    future_days(period_days, "period_days")
     if by not in lives.columns:
-        raise UsageError(f"The lives have no column {by!r} that names the cohort.")
+        raise UsageError(f"by={by!r}: the lives have no such column that names the cohort.")
     weight = checked_weights(lives, weights)
     fitted: dict[object, ShiftedBetaGeoModel] = {}
     left_out: dict[object, str] = {}
@@ -122,6 +126,7 @@ def lives_from_survivors(survivors: pd.DataFrame) -> pd.DataFrame:
     ...     )[["periods", "has_ended", "customer_count"]].values.tolist()
     [[1, True, 40.0], [2, True, 15.0], [2, False, 45.0]]
     """
+    refuse_no_table(survivors, "survivors")
     table = pd.DataFrame(
         {
             "cohort": survivors.get("cohort", "all"),

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
+from crm_analytics.clv.arguments import column_names, instance
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.errors import UsageError
 
@@ -101,9 +102,8 @@ def effects_of(
     equal : sequence of str
         Covariates of both processes with one common effect.
     """
-    for named in (*apart.values(), equal):
-        if isinstance(named, str) or len(set(named)) < len(named):
-            raise UsageError(f"Covariates are given as distinct column names in a list, not as {named!r}.")
+    apart = {process: column_names(f"{process}_covariates", named) for process, named in apart.items()}
+    equal = column_names("equal_covariates", equal)
     single = [(process, name) for process, named in apart.items() for name in named]
     twice = sorted(set(equal) & {name for _, name in single})
     if twice:
@@ -116,22 +116,6 @@ def effects_of(
         Effect(f"{process}_{name}", names.index(name), (where[process],)) for process, name in single
     ] + [Effect(f"both_{name}", names.index(name), tuple(where.values())) for name in equal]
     return Effects(names, tuple(effects))
-
-
-def given_traits(covariates: Sequence[str], given: Mapping[str, float] | None) -> Floats:
-    """Return the covariates of one customer in the model's order; those not given are 0.
-
-    Raises
-    ------
-    UsageError
-        One is given that the model does not have.
-    """
-    values = dict(given or {})
-    unknown = sorted(set(values) - set(covariates))
-    if unknown:
-        known = ", ".join(covariates) or "none"
-        raise UsageError(f"The model has no covariate {unknown[0]!r}. Its covariates: {known}.")
-    return np.array([float(values.get(name, 0.0)) for name in covariates])
 
 
 @dataclass(frozen=True)
@@ -225,6 +209,8 @@ def likelihood_ratio_test(smaller: MaximumLikelihoodModel, larger: MaximumLikeli
     >>> likelihood_ratio_test(plain, web).degrees_of_freedom
     1
     """
+    for name, model in (("smaller", smaller), ("larger", larger)):
+        instance(name, model, MaximumLikelihoodModel, "a fitted model")._fitted()
     added = len(larger.params_) - len(smaller.params_)
     same = larger.name == smaller.name and larger.customers_ == smaller.customers_
     outside = [name for name in smaller.coefficient_names if not _is_within(name, larger.coefficient_names)]

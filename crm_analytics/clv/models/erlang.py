@@ -132,8 +132,14 @@ def expected_in_phase(k: int, phase: int, shape: Floats, a: float, b: Floats, ra
 
 
 def silent_in_phase(k: int, phase: int, shape: Floats, ratio: Floats) -> Floats:
-    """Return P(no purchase in the horizon) of living customers in a known phase."""
-    return np.asarray(betainc(shape, float(k - phase), 1.0 / (1.0 + ratio)))
+    """Return P(no purchase in the horizon) of living customers in a known phase: too few phases come."""
+    odds = ratio / (1.0 + ratio)
+    term = np.exp(-shape * np.log1p(ratio))
+    total = np.array(term)
+    for n in range(1, k - phase):
+        term = term * odds * ((shape + (n - 1.0)) / n)
+        total += term
+    return np.asarray(np.minimum(total, 1.0))
 
 
 def counts_in_phase(

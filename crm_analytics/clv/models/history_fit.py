@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from crm_analytics.clv.arguments import number
 from crm_analytics.clv.models.covariates import refuse_collinear, standardise
 from crm_analytics.clv.models.maximum_likelihood import fingerprint
 from crm_analytics.clv.models.optimiser import Evaluation, Likelihood, maximise
@@ -49,7 +50,7 @@ def fit_histories(
     even = standardise(patterns.covariates, patterns.weight, effects.covariates)
     scaled = replace(patterns.scaled(scale), covariates=even.covariates)
     none = np.zeros(len(effects.effects))
-    if not model.ridge > 0.0:
+    if not number("ridge", model.ridge, "a number >= 0", least=0.0):
         refuse_collinear(effects, scaled.covariates, scaled.weight)
     few = scaled.every(1 + len(scaled) // _FEW_PATTERNS)
     is_dear = model.has_rough_rows or len(few) < len(scaled)

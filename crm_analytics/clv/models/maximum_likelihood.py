@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics.clv.arguments import instance, one_of, plain, refuse, whole
 from crm_analytics.clv.models.optimiser import BOX, Verdict
 from crm_analytics.errors import ModelFileError, UsageError
 from crm_analytics.warehouse.run_log import versions
@@ -109,7 +110,7 @@ class MaximumLikelihoodModel:
         except (TypeError, ValueError):
             raise UsageError(
                 f"{cls.__name__} needs one number for each of the parameters {', '.join(names)}; got "
-                f"{params!r}."
+                f"params={params!r}."
             ) from None
         wrong = [name for name in positive if not params.get(name, 0.0) > cls.lower_limits.get(name, 0.0)]
         if wrong or set(params) != set(names) or not np.isfinite(list(params.values())).all():
@@ -121,10 +122,10 @@ class MaximumLikelihoodModel:
         days = unit_days(unit)
         in_days = {name: params[name] * (days if name in cls.time_parameters else 1.0) for name in names}
         size = len(names)
-        covariance = np.zeros((size, size)) if log_covariance is None else log_covariance
+        covariance = np.zeros((size, size)) if log_covariance is None else _covariance(log_covariance, size)
         model._learn(
             model._theta(in_days),
-            np.asarray(covariance, dtype=np.float64),
+            covariance,
             np.nan,
             Verdict("ok"),
             customers=0.0,
@@ -134,9 +135,10 @@ class MaximumLikelihoodModel:
 
     def with_covariance(self, log_covariance: Floats) -> Self:
         """Return a copy whose standard errors and draws use another covariance of the log-parameters."""
+        covariance = _covariance(log_covariance, len(self._fitted()))
         copy = type(self)(**self.get_params())
         copy.__dict__.update(self.__dict__)
-        copy.log_covariance_ = np.asarray(log_covariance, dtype=np.float64)
+        copy.log_covariance_ = covariance
         copy.standard_errors_ = copy._standard_errors(copy.log_covariance_)
         return copy
 
@@ -196,7 +198,7 @@ class MaximumLikelihoodModel:
                 "model": self.name,
                 "format_version": FORMAT_VERSION,
                 "unit": "day",
-                "settings": self.get_params(),
+                "settings": plain(self.get_params()),
                 "learned_settings": {name: getattr(self, name) for name in self.learned_settings},
                 "params": self._fitted(),
                 "log_covariance": self.log_covariance_.tolist(),
@@ -289,6 +291,8 @@ class MaximumLikelihoodModel:
 
     def draw_parameters(self, draws: int, rng: np.random.Generator) -> Floats:
         """Return draws of the parameters, Normal in their logarithms, shape (draws, parameters), in days."""
+        whole("draws", draws)
+        instance("rng", rng, np.random.Generator, "a numpy random Generator")
         theta = self._theta(self._fitted())
         eigenvalues, vectors = np.linalg.eigh(self.log_covariance_)
         spread = (vectors * np.sqrt(np.maximum(eigenvalues, 0.0))) @ vectors.T
@@ -355,9 +359,18 @@ def fingerprint(*columns: Floats) -> str:
 
 def unit_days(unit: str) -> float:
     """Return the length of a time unit in days."""
-    if unit not in UNIT_DAYS:
-        raise UsageError(f"{unit!r} is no time unit here. Use one of {', '.join(UNIT_DAYS)}.")
-    return UNIT_DAYS[unit]
+    return UNIT_DAYS[one_of("unit", unit, UNIT_DAYS)]
+
+
+def _covariance(given: object, size: int) -> Floats:
+    """Return a covariance of so many log-parameters; NaN where one is unknown."""
+    try:
+        covariance = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        covariance = np.empty(0)
+    if covariance.shape != (size, size) or np.isinf(covariance).any():
+        refuse("log_covariance", given, f"an array of numbers of the shape {(size, size)}")
+    return covariance
 
 
 def _settings(model: type[MaximumLikelihoodModel]) -> list[str]:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics.clv.arguments import refuse_no_table
 from crm_analytics.errors import UsageError
 
 Floats = NDArray[np.float64]
@@ -319,6 +320,17 @@ def covariate_columns(summary: pd.DataFrame, covariates: Sequence[str]) -> Float
     return _columns(columns, len(summary))
 
 
+def traits_of(table: pd.DataFrame | None, covariates: Sequence[str], rows: int) -> Floats:
+    """Return the covariates of customers that have no history yet, shape (rows, covariates)."""
+    if not covariates:
+        return np.zeros((rows, 0))
+    refuse_no_table(table, "covariates")
+    traits = covariate_columns(table, covariates)
+    if len(traits) != rows:
+        raise UsageError(f"covariates needs one row per contract or customer ({rows}), got {len(traits)}.")
+    return traits
+
+
 def new_customer(covariates: Sequence[float] = ()) -> Histories:
     """Return the history of a customer at the moment of the first purchase."""
     return Histories(np.zeros(1), np.zeros(1), np.zeros(1), np.array([covariates], dtype=np.float64))
@@ -330,28 +342,6 @@ def _columns(columns: Sequence[Floats], rows: int) -> Floats:
 
 def _history_columns(summary: pd.DataFrame) -> list[Floats]:
     return [number_column(summary, name) for name in HISTORY]
-
-
-def refuse_no_table(summary: object) -> None:
-    """Raise if what was given as a summary is no table."""
-    if not isinstance(summary, pd.DataFrame):
-        raise UsageError(
-            f"A table (pandas DataFrame) with one row per customer is needed, got {type(summary).__name__}. "
-            "Make it with crm.clv.summary(wh, as_of=...)."
-        )
-
-
-def is_number(value: object) -> bool:
-    """Return whether an argument is one finite number.
-
-    Examples
-    --------
-    >>> is_number(3), is_number(np.float64(0.5)), is_number("3"), is_number(True), is_number(float("nan"))
-    (True, True, False, False, False)
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        return False
-    return math.isfinite(value)
 
 
 def number_column(summary: pd.DataFrame, name: str) -> Floats:

@@ -1,20 +1,20 @@
 """What may any model of purchasing without contracts be asked?  The questions, answered once for all models.
 
-A model gives a few primitives about histories (all arrays, one value per history): the log-likelihood and its
-scores, whether the customer is alive, and of a customer known to be alive how many purchases will come, which
-counts, when, and whether it stays.  This class checks the summary, answers every question from them, once per
-distinct history (history_fit.py fits).  Input: frequency, recency, T as in clv/summary.sql, in days.
+A model gives a few formulas about histories (primitives.py): the log-likelihood and its scores, whether the
+customer is alive, and of a customer known to be alive how many purchases will come, which counts, when, and
+whether it stays.  This class checks the summary and answers every question from them, once per distinct
+history (history_fit.py fits; maximum_likelihood.py describes and saves).  Input: frequency, recency, T as in
+clv/summary.sql, in days.
 
 A new customer is the history (0, 0, 0): everything conditional equals the unconditional formula with updated
 parameters, so no model writes a formula twice.
 
-To add a model: subclass `PurchaseModel`, name the parameters, starts and edges, write the primitives (those
-below `# primitives` that raise or say "override"), and add a line to `crm_analytics/clv/models/__init__.py`.
+To add a model: subclass `PurchaseModel`, name the parameters, starts and edges, write the formulas that are
+abstract in primitives.py, and add a line to `crm_analytics/clv/models/__init__.py`.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -22,8 +22,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv.models.covariates import Effects, effects_of, given_traits
-from crm_analytics.clv.models.futures import Latent, Luck, live_through
+from crm_analytics.clv import arguments
+from crm_analytics.clv.models.covariates import Effects, effects_of
+from crm_analytics.clv.models.futures import Luck, live_through
 from crm_analytics.clv.models.history_fit import fit_histories, refuse_degenerate
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.clv.models.patterns import (
@@ -32,19 +33,17 @@ from crm_analytics.clv.models.patterns import (
     Patterns,
     as_patterns,
     find_patterns,
-    is_number,
     new_customer,
-    number_column,
     possible_histories,
+    traits_of,
 )
-from crm_analytics.clv.models.quadrature import legendre
+from crm_analytics.clv.models.primitives import Primitives
 from crm_analytics.errors import UsageError
 
 Floats = NDArray[np.float64]
 
 DAYS_PER_YEAR = 365.0
 _CHUNK = 4_096
-_LONGEST = 1e12
 NO_EFFECTS = Effects((), ())
 # What the ends of the purchase rates' Gamma(r, alpha) mean.
 BUYING_EDGES = {
@@ -56,7 +55,7 @@ BUYING_EDGES = {
 }
 
 
-class PurchaseModel(MaximumLikelihoodModel, ABC):
+class PurchaseModel(MaximumLikelihoodModel, Primitives):
     """Base of the models of purchasing: every question, from the primitives of a model.
 
     Parameters
@@ -85,21 +84,16 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
 
     Notes
     -----
-    Class attributes of a model, besides those of `MaximumLikelihoodModel`:
+    Class attributes of a model, besides those of `MaximumLikelihoodModel` and `Primitives`:
 
     ``start``, ``second_start``  logarithms of the parameters to start from, with time in median ages
     ``edges``                    parameter -> (what zero means, what infinity means), in words
-    ``living_columns``           the columns that decide the future of a customer known to be alive
-    ``discount_nodes``           nodes of discounting over horizons that are short, and long, for the rate
     ``covariate_effects``        "purchase", "dropout" -> (parameter that covariates multiply, sign)
     """
 
     start: ClassVar[Floats]
     second_start: ClassVar[Floats]
     edges: ClassVar[Mapping[str, tuple[str, str]]]
-    living_columns: ClassVar[tuple[str, ...]] = ("frequency", "T")
-    has_rough_rows: ClassVar[bool] = False
-    discount_nodes: ClassVar[tuple[int, int]] = (8, 48)
     covariate_effects: ClassVar[Mapping[str, tuple[str, float]]] = {}
 
     # settings, also of models that take none
@@ -120,111 +114,6 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
         self.dropout_covariates = dropout_covariates
         self.equal_covariates = equal_covariates
         self.ridge = ridge
-
-    # ------------------------------------------------------------------------------------------ primitives
-
-    @abstractmethod
-    def rows(self, core: Sequence[Any], patterns: Patterns) -> tuple[Floats, Floats]:
-        """Return per pattern the log-likelihood, and its derivatives by the log-parameters (n, parameters).
-
-        ``core`` are the model's own parameters (not their logarithms), each one number or one per pattern.
-        """
-
-    @abstractmethod
-    def alive(self, core: Sequence[Any], known: Histories) -> Floats:
-        """Return P(alive at the end of T)."""
-
-    @abstractmethod
-    def purchases_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
-        """Return expected purchases in the next `days` (one number > 0 each) of customers alive now."""
-
-    @abstractmethod
-    def counts_if_alive(self, core: Sequence[Any], known: Histories, days: float, up_to: int) -> Floats:
-        """Return P(0), ... P(up_to purchases in the next days) of customers alive now, (n, up_to + 1)."""
-
-    @abstractmethod
-    def silence_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
-        """Return P(no purchase in the next `days`, one number per history) of customers alive now."""
-
-    @abstractmethod
-    def staying_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
-        """Return P(still there after `days`, one number per history) of customers alive now."""
-
-    def at_least_if_alive(self, core: Sequence[Any], known: Histories, days: float, number: Floats) -> Floats:
-        """Return P(at least so many purchases, one number >= 1 each, in the next days) of the living.
-
-        What `counts_if_alive` sums up to, asked for one large number without all the smaller ones. Not of a
-        model of purchases in discrete periods (BG/BB).
-        """
-        raise UsageError(f"{type(self).__name__} has no futures in days. Ask it for expected purchases.")
-
-    def latent_if_alive(self, core: Sequence[Any], known: Histories, luck: Luck) -> Latent:
-        """Return what customers alive now will do, one future per column of `luck`.
-
-        ``core`` holds numbers, or arrays that broadcast against (histories, draws). A model of purchases in
-        discrete periods (BG/BB) has no such futures, and says so.
-        """
-        raise UsageError(f"{type(self).__name__} has no futures in days. Ask it for expected purchases.")
-
-    @property
-    def living_kinds(self) -> int:
-        """Return how many kinds of living customers frequency and T leave apart: 1, they say all."""
-        return 1
-
-    def kind_weights(self, known: Histories) -> Floats:
-        """Return P(kind) of customers alive now, (n, living_kinds); the future of a kind needs no recency."""
-        return np.ones((len(known), 1))
-
-    def of_kind(self, known: Histories, kind: Floats) -> Histories:
-        """Return histories of which it is known what kind they are, 0 .. living_kinds - 1 each."""
-        return known
-
-    def discounted_if_alive(
-        self, core: Sequence[Any], known: Histories, days: float, daily_rate: float
-    ) -> Floats:
-        """Return discounted purchases in the next `days` (may be infinite) of customers alive now.
-
-        ``daily_rate`` > 0. With M(u) purchases expected until u this is exp(-rate h) M(h) + rate * integral
-        of exp(-rate u) M(u), by Gauss-Legendre nodes in log(1 + u / (alpha + T)), where alpha is the second
-        parameter. Override where the purchase rate has a simpler form.
-        """
-        end, scale = min(days, 40.0 / daily_rate), core[1] + known.T
-        result = np.exp(-daily_rate * end) * self.purchases_if_alive(core, known, np.full(len(known), end))
-        longest = np.log1p(end / scale)
-        few, many = self.discount_nodes
-        for point, weight in zip(*legendre(many if daily_rate * end > 1.0 else few), strict=True):
-            day = scale * np.expm1(longest * point)
-            density = weight * longest * (scale + day) * np.exp(-daily_rate * day)
-            result += daily_rate * density * self.purchases_if_alive(core, known, day)
-        return np.asarray(result)
-
-    def bought_if_alive(self, core: Sequence[Any], known: Histories, days: Floats) -> Floats:
-        """Return P(a purchase by each of these ascending days > 0) of customers alive now, (n, days)."""
-        silence = [self.silence_if_alive(core, known, np.full(len(known), day)) for day in days.tolist()]
-        return 1.0 - np.stack(silence, axis=1)
-
-    def waiting_if_alive(self, core: Sequence[Any], known: Histories, chance: Floats) -> Floats:
-        """Return the days after which a customer alive now has bought with this chance; NaN if never.
-
-        By bisection of `silence_if_alive` in the logarithm of time. Override where there is a closed form.
-        """
-        low, high = np.full(len(known), np.log(1e-9)), np.full(len(known), np.log(_LONGEST))
-        never = 1.0 - self.silence_if_alive(core, known, np.exp(high)) < chance
-        for _ in range(60):
-            middle = (low + high) / 2.0
-            early = 1.0 - self.silence_if_alive(core, known, np.exp(middle)) < chance
-            low, high = np.where(early, middle, low), np.where(early, high, middle)
-        return np.where(never, np.nan, np.exp((low + high) / 2.0))
-
-    def bent_rows(
-        self, core: Sequence[Any], patterns: Patterns, *, roughly: bool = False
-    ) -> tuple[Floats, Floats, Callable[[], Floats] | None]:
-        """Return what `rows` returns, and a function for minus the second derivatives of the weighted total.
-
-        Those are by the log-parameters; None (the default) lets the optimiser do without. ``roughly`` allows
-        errors of a per mille. Override for speed.
-        """
-        return (*self.rows(core, patterns), None)
 
     # ----------------------------------------------------------------------------------------------- fit
 
@@ -295,7 +184,7 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
         days_ahead : float
             0 (default) asks about the end of T itself; later, the customer may leave meanwhile.
         """
-        known, days = self._histories(summary), _days(days_ahead, "days_ahead")
+        known, days = self._histories(summary), arguments.days(days_ahead, "days_ahead")
         alive = self._alive(known)
         if days > 0:
             alive = alive * self._of_the_living(
@@ -305,7 +194,7 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
 
     def expected_purchases(self, summary: pd.DataFrame, *, horizon_days: float) -> pd.Series:
         """Return the expected number of purchase days in the horizon_days after T, per customer."""
-        expected = self._expected(self._histories(summary), _days(horizon_days))
+        expected = self._expected(self._histories(summary), arguments.days(horizon_days))
         return pd.Series(expected, index=summary.index, name="expected_purchases")
 
     def expected_purchases_new(
@@ -315,7 +204,7 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
 
         Covariates that are not given are 0.
         """
-        return float(self._expected(self._newcomer(covariates), _days(horizon_days))[0])
+        return float(self._expected(self._newcomer(covariates), arguments.days(horizon_days))[0])
 
     def discounted_expected_purchases(
         self, summary: pd.DataFrame, *, annual_discount_rate: float, horizon_days: float | None = None
@@ -342,7 +231,7 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
 
     def probability_no_purchase(self, summary: pd.DataFrame, *, horizon_days: float) -> pd.Series:
         """Return the probability of no purchase in the horizon_days: left already, or alive and silent."""
-        known, days = self._histories(summary), _days(horizon_days)
+        known, days = self._histories(summary), arguments.days(horizon_days)
         alive = self._alive(known)
         silent = self._of_the_living(
             known, lambda core, part: self.silence_if_alive(core, part, np.full(len(part), days))
@@ -355,14 +244,16 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
     ) -> pd.DataFrame:
         """Return the probability of exactly 0, 1, ... up_to purchase days (columns), per customer."""
         known = self._histories(summary)
-        counts = self._counts(known, _days(horizon_days), _up_to(up_to))
+        counts = self._counts(known, arguments.days(horizon_days), arguments.whole("up_to", up_to))
         return pd.DataFrame(counts, index=summary.index, columns=range(up_to + 1))
 
     def purchase_count_probabilities_new(
         self, horizon_days: float, up_to: int = 10, *, covariates: Mapping[str, float] | None = None
     ) -> pd.Series:
         """Return the probability that a new customer makes exactly 0, 1, ... up_to repeat purchases."""
-        counts = self._counts(self._newcomer(covariates), _days(horizon_days), _up_to(up_to))[0]
+        counts = self._counts(
+            self._newcomer(covariates), arguments.days(horizon_days), arguments.whole("up_to", up_to)
+        )[0]
         return pd.Series(counts, index=range(up_to + 1), name="probability")
 
     def next_purchase_days(self, summary: pd.DataFrame, *, quantile: float = 0.5) -> pd.Series:
@@ -371,8 +262,7 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
         Days after the end of T. Missing where the chance that the customer ever buys again does not reach
         the quantile.
         """
-        if not (is_number(quantile) and 0.0 < quantile < 1.0):
-            raise UsageError(f"quantile={quantile!r} must lie between 0 and 1, for example 0.5.")
+        quantile = arguments.level(quantile, "quantile")
         distinct, position = self._histories(summary).distinct(HISTORY)
         alive, days = self._alive(distinct), np.full(len(distinct), np.nan)
         may = np.flatnonzero(alive > quantile)
@@ -410,18 +300,16 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
             customer_id (text), frequency, recency, T, log_gap_sum; with a horizon also future_purchases;
             is_alive at the end of T; the covariates.
         """
-        ages = np.asarray(ages_days, dtype=np.float64)
-        if ages.ndim != 1 or not (np.isfinite(ages) & (ages >= 0)).all():
-            raise UsageError("ages_days must be one finite number of days >= 0 per customer.")
-        traits = {name: number_column(_table(covariates), name) for name in self._effects.covariates}
-        if any(len(column) != len(ages) for column in traits.values()):
-            raise UsageError(f"covariates needs one row per customer ({len(ages)}).")
-        zero = np.zeros(len(ages))
-        newcomers = Histories(zero, zero, zero, np.column_stack([np.zeros((len(ages), 0)), *traits.values()]))
-        rng = np.random.default_rng(seed)
-        drawn = self._draw_histories(ages, _days(horizon_days), rng, newcomers) | traits
-        names = [f"{number:0{len(str(len(ages)))}d}" for number in range(1, len(ages) + 1)]
-        return pd.DataFrame({"customer_id": pd.array(names, dtype="str"), **drawn})
+        ages = arguments.numbers(
+            "ages_days", ages_days, "one finite number of days >= 0 per customer", least=0
+        )
+        names = self._effects.covariates
+        traits = traits_of(covariates, names, len(ages))
+        zero, rng = np.zeros(len(ages)), np.random.default_rng(arguments.seed(seed))
+        newcomers, ahead = Histories(zero, zero, zero, traits), arguments.days(horizon_days)
+        drawn = self._draw_histories(ages, ahead, rng, newcomers) | dict(zip(names, traits.T, strict=True))
+        ids = [f"{number:0{len(str(len(ages)))}d}" for number in range(1, len(ages) + 1)]
+        return pd.DataFrame({"customer_id": pd.array(ids, dtype="str"), **drawn})
 
     # --------------------------------------------------------------------------- for many, and for intervals
 
@@ -429,13 +317,13 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
         self, known: Histories, *, annual_discount_rate: float, horizon_days: float | None
     ) -> Floats:
         """Return discounted expected purchases of customers known to be alive (see the question above)."""
-        daily_rate = float(np.log1p(_rate(annual_discount_rate))) / DAYS_PER_YEAR
+        daily_rate = float(np.log1p(arguments.discount(annual_discount_rate))) / DAYS_PER_YEAR
         if horizon_days is None and daily_rate == 0.0:
             raise UsageError(
                 "Expected purchases for ever need annual_discount_rate > 0 (0.1 for 10 %); "
                 "without discounting give horizon_days."
             )
-        days = np.inf if horizon_days is None else _days(horizon_days)
+        days = np.inf if horizon_days is None else arguments.days(horizon_days)
         if daily_rate == 0.0 or days == 0.0:
             return self._purchases_of_the_living(known, days)
         return self._of_the_living(
@@ -457,7 +345,8 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
 
     @property
     def _effects(self) -> Effects:
-        if not (self.purchase_covariates or self.dropout_covariates or self.equal_covariates):
+        named = (self.purchase_covariates, self.dropout_covariates, self.equal_covariates)
+        if all(isinstance(names, tuple) and not names for names in named):
             return NO_EFFECTS
         where = {
             process: (self.parameter_names.index(name), sign)
@@ -470,7 +359,7 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
         return possible_histories(summary, covariates=self._effects.covariates)
 
     def _newcomer(self, covariates: Mapping[str, float] | None = None) -> Histories:
-        return new_customer(given_traits(self._effects.covariates, covariates).tolist())
+        return new_customer(arguments.traits(self._effects.covariates, covariates).tolist())
 
     def _time_scale(self, patterns: Patterns) -> float:
         """Return the days that count as one while fitting: the median age, or the largest if that is 0."""
@@ -551,27 +440,3 @@ class PurchaseModel(MaximumLikelihoodModel, ABC):
         if name in self.coefficient_names:
             return f"{name} runs to infinity: the covariate separates buyers from others perfectly"
         return f"{name} runs to {'infinity' if upper else 'zero'}: {self.edges[name][upper]}"
-
-
-def _days(days: float, name: str = "horizon_days") -> float:
-    if not (is_number(days) and days >= 0):
-        raise UsageError(f"{name}={days!r} is no length of time. Give days >= 0, for example 365.")
-    return float(days)
-
-
-def _table(covariates: pd.DataFrame | None) -> pd.DataFrame:
-    return pd.DataFrame() if covariates is None else covariates
-
-
-def _up_to(number: int) -> int:
-    if not (isinstance(number, int | np.integer) and number >= 0):
-        raise UsageError(f"up_to={number!r} must be a whole number of purchases >= 0, for example 10.")
-    return int(number)
-
-
-def _rate(annual_discount_rate: float) -> float:
-    if not (is_number(annual_discount_rate) and annual_discount_rate >= 0):
-        raise UsageError(
-            f"annual_discount_rate={annual_discount_rate!r} must be a fraction per year >= 0: 0.1 for 10 %."
-        )
-    return float(annual_discount_rate)

@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics.clv.arguments import instance, whole
+from crm_analytics.clv.arguments import seed as checked_seed
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.clv.models.patterns import checked_weights, number_column
 from crm_analytics.clv.models.purchase_model import PurchaseModel
@@ -57,6 +59,7 @@ def sandwich_covariance(model: Scored, summary: pd.DataFrame, weights: Weights =
     >>> sandwich_covariance(model, customers).shape
     (2, 2)
     """
+    _check(model)
     scores, weight = model.scores(summary), checked_weights(summary, weights)
     order = np.lexsort([weight, *scores.T])  # so that the order of the rows changes no bit
     scores, weight = scores[order], weight[order]
@@ -93,9 +96,11 @@ def bootstrap_covariance(
     NotEnoughData
         Most refits find no optimum: there are too few customers to resample.
     """
-    if replications < _LEAST_REPLICATIONS:
-        raise UsageError(f"replications={replications} is too few; give at least {_LEAST_REPLICATIONS}.")
+    _check(model)
+    replications, seed = whole("replications", replications, least=_LEAST_REPLICATIONS), checked_seed(seed)
     weight = checked_weights(summary, weights)
+    if not weight.sum() >= 1.0:
+        raise UsageError(f"weights must stand for at least one customer, they sum to {weight.sum():g}.")
     numeric = _numbers(summary)
     order = np.lexsort([weight, *(numeric[name].to_numpy() for name in numeric)])
     numeric, weight = numeric.iloc[order], weight[order]
@@ -111,6 +116,10 @@ def bootstrap_covariance(
             "customers for a bootstrap. Use the model's own standard errors, or sandwich_covariance."
         )
     return np.cov(np.array(found), rowvar=False)
+
+
+def _check(model: object) -> None:
+    instance("model", model, MaximumLikelihoodModel, "a fitted model")._fitted()
 
 
 def _numbers(summary: pd.DataFrame) -> pd.DataFrame:

@@ -28,7 +28,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv.models.patterns import is_number, number_column
+from crm_analytics.clv import arguments
+from crm_analytics.clv.models.patterns import number_column
 from crm_analytics.errors import NotEnoughData, UsageError
 
 Floats = NDArray[np.float64]
@@ -63,10 +64,8 @@ class SeasonalIndex:
     values: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if self.period not in SEASONS:
-            raise UsageError(f"period={self.period!r} is no season here. Use one of {', '.join(SEASONS)}.")
-        wanted = SEASONS[self.period]
-        if len(self.values) != wanted or not all(np.isfinite(v) and v > 0 for v in self.values):
+        wanted = SEASONS[arguments.one_of("period", self.period, SEASONS)]
+        if len(self.values) != wanted or not all(arguments.is_number(v) and v > 0 for v in self.values):
             raise UsageError(
                 f"A seasonal index by {self.period} is {wanted} numbers > 0, got {len(self.values)}: "
                 f"{list(self.values)[:5]} ... A season without any purchase gets a small number."
@@ -75,7 +74,8 @@ class SeasonalIndex:
     @classmethod
     def given(cls, period: Period, values: Sequence[float]) -> SeasonalIndex:
         """Return an index with these proportions, brought to 1 on average over the days of a year."""
-        raw = cls(period, tuple(float(value) for value in values))
+        allowed = "one number > 0 per season"
+        raw = cls(period, tuple(arguments.numbers("values", values, allowed, least=0.0).tolist()))
         year = np.arange("2001-01-01", "2002-01-01", dtype="datetime64[D]")
         mean = float(raw._of(year).mean())
         return cls(period, tuple(value / mean for value in raw.values))
@@ -110,13 +110,14 @@ class SeasonalIndex:
             Fewer than two whole years are observed (a season cannot be told from growth), or a season of the
             year has no purchase at all.
         """
-        days = pd.to_datetime(purchased_on).to_numpy().astype("datetime64[D]")
+        arguments.one_of("period", period, SEASONS)
+        days = _days_of(purchased_on)
         if not len(days):
             raise NotEnoughData("There is no purchase to learn a season from.")
-        start = np.datetime64(first_day, "D") if first_day else days.min()
-        end = np.datetime64(as_of, "D") if as_of else days.max() + _DAY
+        start = days.min() if first_day is None else np.datetime64(arguments.day("first_day", first_day), "D")
+        end = days.max() + _DAY if as_of is None else np.datetime64(arguments.day("as_of", as_of), "D")
         rates, season = _daily_rates(days, start, end, period)
-        length = SEASONS.get(period, 0)
+        length = SEASONS[period]
         ends = np.full(length + 1, 1.0 / length)
         ends[[0, -1]] /= 2.0
         if len(rates) < 2 * length:
@@ -140,7 +141,7 @@ class SeasonalIndex:
     def operational_summary(self, summary: pd.DataFrame, *, as_of: date) -> pd.DataFrame:
         """Return the summary with recency and T in operational days (T ends on the day before as_of)."""
         recency, age = number_column(summary, "recency"), number_column(summary, "T")
-        last_day = np.datetime64(as_of, "D") - _DAY
+        last_day = np.datetime64(arguments.day("as_of", as_of), "D") - _DAY
         length = int(np.ceil(np.nan_to_num(age).max(initial=0.0)))
         past = last_day - np.arange(length) * _DAY
         elapsed = np.concatenate([[0.0], self._of(past).cumsum()])
@@ -151,18 +152,20 @@ class SeasonalIndex:
 
     def operational_days(self, as_of: date, days: float) -> float:
         """Return the operational length of the `days` from as_of on."""
-        if not (is_number(days) and days >= 0):
-            raise UsageError(f"days={days!r} is no length of time. Give days >= 0, for example 90.")
-        return float(self._ahead(as_of, np.array([days]), is_inverse=False)[0])
+        ahead = np.array([arguments.days(days, "days")])
+        return float(self._ahead(as_of, ahead, is_inverse=False)[0])
 
     def calendar_days(self, as_of: date, operational: pd.Series) -> pd.Series:
         """Return after how many days from as_of so many operational days are over (NaN stays)."""
-        values = self._ahead(as_of, operational.to_numpy(dtype=np.float64), is_inverse=True)
+        arguments.instance("operational", operational, pd.Series, "a Series of operational days")
+        values = self._ahead(
+            as_of, number_column(operational.to_frame("operational"), "operational"), is_inverse=True
+        )
         return pd.Series(values, index=operational.index, name=operational.name)
 
     def _ahead(self, as_of: date, values: Floats, *, is_inverse: bool) -> Floats:
         """Map days from as_of on to operational days or back; after 55 years both run alike."""
-        future = np.datetime64(as_of, "D") + np.arange(_FARTHEST_DAYS) * _DAY
+        future = np.datetime64(arguments.day("as_of", as_of), "D") + np.arange(_FARTHEST_DAYS) * _DAY
         days = np.arange(_FARTHEST_DAYS + 1, dtype=np.float64)
         elapsed = np.concatenate([[0.0], self._of(future).cumsum()])
         source, target = (elapsed, days) if is_inverse else (days, elapsed)
@@ -171,6 +174,18 @@ class SeasonalIndex:
 
     def _of(self, days: Days) -> Floats:
         return np.array(self.values)[_season(days, self.period)]
+
+
+def _days_of(purchased_on: pd.Series) -> Days:
+    """Return the days of a column of dates."""
+    arguments.instance("purchased_on", purchased_on, pd.Series, "a Series of dates")
+    try:
+        found = pd.to_datetime(purchased_on)
+    except (TypeError, ValueError) as problem:
+        raise UsageError(f"purchased_on must be a Series of dates: {problem}.") from None
+    if found.isna().any():
+        raise UsageError(f"purchased_on is missing in {int(found.isna().sum())} rows. Leave them out.")
+    return np.asarray(found.to_numpy().astype("datetime64[D]"))
 
 
 def _season(days: Days, period: str) -> NDArray[np.int64]:
@@ -185,8 +200,6 @@ def _daily_rates(
     days: Days, start: np.datetime64, end: np.datetime64, period: str
 ) -> tuple[Floats, NDArray[np.int64]]:
     """Return purchases a day in each season that is observed whole, in order of time, and its number."""
-    if period not in SEASONS:
-        raise UsageError(f"period={period!r} is no season here. Use one of {', '.join(SEASONS)}.")
     # a margin on both sides shows where the seasons at the ends really begin and end
     axis = np.arange(start - 40 * _DAY, end + 40 * _DAY)
     season = _season(axis, period)

@@ -28,10 +28,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import betaln, psi
 
+from crm_analytics.clv import arguments
 from crm_analytics.clv.models.covariates import (
     Effects,
     effects_of,
-    given_traits,
     refuse_collinear,
     standardise,
 )
@@ -41,9 +41,8 @@ from crm_analytics.clv.models.patterns import (
     checked_weights,
     covariate_columns,
     distinct_rows,
-    is_number,
     number_column,
-    refuse_no_table,
+    traits_of,
 )
 from crm_analytics.clv.models.quadrature import dropout_nodes
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
@@ -140,7 +139,7 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
         self._refuse_degenerate(periods, ended > 0, count)
         traits = np.column_stack([np.empty((len(periods), 0)), *columns])
         even = standardise(traits, count, effects.covariates)
-        if not self.ridge > 0.0:
+        if not arguments.number("ridge", self.ridge, "a number >= 0", least=0.0):
             refuse_collinear(effects, even.covariates, count)
         none = np.zeros(len(effects.effects))
         estimate = maximise(
@@ -176,6 +175,7 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
 
         Covariates that are not given are 0.
         """
+        periods = arguments.whole("periods", periods)
         share = np.concatenate([[1.0], self.retention(periods, covariates=covariates).cumprod()])
         return pd.Series(share, index=pd.RangeIndex(periods + 1, name="period"), name="survival")
 
@@ -184,8 +184,9 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
 
         Covariates that are not given are 0.
         """
-        alpha, beta = self._core(given_traits(self._effects.covariates, covariates)[None])
-        steps = beta + np.arange(_whole(periods))
+        periods = arguments.whole("periods", periods)
+        alpha, beta = self._core(arguments.traits(self._effects.covariates, covariates)[None])
+        steps = beta + np.arange(periods)
         index = pd.RangeIndex(1, periods + 1, name="period")
         return pd.Series(steps / (alpha + steps), index=index, name="retention")
 
@@ -223,10 +224,7 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
         horizon_days : float, optional
             Only renewals of so many days, whole periods; None (default) = for ever.
         """
-        if not (is_number(annual_discount_rate) and annual_discount_rate >= 0):
-            raise UsageError(
-                f"annual_discount_rate={annual_discount_rate!r} must be a fraction: 0.1 for 10 %."
-            )
+        annual_discount_rate = arguments.discount(annual_discount_rate)
         ended, position, alpha, beta = self._distinct(lives)
         log_interest = float(np.log1p(annual_discount_rate)) * self._period() / DAYS_PER_YEAR
         if horizon_days is not None:
@@ -252,11 +250,12 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
 
         ``covariates`` has one row per contract; equal seeds give equal contracts.
         """
-        rng, ages = np.random.default_rng(seed), np.asarray(ages_periods, dtype=np.float64)
-        names = self._effects.covariates
-        traits = covariate_columns(pd.DataFrame() if covariates is None else covariates, names)
-        if names and len(traits) != len(ages):
-            raise UsageError(f"covariates needs one row per contract ({len(ages)}), got {len(traits)}.")
+        allowed = "one whole number of periods >= 0 per contract"
+        ages = arguments.numbers("ages_periods", ages_periods, allowed, least=0)
+        if (ages != np.floor(ages)).any():
+            arguments.refuse("ages_periods", ages_periods, allowed)
+        rng, names = np.random.default_rng(arguments.seed(seed)), self._effects.covariates
+        traits = traits_of(covariates, names, len(ages))
         alpha, beta = self._core(traits)
         theta = rng.beta(alpha, beta, len(ages))
         end = rng.geometric(np.maximum(theta, 1e-15)).astype(np.float64)
@@ -313,13 +312,11 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
             )
 
     def _period(self) -> float:
-        if not (is_number(self.period_days) and self.period_days > 0):
-            raise UsageError(f"period_days={self.period_days!r} must be a number of days > 0.")
-        return float(self.period_days)
+        return arguments.future_days(self.period_days, "period_days")
 
     def _periods_ahead(self, horizon_days: float) -> int:
-        periods = horizon_days / self._period() if is_number(horizon_days) else np.nan
-        if not (np.isfinite(periods) and periods >= 0 and abs(periods - round(periods)) < 1e-6):
+        periods = arguments.days(horizon_days) / self._period()
+        if abs(periods - round(periods)) >= 1e-6:
             raise UsageError(
                 f"horizon_days={horizon_days!r} must be a whole number of periods of {self.period_days:g} "
                 f"days, for example {12 * self.period_days:g}."
@@ -335,7 +332,7 @@ class ShiftedBetaGeoModel(MaximumLikelihoodModel):
 
 def _checked(lives: pd.DataFrame) -> tuple[Floats, Floats]:
     """Return periods and has_ended (0 or 1); a row that cannot be true is a UsageError."""
-    refuse_no_table(lives)
+    arguments.refuse_no_table(lives, "lives")
     missing = [name for name in ("periods", "has_ended") if name not in lives.columns]
     if missing:
         raise UsageError(
@@ -354,12 +351,6 @@ def _checked(lives: pd.DataFrame) -> tuple[Floats, Floats]:
             "has_ended is true, else at least 0."
         )
     return periods, ended
-
-
-def _whole(periods: int) -> int:
-    if not is_number(periods) or periods != int(periods) or periods < 0:
-        raise UsageError(f"periods={periods!r} must be a whole number >= 0.")
-    return int(periods)
 
 
 def _rows(core: Sequence[Any], periods: Floats, ended: Floats) -> tuple[Floats, Floats]:
