@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -69,13 +70,28 @@ def new_warehouses_are_copies(empty_warehouse: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def company_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample company, loaded once into a warehouse file that tests copy."""
+    """The sample company, loaded once in a run for all workers; each has its own file, which tests copy."""
+    own = tmp_path_factory.mktemp("company") / "company.duckdb"
+    everybodys = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        everybodys = everybodys.parent
+    made = everybodys / "company_of_all_workers.duckdb"
+    with made.with_suffix(".making").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not made.exists():
+            _load_company(own)
+            shutil.copy(own, made.with_suffix(".part"))
+            made.with_suffix(".part").rename(made)
+    if not own.exists():
+        shutil.copy(made, own)
+    return own
+
+
+def _load_company(path: Path) -> None:
     from crm_analytics import Warehouse, load
 
-    path = tmp_path_factory.mktemp("company") / "company.duckdb"
     with Warehouse.open(path, timezone="Europe/Berlin", reporting_currency="EUR") as wh:
         load(wh, PROJECT / "data" / "sample", received_at="2025-07-01")
-    return path
 
 
 @pytest.fixture(scope="session")
