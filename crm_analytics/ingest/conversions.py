@@ -206,15 +206,22 @@ def no_value(field: Field) -> str:
         return ""
     text = field.text
     return (
-        f"when {text} = '{UNCALCULATED}' then 'formula_without_value' "
-        f"when starts_with({text}, '#') and {text} in {sql_list(CELL_ERRORS)} then 'error_cell' "
+        f"{no_formula(field)}when starts_with({text}, '#') and {text} in {sql_list(CELL_ERRORS)} "
+        "then 'error_cell' "
+    )
+
+
+def no_formula(field: Field) -> str:
+    """Return the branch that tells a formula without a value; other errors are no number, no date."""
+    return (
+        f"when {field.text} = '{UNCALCULATED}' then 'formula_without_value' " if field.facts.has_hash else ""
     )
 
 
 def convert_currency(field: Field) -> Conversion:
     """Currencies are ISO 4217 codes in any case."""
     code = field.part("code")
-    tests = f"{no_value(field)}when {code} not in ({_CODES}) then 'unknown_currency'"
+    tests = f"{no_formula(field)}when {code} not in ({_CODES}) then 'unknown_currency'"
     if field.priced is not None:
         tests += f" when {code} = {field.priced} then 'same_currency'"
     return Conversion(
@@ -230,7 +237,7 @@ def convert_boolean(field: Field) -> Conversion:
     yes, no = sql_list(YES), sql_list(NO)
     return Conversion(
         f"{word} in {yes}",
-        f"case {no_value(field)}when {word} not in {yes} and {word} not in {no} then 'bad_boolean' end",
+        f"case {no_formula(field)}when {word} not in {yes} and {word} not in {no} then 'bad_boolean' end",
         parts={"word": f"lower({field.text})"},
     )
 
@@ -262,7 +269,7 @@ def convert_number(field: Field) -> Conversion:
     is_sound = is_number if decimals else f"{is_number} and not ({is_finer})"
     is_out = f"case when not {in_range} then 'out_of_range' {not_above_zero}end"
     fault = (
-        f"case {no_value(field)}when {is_sound} then {is_out} "
+        f"case {no_formula(field)}when {is_sound} then {is_out} "
         f"when regexp_full_match(lower({number}), '[+-]?(nan|inf|infinity)') then 'non_finite' "
         f"when regexp_full_match(lower({number}), '[+-]?\\d+(\\.\\d+)?e\\+?0*[1-9]\\d+') then 'out_of_range' "
         f"when {number} is not null then 'bad_number' end"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from crm_analytics.ingest.conversions import Conversion, Field, ascii_text, no_value
+from crm_analytics.ingest.conversions import Conversion, Field, ascii_text, no_formula
 from crm_analytics.ingest.profile import EPOCH, EPOCH_MS, EXCEL, EXCEL_1904, ISO
 from crm_analytics.normalise.calendar import FIRST_YEAR, LAST_YEAR, MONTHS, NEW_YEAR_DAYS
 from crm_analytics.normalise.letters import LETTERS
@@ -79,7 +79,7 @@ def convert_date(field: Field) -> Conversion:
         else f"{day} > $received_on then 'future_date'"
     )
     fault = (
-        f"case {no_value(field)}when {name} is not null and {local} is null then 'bad_date' "
+        f"case {no_formula(field)}when {name} is not null and {local} is null then 'bad_date' "
         f"when {day} < date '{first}' then 'date_out_of_range' when {late} "
         f"when {f'{offset} is null' if has_offset else 'true'} then {odd} end"
     )

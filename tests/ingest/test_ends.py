@@ -191,7 +191,7 @@ def test_a_formula_without_a_value_is_no_bad_number(wh: Warehouse, tmp_path: Pat
         "C1,O2,#N/A,P1,1,4,EUR\n",
     ]
     account = deliver(wh, tmp_path, head + "".join(rows))
-    assert account.reasons == {"error_cell": 1, "formula_without_value": 1}
+    assert account.reasons == {"bad_date": 1, "formula_without_value": 1}
     [(message,)] = wh.rows(
         "select message from ops.quarantine where load_id = $id and reason = 'formula_without_value'",
         id=account.load_id,
