@@ -175,6 +175,26 @@ def test_a_person_is_gone_from_every_byte_and_others_stay(store: Path, tmp_path:
         assert OTHER in str(wh.rows("select * from entities.customers"))
 
 
+def test_what_was_moved_to_disk_is_gone_and_a_model_that_holds_the_person_is_named(
+    store: Path, tmp_path: Path
+) -> None:
+    """F1: the spill folder of a run that was killed, and text in the folder of models."""
+    with Warehouse.open(store / "crm.duckdb") as wh:
+        file = tmp_path / "inbox" / "customers.csv"
+        file.write_text(f"customer_id,name\n{PERSON}-1,{PERSON} Smith\n")
+        crm.load(wh, file, received_at=WHEN)
+        spill, models = store / "crm.duckdb.tmp", store / "models"
+        for folder in (spill, models):
+            folder.mkdir()
+        (spill / "duckdb_temp_storage_DEFAULT-0.tmp").write_text(f"{PERSON}-1")
+        (models / "churn-2025-07-01.json").write_text(f'{{"customer": "{PERSON}-1"}}')
+        (models / "clv-2025-07-01.json").write_text("{}")
+        receipt = crm.erase(wh, f"{PERSON}-1")
+        assert not spill.exists()
+        assert holding(store, PERSON) == ["models/churn-2025-07-01.json"]
+        assert [Path(str(name)).name for name in receipt.to_delete_yourself] == ["churn-2025-07-01.json"]
+
+
 def test_the_erased_do_not_come_back_and_accounts_add_up(store: Path, tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
     file = inbox / "customers.csv"
