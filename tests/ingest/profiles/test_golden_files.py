@@ -54,7 +54,9 @@ def test_golden_file_becomes_these_records(expected: Path) -> None:
     file = _file_of(expected)
     with Warehouse.open(timezone=ZONE, reporting_currency="USD") as wh:
         [loaded] = load(wh, file, received_at=RECEIVED, **told.get("options", {}))
-        found = {name: _table(wh, name) for name in entities()}
+        # an entity of which no version was stored has no rows
+        stored = [name for name in entities() if wh.rows(f"select 1 from entities.{name}_versions limit 1")]
+        found = {name: _table(wh, name) for name in stored}
         noticed = wh.rows(
             "select issue, column_name, sum(row_count) from ops.load_issues where issue <> 'unknown_column' "
             "group by all order by all"
