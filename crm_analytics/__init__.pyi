@@ -17,6 +17,7 @@ from .ingest import identity as identity
 from .ingest.load import Load as Load
 from .ingest.load import load as load
 from .ingest.replay import replay as replay
+from .ingest.sync import forget_records as forget_records
 from .ingest.sync import sync as sync
 from .ingest.withdraw import unload as unload
 from .privacy.erasure import erase as erase

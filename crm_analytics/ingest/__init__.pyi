@@ -3,4 +3,5 @@
 from . import identity as identity
 from .load import Load as Load
 from .load import load as load
+from .sync import forget_records as forget_records
 from .sync import sync as sync

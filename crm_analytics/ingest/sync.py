@@ -28,6 +28,7 @@ from crm_analytics.records import RecordStore
 from crm_analytics.records.changes import changes, erasures
 from crm_analytics.records.tables import record_tables
 from crm_analytics.warehouse import Warehouse
+from crm_analytics.warehouse.audit_log import record
 from crm_analytics.warehouse.erased_keys import REASON
 
 PROFILE = "records"
@@ -143,6 +144,39 @@ def sync(wh: Warehouse, records: RecordStore, *, source_system: str = "default")
         )
         _remember(wh, records, _Known(source_system, until, _changed_at(records, until), received_at))
     return load
+
+
+def forget_records(wh: Warehouse, store_id: str) -> None:
+    """Give up a record store that exists no more: nobody is looked for in it from now on.
+
+    What it brought stays. Should it come back, a sync brings all of it again.
+
+    Parameters
+    ----------
+    wh : Warehouse
+    store_id : str
+        Its id (`RecordStore.store_id`), as the refusal of an erasure names it.
+
+    Raises
+    ------
+    UsageError
+        No store of that id was synced.
+
+    Examples
+    --------
+    >>> with Warehouse.open() as wh, RecordStore.open(":memory:") as records:
+    ...     task = records.tasks.add({"customer_source_id": "C1", "status": "open"})
+    ...     _ = sync(wh, records)
+    ...     forget_records(wh, records.store_id)
+    """
+    with wh.transaction():
+        if not wh.execute("delete from ops.sync_state where store_id = $store_id", store_id=store_id):
+            known = [one for (one,) in wh.rows("select store_id from ops.sync_state order by store_id")]
+            raise UsageError(
+                f"No record store {store_id!r} was synced into this warehouse. Synced: "
+                f"{', '.join(known) or 'none'}."
+            )
+        record(wh, "forget_records", f"record store {store_id}")
 
 
 def _staged(table: pa.Table) -> pa.Table:

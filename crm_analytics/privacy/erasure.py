@@ -11,23 +11,20 @@ of loads) stay. This file reads the clock.
 from __future__ import annotations
 
 import json
-import mmap
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow as pa
 
-from crm_analytics.errors import UsageError
 from crm_analytics.ingest.erased_subjects import is_aside
 from crm_analytics.ingest.ledger import MESSAGES
 from crm_analytics.privacy import erasures_due
+from crm_analytics.privacy.files_left import backups, files_left, stores_not_given
 from crm_analytics.privacy.names_told import empty_names, names_told
+from crm_analytics.privacy.stores import Records, given_stores, sync_stores
 from crm_analytics.privacy.subject import Mentions, Subject, about, find
-from crm_analytics.records import RecordStore
 from crm_analytics.records.tables import record_tables
 from crm_analytics.schema import entities
 from crm_analytics.warehouse import Warehouse, audit_log, quote_ident, quote_table
@@ -68,6 +65,8 @@ class Receipt:
     to_delete_yourself : tuple of str
         Backups that were written from here (with their dates), and files in the folder of the warehouse that
         still hold an id, address or number of the person: exports, notes. Packed files are not looked into.
+    stores_not_given : tuple of str
+        Record stores in that folder that were neither given nor ever synced: nobody looked into them.
     """
 
     erasure_id: int
@@ -77,13 +76,14 @@ class Receipt:
     records_removed: dict[str, int]
     runs_removed: tuple[str, ...]
     to_delete_yourself: tuple[str, ...]
+    stores_not_given: tuple[str, ...]
 
 
 def erase(
     wh: Warehouse,
     customer: str,
     *,
-    records: RecordStore | None = None,
+    records: Records = None,
     published: str | os.PathLike[str] | None = None,
 ) -> Receipt:
     """Remove a person from the bytes of the store, and remember only hashes by which an old export is known.
@@ -95,8 +95,9 @@ def erase(
     customer : str
         A customer_id or the key of a source record (``system:id``), a source id, an e-mail address or a
         telephone number. All records of the customer's group go, and all that refers to them.
-    records : RecordStore, optional
-        Where the person is erased too; a store that was ever synced must be given.
+    records : RecordStore or list of RecordStore, optional
+        Where the person is erased too; every store that was ever synced must be given. They are synced first,
+        so that what was written since is found.
     published : path, optional
         Folder of the published runs: all runs in it are removed, since each names every customer.
 
@@ -107,7 +108,8 @@ def erase(
     Raises
     ------
     UsageError
-        Nobody is named so, or several are; a record store was synced and is not given.
+        Nobody is named so, or several are; a record store was synced and is not given, or given and never
+        synced.
 
     Examples
     --------
@@ -120,14 +122,14 @@ def erase(
     ...     receipt.rows_removed, wh.rows("select name from entities.customers")
     ({'entities.customers_versions': 1}, [('Bob',)])
     """
+    sync_stores(wh, records)
     subject = find(wh, customer)
-    _check_records(wh, records)
     due_id = erasures_due.note(wh, subject, asked_at=datetime.now(UTC))
     return finish_erasures(wh, records=records, published=published)[due_id]
 
 
 def finish_erasures(
-    wh: Warehouse, *, records: RecordStore | None = None, published: str | os.PathLike[str] | None = None
+    wh: Warehouse, *, records: Records = None, published: str | os.PathLike[str] | None = None
 ) -> dict[int, Receipt]:
     """Carry out every erasure that is noted, as one that was cut short left it; parameters as of `erase`.
 
@@ -137,8 +139,6 @@ def finish_erasures(
         Number of the note -> what was done now; what went before it was cut short is not counted again.
     """
     due = erasures_due.noted(wh)
-    if due:
-        _check_records(wh, records)
     return {
         due_id: _erase(wh, due_id, subject, records=records, published=published)
         for due_id, subject in due.items()
@@ -150,7 +150,7 @@ def _erase(
     due_id: int,
     subject: Subject,
     *,
-    records: RecordStore | None,
+    records: Records,
     published: str | os.PathLike[str] | None,
 ) -> Receipt:
     records_removed = _from_records(wh, records, subject)
@@ -203,30 +203,22 @@ def _erase(
         rows_emptied=told_emptied,
         records_removed=records_removed,
         runs_removed=runs,
-        to_delete_yourself=(*_backups(wh), *_files_left(wh, subject)),
+        to_delete_yourself=(*backups(wh), *files_left(wh, subject)),
+        stores_not_given=tuple(stores_not_given(wh, given_stores(wh, records))),
     )
 
 
-def _check_records(wh: Warehouse, records: RecordStore | None) -> None:
-    """Refuse to leave the person in a record store that was synced."""
-    if records is None and wh.rows("select store_id from ops.sync_state limit 1"):
-        raise UsageError(
-            "A record store was synced into this warehouse and may hold the person: give it as records=."
-        )
-
-
-def _from_records(wh: Warehouse, records: RecordStore | None, subject: Subject) -> dict[str, int]:
-    """Erase the person's records in the record store; those of the system it was synced as."""
-    if records is None:
-        return {}
-    synced = dict(wh.rows("select store_id, source_system from ops.sync_state"))
-    system = synced.get(records.store_id, "default")
-    ids = {
-        name: sorted(source_id for of, source_id in subject.keys.get(name, ()) if of == system)
-        for name in record_tables()
-        if name in subject.keys
-    }
-    return dict(records.erase({name: of for name, of in ids.items() if of}).records)
+def _from_records(wh: Warehouse, records: Records, subject: Subject) -> dict[str, int]:
+    """Erase the person's records in the record stores; those of the system that each was synced as."""
+    removed: Counter[str] = Counter()
+    for store, system in given_stores(wh, records).items():
+        ids = {
+            name: sorted(source_id for of, source_id in subject.keys.get(name, ()) if of == system)
+            for name in record_tables()
+            if name in subject.keys
+        }
+        removed.update(store.erase({name: of for name, of in ids.items() if of}).records)
+    return dict(removed)
 
 
 def _from_entity(wh: Warehouse, name: str, subject: Subject) -> int:
@@ -314,28 +306,3 @@ def _from_texts(wh: Warehouse, table: str, columns: list[str], subject: Subject)
             needles=needles,
         )
     return emptied
-
-
-def _backups(wh: Warehouse) -> Iterator[str]:
-    """Yield the backups that were written from here; what they hold is not known any more."""
-    for day, path in wh.rows(
-        "select cast(done_at as date), subject from ops.audit_log where action = 'backup' "
-        "order by entry_number"
-    ):
-        if Path(path).exists():
-            yield f"{path} (backup of {day})"
-
-
-def _files_left(wh: Warehouse, subject: Subject) -> Iterator[str]:
-    """Yield the files beside the warehouse that still hold something of the person as plain text."""
-    if wh.path == ":memory:":
-        return
-    needles = {one.encode() for one in (subject.points | subject.names) if len(one) >= TELLING_CHARACTERS}
-    needles |= {one.encode() for one in subject.ids() if len(one) >= 2 * TELLING_CHARACTERS}
-    own = Path(wh.path).resolve()
-    for path in sorted(own.parent.rglob("*")):
-        if path == own or path.is_symlink() or not path.is_file() or not path.stat().st_size:
-            continue
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            if any(content.find(one) >= 0 for one in needles):
-                yield str(path)

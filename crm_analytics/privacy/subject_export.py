@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -20,7 +21,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from crm_analytics.errors import UsageError
+from crm_analytics.errors import RecordNotFound, UsageError
+from crm_analytics.privacy.stores import Records, given_stores, sync_stores
 from crm_analytics.privacy.subject import Mentions, Subject, about, find
 from crm_analytics.records import RecordStore
 from crm_analytics.records.tables import record_tables
@@ -30,6 +32,7 @@ from crm_analytics.warehouse.privacy_tags import privacy_tags
 from crm_analytics.warehouse.whole_files import write_whole
 
 Row = dict[str, Any]
+JSON_FILE = "subject.json"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # Blanks and signs without width, which may stand before a formula.
 _UNSEEN = " \u00a0\u1680\u202f\u205f\u2060\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x2010)))
@@ -62,7 +65,7 @@ class SubjectExport:
         target.mkdir(mode=0o700, parents=True)
         target.chmod(0o700)
         content = json.dumps(self.tables, ensure_ascii=False, indent=1, default=_plain)
-        files = [target / "subject.json"]
+        files = [target / JSON_FILE]
         write_whole(files[0], f"{content}\n".encode())
         for name, rows in self.tables.items():
             if rows:
@@ -71,7 +74,7 @@ class SubjectExport:
         return files
 
 
-def export_subject(wh: Warehouse, customer: str, *, records: RecordStore | None = None) -> SubjectExport:
+def export_subject(wh: Warehouse, customer: str, *, records: Records = None) -> SubjectExport:
     """Return all that is kept of one person.
 
     Parameters
@@ -79,8 +82,8 @@ def export_subject(wh: Warehouse, customer: str, *, records: RecordStore | None 
     wh : Warehouse
     customer : str
         As of `crm_analytics.erase`.
-    records : RecordStore, optional
-        Whose history is told too.
+    records : RecordStore or list of RecordStore, optional
+        As of `crm_analytics.erase`: synced first; their history is told too.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def export_subject(wh: Warehouse, customer: str, *, records: RecordStore | None 
     Raises
     ------
     UsageError
-        Nobody is named so, or several are.
+        Nobody is named so, or several are; a record store that was synced is not given.
 
     Examples
     --------
@@ -102,6 +105,7 @@ def export_subject(wh: Warehouse, customer: str, *, records: RecordStore | None 
     >>> [(row["name"], row["file"]) for row in kept.tables["entities.customers"]]
     [('Ada', 'customers.csv')]
     """
+    sync_stores(wh, records)
     subject = find(wh, customer)
     tables: dict[str, list[Row]] = {}
     for name in entities():
@@ -110,8 +114,9 @@ def export_subject(wh: Warehouse, customer: str, *, records: RecordStore | None 
         if tags.keys:
             tables[table] = _of_table(wh, table, dict(tags.keys), subject)
     tables["ops.quarantine"] = _of_quarantine(wh, subject)
-    if records is not None:
-        tables |= _of_records(wh, records, subject)
+    for store, system in given_stores(wh, records).items():
+        for name, rows in _of_records(store, system, subject).items():
+            tables.setdefault(name, []).extend(rows)
     told = {name: rows for name, rows in tables.items() if rows}
     audit_log.record(wh, "export_subject", "one person", rows=sum(map(len, told.values())))
     return SubjectExport(told)
@@ -173,16 +178,15 @@ def _of_quarantine(wh: Warehouse, subject: Subject) -> list[Row]:
     ]
 
 
-def _of_records(wh: Warehouse, records: RecordStore, subject: Subject) -> dict[str, list[Row]]:
-    synced = dict(wh.rows("select store_id, source_system from ops.sync_state"))
-    system = synced.get(records.store_id, "default")
+def _of_records(records: RecordStore, system: str, subject: Subject) -> dict[str, list[Row]]:
+    """Return the history of the person's records; what the warehouse knows from exports alone has none."""
     found: dict[str, list[Row]] = {}
     for name in record_tables():
-        rows: list[Row] = []
+        rows = found[f"records.{name}"] = []
         for of, source_id in sorted(subject.keys.get(name, ())):
             if of == system:
-                rows += [dict(one) for one in records.entity(name).history(source_id)]
-        found[f"records.{name}"] = rows
+                with suppress(RecordNotFound):
+                    rows += [dict(one) for one in records.entity(name).history(source_id)]
     return found
 
 
