@@ -82,7 +82,7 @@ def future_days(value: object, name: str = "horizon_days") -> float:
 def discount(value: object, *, below: float = math.inf) -> float:
     """Return an annual discount rate."""
     allowed = "a number, a fraction per year" + (f" below {below:g}" if math.isfinite(below) else "")
-    return number("annual_discount_rate", value, f"{allowed}: 0.1 for 10 %", least=0.0, below=below)
+    return number("annual_discount_rate", value, f"{allowed}: write 0.1 for 10 %", least=0.0, below=below)
 
 
 def level(value: object, name: str = "level") -> float:
