@@ -32,6 +32,7 @@ def known(
     customers: pd.Series,
     history: pd.DataFrame,
     theory: Any,
+    active_days: int | None = None,
     known_at: datetime | None = None,
 ) -> pd.DataFrame:
     """Return the features of customers whom a kind of churn asks about, and what theory says.
@@ -52,6 +53,8 @@ def known(
         ``kind.history`` at `as_of`.
     theory : optional
         As ``kind.fit_theory`` returned it; None = theory says nothing.
+    active_days : int, optional
+        As of `features`; 0 counts as not given (contracts).
     known_at : datetime, optional
         What was recorded later is left out.
 
@@ -60,7 +63,14 @@ def known(
     DataFrame
         ``customer_id`` (as given) and ``kind.columns`` as float64; NaN = unknown.
     """
-    frame = features(wh, as_of=as_of, horizon_days=horizon_days, customers=customers, known_at=known_at)
+    frame = features(
+        wh,
+        as_of=as_of,
+        horizon_days=horizon_days,
+        customers=customers,
+        active_days=active_days or None,
+        known_at=known_at,
+    )
     if theory is None:
         frame[kind.theory_column] = float("nan")
     else:

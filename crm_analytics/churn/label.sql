@@ -1,7 +1,7 @@
 -- kind:    label
 -- purpose: Which customers, active at as_of, placed no order in the horizon_days after it?
 -- grain:   customer_id
--- reads:   facts.order_days_before, facts.purchases_between, facts.customers_before
+-- reads:   facts.order_days_before, facts.orders_before, facts.customers_before
 -- columns:
 --   customer_id    canonical customer
 --   churned        1 = no purchase in [as_of, as_of + horizon_days), else 0
@@ -13,13 +13,13 @@ active as (
     where is_purchase_day and ordered_on >= cast($as_of as date) - cast($active_days as integer)
 ),
 
+-- as known at the end of the horizon; neither days nor amounts are needed for it
 bought_again as (
     select distinct customer_id
-    from facts.purchases_between(
-        cast($as_of as date),
-        cast(cast($as_of as date) + cast($horizon_days as integer) as date),
-        _known_at := $known_at
+    from facts.orders_before(
+        cast(cast($as_of as date) + cast($horizon_days as integer) as date), _known_at := $known_at
     )
+    where is_purchase and ordered_on >= cast($as_of as date)
 ),
 
 -- test and internal records are counted nowhere

@@ -101,6 +101,7 @@ def asked(
             customers=customers["customer_id"],
             history=kind.history(wh, as_of=as_of, known_at=known_at),
             theory=model.theory,
+            active_days=model.active_days,
             known_at=known_at,
         )
     return frame, customers

@@ -275,6 +275,7 @@ def _table(
             customers=customers,
             history=history,
             theory=kind.fit_theory(_without(history, odd)),
+            active_days=active_days,
             known_at=known_at,
         )
         # no feature: what the model is judged by

@@ -61,9 +61,7 @@ select
     returned_amount as returned_amount,
     is_purchase_day as is_purchase_day,
     unpriced_order_count as unpriced_order_count,
-    max(case when is_purchase_day then ordered_on end) over (
-        partition by customer_id
-        order by ordered_on
-        rows between unbounded preceding and 1 preceding
+    lag(case when is_purchase_day then ordered_on end ignore nulls) over (
+        partition by customer_id order by ordered_on
     ) as previous_ordered_on
 from days

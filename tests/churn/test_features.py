@@ -207,9 +207,9 @@ def wh() -> Iterator[Warehouse]:
         yield opened
 
 
-def rows_of(wh: Warehouse, theme: str) -> dict[str, dict[str, Any]]:
+def rows_of(wh: Warehouse, theme: str, active_days: int | None = None) -> dict[str, dict[str, Any]]:
     file = theme_file(theme)
-    given = {"as_of": AS_OF, "horizon_days": 90, "known_at": None}
+    given = {"as_of": AS_OF, "horizon_days": 90, "active_days": active_days, "known_at": None}
     frame = wh.frame(file, **{name: given[name] for name in file.parameters})
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return {row.pop("customer_id").partition(":")[2]: row for row in records}
@@ -260,6 +260,13 @@ def test_breadth_counts_products_categories_and_repeats(wh: Warehouse) -> None:
         # 2023-07-10: one line, 2024-05-01: two (the one that came back is none), 2024-05-31: one
         mean_day_lines=4 / 3, last_day_lines=1, mean_day_quantity=4 / 3,
     )  # fmt: skip
+
+
+def test_breadth_of_active_customers_is_the_same_and_of_the_others_not_asked(wh: Warehouse) -> None:
+    everybody, active = rows_of(wh, "breadth"), rows_of(wh, "breadth", active_days=30)
+    silent = {name for name, row in rows_of(wh, "rhythm").items() if row["days_since_last_order"] >= 30}
+    assert silent == {"anna"}
+    assert active == {name: row for name, row in everybody.items() if name not in silent}
 
 
 def test_tickets_know_what_was_slow_and_what_was_still_open(wh: Warehouse) -> None:

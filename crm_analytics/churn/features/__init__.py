@@ -49,6 +49,7 @@ def features(
     as_of: date,
     horizon_days: int,
     customers: pd.Series | None = None,
+    active_days: int | None = None,
     known_at: datetime | None = None,
 ) -> pd.DataFrame:
     """Return what was known of customers before `as_of`.
@@ -64,6 +65,9 @@ def features(
         year).
     customers : Series of str, optional
         Who is asked about, sorted. Default: everybody with a purchase before `as_of`.
+    active_days : int, optional
+        The breadth of buying, which costs most, is looked up only of customers with a purchase in so many
+        days before `as_of`; the others have NaN there. Default: of everybody.
     known_at : datetime, optional
         What was recorded later is left out: late arrivals, edits, withdrawals. Default: all that is known.
 
@@ -83,7 +87,12 @@ def features(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    given = {"as_of": as_of, "horizon_days": horizon_days, "known_at": known_at}
+    given = {
+        "as_of": as_of,
+        "horizon_days": horizon_days,
+        "active_days": active_days,
+        "known_at": known_at,
+    }
     if customers is None:
         file = SqlFile.load(Path(__file__).parents[1] / "customers.sql")
         customers = wh.frame(file, as_of=as_of, known_at=known_at)["customer_id"]
