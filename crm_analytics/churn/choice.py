@@ -4,6 +4,8 @@ Every candidate is fitted as it could have been on several past days, and judged
 there: nothing it learned from ended after that day (rolling origins). The measure is log-loss, the mean
 over these windows. A learned model that does not beat the best baseline is not used; where nothing is shown
 to beat one rate for everybody, everybody gets that rate, and the verdict says that nobody can be told apart.
+Theory learns nothing from outcomes. Where there are none to judge by it is used, and where candidates could
+learn from too short a time before the only window, it stays unless another one is clearly better there.
 """
 
 from __future__ import annotations
@@ -99,7 +101,16 @@ def choose(table: pd.DataFrame, *, horizon_days: int, segment: pd.Series | None 
         )
     windows = f"{len(origins)} later windows" if len(origins) > 1 else "a later window"
     days = tuple(origin.date() for origin in origins)
-    return judge(judged, odds_of, table=table, where=windows, hold_outs=days, segment=segment, seed=seed)
+    return judge(
+        judged,
+        odds_of,
+        table=table,
+        where=windows,
+        hold_outs=days,
+        is_thin=_learned_days(_ended(table, origins[-1], horizon_days)) < LEARNED_HORIZONS * horizon_days,
+        segment=segment,
+        seed=seed,
+    )
 
 
 def judge(
@@ -109,6 +120,7 @@ def judge(
     table: pd.DataFrame,
     where: str,
     hold_outs: tuple[date, ...] = (),
+    is_thin: bool = False,
     segment: pd.Series | None = None,
     seed: int,
 ) -> Choice:
@@ -126,6 +138,9 @@ def judge(
         What the parts are, in words.
     hold_outs : tuple of date
         Days on which they begin, if they have one.
+    is_thin : bool, default False
+        What was learned from is too short to say much of what is learned from everything: theory is then
+        used unless another candidate is clearly better (95 % interval of the gain above 0).
     segment : Series of categories, optional
         As of `choose`.
     seed : int
@@ -154,9 +169,16 @@ def judge(
     is_learned = not CANDIDATES[chosen].is_baseline
     if is_learned and losses["blend"] < min(losses[chosen] + BLEND_MARGIN, losses[best_baseline]):
         chosen = "blend"
-    customers, best = rows["customer_id"], chosen
+    customers = rows["customer_id"]
+    theory = _theory(table) if is_thin and can_judge else None
+    keeps_theory = theory is not None and (
+        chosen == theory or not _gain(y, odds, chosen, theory, customers, seed).low > 0.0
+    )
+    if theory is not None and keeps_theory:
+        chosen = theory
+    best = chosen
     against_one_rate = _gain(y, odds, best, "base_rate", customers, seed)
-    if can_judge and not against_one_rate.low > 0.0:
+    if can_judge and not keeps_theory and not against_one_rate.low > 0.0:
         chosen = "base_rate"
     windows = np.repeat(np.arange(len(judged)), [len(part) for part in judged])
     metrics = {
@@ -168,6 +190,11 @@ def judge(
         verdict = (
             f"Use with care: of {len(y)} customers of {where} too few left or stayed to judge a "
             f"learned model, so the {_WORDS[chosen]} is used: {quality}."
+        )
+    elif keeps_theory:
+        verdict = (
+            f"Use with care: the history before {where} is too short to learn from, and no model was clearly "
+            f"better there than the {_WORDS[chosen]}, so that is used: {quality}."
         )
     elif chosen == "base_rate":
         verdict = (
@@ -213,13 +240,18 @@ def _expects(found: Mapping[str, Metric]) -> str:
     return f"expects {found['calibration_in_the_large'].value:.2f} times the churn that came"
 
 
-def _unproven(table: pd.DataFrame) -> Choice:
+def _theory(table: pd.DataFrame) -> str | None:
+    """Return the candidate that is theory alone, None where theory says nothing."""
     column = theory_column(table)
-    chosen = "base_rate"
-    if column is not None and table[column].notna().any():
-        chosen = next(
-            name for name, kind in CANDIDATES.items() if kind.fit == ClosedForm.fit and kind.needs == column
-        )
+    if column is None or not table[column].notna().any():
+        return None
+    return next(
+        name for name, kind in CANDIDATES.items() if kind.fit == ClosedForm.fit and kind.needs == column
+    )
+
+
+def _unproven(table: pd.DataFrame) -> Choice:
+    chosen = _theory(table) or "base_rate"
     return Choice(
         chosen,
         "Use with care: there is not enough history to judge any model on customers it has not seen, so the "
@@ -237,12 +269,15 @@ def _origins(table: pd.DataFrame, horizon_days: int) -> list[pd.Timestamp]:
         before, there = _ended(table, origin, horizon_days), table[table["as_of"] == origin]
         if min(before["churned"].nunique(), there["churned"].nunique()) < 2:
             continue
-        learned_days = (before["as_of"].max() - before["as_of"].min()).days
-        if not found or learned_days >= LEARNED_HORIZONS * horizon_days:
+        if not found or _learned_days(before) >= LEARNED_HORIZONS * horizon_days:
             found.append(origin)
         if len(found) == MAX_HOLD_OUTS:
             break
     return found[::-1]
+
+
+def _learned_days(table: pd.DataFrame) -> int:
+    return int((table["as_of"].max() - table["as_of"].min()).days)
 
 
 def _ended(table: pd.DataFrame, origin: pd.Timestamp, horizon_days: int) -> pd.DataFrame:

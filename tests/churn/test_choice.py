@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analytics.churn.choice import Choice, judge
+from crm_analytics.churn.known import THEORY
 
 
 def of(strength: float) -> Choice:
@@ -33,3 +34,27 @@ def test_a_model_that_is_shown_to_beat_one_rate_may_be_used() -> None:
     found = of(1.5)
     assert found.chosen == "blend"
     assert found.verdict.startswith("May be used: the mean of")
+
+
+def of_one_window(count: int, *, is_thin: bool, signal: float = 1.2, theory: float = 0.8) -> Choice:
+    """Judge one window in which theory sees some of what happens, and a learned model more of it."""
+    draw = np.random.default_rng(4)
+    x = draw.normal(size=count)
+    left = draw.random(count) < 1 / (1 + np.exp(-signal * x))
+    rows = pd.DataFrame({"customer_id": range(count), "churned": left.astype(int), THEORY: theory * x})
+    odds = {"base_rate": np.zeros(count), "closed_form": theory * x}
+    odds |= dict.fromkeys(("logistic", "boosted", "blend"), signal * x)
+    return judge([rows], [odds], table=rows, where="a later window", is_thin=is_thin, seed=0)
+
+
+def test_after_a_short_history_theory_stays_unless_another_model_is_clearly_better() -> None:
+    short = of_one_window(90, is_thin=True)
+    assert short.chosen == "closed_form"
+    assert short.verdict.startswith("Use with care: the history before a later window is too short to learn")
+    assert of_one_window(90, is_thin=False).chosen == "blend"
+    assert of_one_window(3000, is_thin=True).chosen == "blend"
+
+
+def test_after_a_short_history_theory_that_is_clearly_wrong_does_not_stay() -> None:
+    turned = of_one_window(3000, is_thin=True, signal=0.0, theory=1.0)
+    assert turned.chosen == "base_rate"
