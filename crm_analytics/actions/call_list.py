@@ -12,10 +12,16 @@ purchase in the horizon) counts them as well. So
 stake than that. Where the margin of a customer is unknown, the mean margin rate of the others is taken;
 where none is known, revenue.
 
+Each customer is judged by the one score that applies (``leaving``): while a contract runs, by the probability
+that none runs any more at the end of the horizon, whether or not there are orders as well; else by that of no
+purchase. A running contract is no guess, so P(alive now) = 1 there. What is at stake with a customer who has
+contracts and never ordered is the price of the running ones for 365 days.
+
 Alerts come before calls: customers whose risk rose by `min_rise` more than that of the median customer
-since the earliest night of the last four weeks. Nobody is called twice within the cool-down, nobody whose
-last word on calls (or on every channel) is no, and nobody whose call would cost more than it is expected to
-save. Who said nothing about calls may be called: whether that is enough is a question of the country's law.
+with the same kind of score since the earliest night of the last four weeks. Nobody is called twice within
+the cool-down, nobody whose last word on calls (or on every channel) is no, and nobody whose call would cost
+more than it is expected to save. Who said nothing about calls may be called: whether that is enough is a
+question of the country's law.
 """
 
 from __future__ import annotations
@@ -54,6 +60,7 @@ COLUMNS = (
     "horizon_days",
     "reason_code",
     "reason",
+    "leaving",
 )
 
 Floats = NDArray[np.float64]
@@ -75,7 +82,7 @@ def call_list(
     Parameters
     ----------
     wh : Warehouse
-        With scores.churn and scores.clv of `as_of`.
+        With scores.churn (or scores.contract_churn) and scores.clv of `as_of`.
     as_of : date
         First day not seen.
     horizon_days : int, default 90

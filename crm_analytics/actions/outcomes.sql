@@ -1,30 +1,59 @@
 -- kind:    score
 -- purpose: Of the customers on earlier lists whose horizon has ended, who has left?
 -- grain:   as_of, customer_id
--- reads:   scores.actions, facts.order_days_before
+-- reads:   scores.actions, facts.order_days_before, facts.contracts_before
 -- columns:
 --   as_of                night of the list
 --   customer_id          canonical customer
 --   churn_probability    probability of leaving, as of that night
---   has_left             no purchase in the horizon that began that night
+--   has_left             no purchase in the horizon that began that night; no contract that runs at its end
+--                        where the probability was of the end of contracts
 with bought as (
     select customer_id, ordered_on
     from facts.order_days_before($as_of)
     where is_purchase_day
+),
+
+contracts as (
+    select
+        customer_id,
+        started_on,
+        cancelled_on,
+        coalesce(renews, false) as renews,
+        ends_on
+    from facts.contracts_before($as_of)
 )
 
 select
     listed.as_of as as_of,
     listed.customer_id as customer_id,
     listed.churn_probability as churn_probability,
-    not exists (
-        select 1
-        from bought
-        where
-            bought.customer_id = listed.customer_id
-            and bought.ordered_on >= listed.as_of
-            and bought.ordered_on < listed.as_of + cast(listed.horizon_days as integer)
-    ) as has_left
+    case
+        when listed.leaving = 'contract'
+            then not exists (
+                select 1
+                from contracts
+                where
+                    contracts.customer_id = listed.customer_id
+                    and contracts.started_on < listed.as_of + cast(listed.horizon_days as integer)
+                    and coalesce(
+                        contracts.cancelled_on >= listed.as_of + cast(listed.horizon_days as integer), true
+                    )
+                    and coalesce(
+                        contracts.renews
+                        or contracts.ends_on >= listed.as_of + cast(listed.horizon_days as integer) - 1,
+                        true
+                    )
+            )
+        else not exists (
+            select 1
+            from bought
+            where
+                bought.customer_id = listed.customer_id
+                and bought.ordered_on >= listed.as_of
+                and bought.ordered_on < listed.as_of + cast(listed.horizon_days as integer)
+        )
+    end as has_left
 from scores.actions as listed
 where listed.as_of + cast(listed.horizon_days as integer) <= cast($as_of as date)
 order by as_of, customer_id

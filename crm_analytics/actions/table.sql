@@ -18,6 +18,7 @@
 --   horizon_days             horizon of the probability
 --   reason_code              theme that raises the risk most; NULL = none stands out
 --   reason                   in words
+--   leaving                  purchase or contract: which kind of leaving the probability is of; NULL = purchase
 create table if not exists scores.actions (
     as_of date not null,
     customer_id varchar not null,
@@ -33,5 +34,6 @@ create table if not exists scores.actions (
     save_rate double not null,
     horizon_days bigint not null,
     reason_code varchar,
-    reason varchar not null
+    reason varchar not null,
+    leaving varchar
 )

@@ -1,7 +1,7 @@
 -- kind:    kpi
 -- purpose: Which customers have left, and what did they bring in the last year in which they bought?
 -- grain:   customer_id
--- reads:   facts.order_days_before, facts.customers_before, facts.last_consents_before
+-- reads:   facts.order_days_before, facts.customers_before, facts.refusals_before
 -- columns:
 --   customer_id         canonical customer whose last purchase lies more than active_days before as_of
 --   source_system       system of the leading source record
@@ -38,10 +38,6 @@ by_customer as (
     from days
     where last_ordered_on is not null
     group by customer_id, last_ordered_on
-),
-
-refused as (
-    select customer_id from facts.last_consents_before($as_of) where channel = $channel and not is_granted
 )
 
 select
@@ -49,7 +45,7 @@ select
     customers.source_system as source_system,
     customers.source_id as source_id,
     customers.owner_source_id as owner_source_id,
-    customers.has_opted_out or refused.customer_id is not null as is_refused,
+    refused.customer_id is not null as is_refused,
     last_ordered_on as last_ordered_on,
     date_diff('day', last_ordered_on, cast($as_of as date)) - 1 as silent_days,
     order_day_count as order_day_count,
@@ -57,7 +53,7 @@ select
     last_year_margin as last_year_margin
 from by_customer
 join facts.customers_before($as_of) as customers on customers.customer_id = by_customer.customer_id
-left join refused on refused.customer_id = by_customer.customer_id
+left join facts.refusals_before($as_of, $channel) as refused on refused.customer_id = by_customer.customer_id
 where
     not customers.is_excluded
     and last_ordered_on < cast($as_of as date) - cast($active_days as integer)

@@ -1,7 +1,7 @@
 -- kind:    kpi
 -- purpose: What is each customer offered next, in words?
 -- grain:   customer_id, rank
--- reads:   scores.next_best_offers, facts.products_before, facts.customers_before, facts.last_consents_before
+-- reads:   scores.next_best_offers, facts.products_before, facts.refusals_before
 -- columns:
 --   customer_id       canonical customer
 --   rank              1 = best offer
@@ -11,10 +11,6 @@
 --   expected_value    probability times price, reporting currency; NULL = price unknown
 --   reason            why this product
 --   is_refused        wants no marketing by e-mail, or on any channel
-with refused as (
-    select customer_id from facts.last_consents_before($as_of) where channel = 'email' and not is_granted
-)
-
 select
     offers.customer_id as customer_id,
     offers.rank as rank,
@@ -23,10 +19,9 @@ select
     offers.probability as probability,
     offers.expected_value as expected_value,
     offers.reason as reason,
-    coalesce(customers.has_opted_out, false) or refused.customer_id is not null as is_refused
+    refused.customer_id is not null as is_refused
 from scores.next_best_offers as offers
 left join facts.products_before($as_of) as products on products.product_id = offers.product_id
-left join facts.customers_before($as_of) as customers on customers.customer_id = offers.customer_id
-left join refused on refused.customer_id = offers.customer_id
+left join facts.refusals_before($as_of, 'email') as refused on refused.customer_id = offers.customer_id
 where offers.as_of = cast($as_of as date)
 order by offers.customer_id, offers.rank

@@ -33,6 +33,20 @@ def company(customers: dict[str, dict[str, Any]], *, earlier: dict[str, float] |
             }
             for name, given in customers.items()
         ],
+        contracts=[
+            {
+                "source_id": f"V {name}",
+                "customer_source_id": name,
+                "started_on": "2024-01-01",
+                "created_at": "2024-01-01",
+                "ends_on": given["contract_ends"],
+                "amount": "10",
+                "currency": "EUR",
+                "billing_period_days": 365,
+            }
+            for name, given in customers.items()
+            if "contract_ends" in given
+        ],
         consents=[
             {
                 "customer_source_id": name,
@@ -62,6 +76,8 @@ def night(wh: Warehouse, as_of: date, customers: dict[str, dict[str, Any]]) -> N
         status="ok",
     )
     wh.replace_as_of("scores.churn", churn, as_of=as_of)
+    held = churn.assign(churn_probability=[one.get("contract_p") for one in given])
+    wh.replace_as_of("scores.contract_churn", held.dropna(subset="churn_probability"), as_of=as_of)
     clv = pd.DataFrame({"customer_id": ids}).assign(
         as_of=as_of, horizon_days=365.0, frequency=1, recency=1, T=30, model="bg_nbd", status="ok",
         status_reason="",
@@ -129,6 +145,29 @@ def test_who_must_not_be_called_is_not_and_the_reason_is_told() -> None:
         ["default:yes", "U7", "yes"]
     ]
     assert actions.left_out(decided) == "2 over capacity, 1 opted out, 1 refuses calls"
+
+
+def test_who_holds_a_contract_is_judged_by_its_end_and_listed_once() -> None:
+    people = {
+        "held": {"p": 0.9, "contract_p": 0.1, "value": 500.0, "contract_ends": "2025-06-30"},  # 0.1: 5
+        "ending": {"p": 0.1, "contract_p": 0.9, "value": 100.0, "alive": 0.3, "contract_ends": "2024-08-31"},
+        "silent": {"p": 0.8, "value": 100.0},
+    }
+    with company(people) as wh:
+        found = actions.call_list(wh, as_of=AS_OF, **HOW).set_index("source_id")
+    # a contract that runs is no guess: nothing is taken off for the chance to have left before
+    assert found["leaving"].to_dict() == {"ending": "contract", "silent": "purchase", "held": "contract"}
+    assert found["churn_probability"].tolist() == [0.9, 0.8, 0.1]
+    assert found["expected_saved_margin"].tolist() == pytest.approx([13.0, 11.0, 5.0])
+
+
+def test_a_contract_without_an_order_is_worth_a_year_of_its_price() -> None:
+    people = {"holder": {"p": None, "contract_p": 0.5, "contract_ends": "2025-06-30", "revenue": None}}
+    with company(people) as wh:
+        found = actions.call_list(wh, as_of=AS_OF, save_rate=0.9, contact_cost=0.0)
+    assert found[["leaving", "value_kind", "value_at_stake"]].to_numpy().tolist() == [
+        ["contract", "revenue", 5.0]
+    ]
 
 
 def test_where_no_margin_is_known_the_list_is_by_revenue_and_says_so() -> None:
