@@ -14,9 +14,10 @@ with last_words as (
         customer_id
     from entities.identity
     where $known_at is null or recorded_at <= cast($known_at as timestamptz)
+    -- the order in which it was said: a clock may have been ahead, or a day given that is past
     qualify row_number() over (
         partition by source_system, source_id
-        order by recorded_at desc, change_number desc
+        order by change_number desc
     ) = 1
 )
 

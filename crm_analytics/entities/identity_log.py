@@ -7,9 +7,10 @@ A group of source records comes from three kinds of words, the later of two on t
 - `separate`: two are never one customer, whatever the linkage thinks.
 
 Decisions of people are facts in ``entities.identity_log``: loading or linking again never touches them,
-`undo` adds a fact. A group's customer_id is the smallest key (``system:id``) in it, so it does not depend
-on the order of loads. What follows from a change is appended to ``entities.identity``; facts look there, as
-of any ``known_at``.
+`undo` adds a fact. Of two changes the one with the higher number holds, whatever times they were given;
+numbers only go up, also where `erase` took rows away. A group's customer_id is the smallest key
+(``system:id``) in it, so it does not depend on the order of loads. What follows from a change is appended to
+``entities.identity``; facts look there, as of any ``known_at``.
 """
 
 from __future__ import annotations
@@ -46,6 +47,12 @@ _IS_KNOWN = """
         select 1 from entities.contracts where source_system = $system and customer_source_id = $id
         union all
         select 1 from entities.tickets where source_system = $system and customer_source_id = $id
+    )"""
+# The log itself loses rows when a person is erased; a warehouse of before the counter has only the log.
+_NEXT = """
+    select 1 + greatest(
+        coalesce((select max(last_number) from entities.identity_numbers), 0),
+        coalesce((select max(change_number) from entities.identity_log), 0)
     )"""
 _KINDS = {"merge": "are one customer", "separate": "are never one customer"}
 
@@ -91,7 +98,8 @@ def merge(wh: Warehouse, a: str, b: str, *, reason: str = "", decided_at: dateti
     Raises
     ------
     UsageError
-        A key is unknown, both are one key, or a standing `separate` forbids it.
+        A key is unknown, both are one key, a standing `separate` forbids it, or standing merges say
+        so already.
 
     Examples
     --------
@@ -120,7 +128,8 @@ def separate(wh: Warehouse, a: str, b: str, *, reason: str = "", decided_at: dat
     Raises
     ------
     UsageError
-        A key is unknown, both are one key, or standing merges say that they are one.
+        A key is unknown, both are one key, standing merges say that they are one, or they are
+        separated already.
     """
     return _decide(wh, "separate", a, b, reason, decided_at)
 
@@ -133,17 +142,25 @@ def undo(wh: Warehouse, merge_id: int, *, reason: str = "", decided_at: datetime
     Raises
     ------
     UsageError
-        There is no such decision, or it is undone already.
+        There is no such decision, it is undone already, or a merge whose records would stay one customer all
+        the same, by the linkage.
     """
     with wh.transaction():
         standing = {one.change_number: one for one in decisions(wh)}
-        if merge_id not in standing:
+        taken_back = standing.get(merge_id)
+        if taken_back is None:
             raise UsageError(
                 f"{merge_id!r} is no merge or separation that stands (`crm-analytics identity log`); "
                 "a link that the linkage made is contradicted by `separate`."
             )
         number = _write(wh, "undo", (None, None), merge_id, reason, _moment(decided_at))
         regroup(wh, number)
+        left, right = taken_back.pair
+        if taken_back.kind == "merge" and right in members(wh, left):
+            raise UsageError(
+                f"Undoing {merge_id} would change nothing: {left} and {right} stay one customer by what the "
+                "linkage found. `separate` them if they are two."
+            )
     return number
 
 
@@ -328,6 +345,7 @@ def _decide(wh: Warehouse, kind: str, a: str, b: str, reason: str, decided_at: d
         for key in (a, b):
             _check_known(wh, key)
         new = Decision(0, kind, a, b)
+        _check_new(decisions(wh), new)
         standing = [one for one in decisions(wh) if one.pair != new.pair]
         for one in _contradicting([*standing, new]):
             raise UsageError(
@@ -338,6 +356,31 @@ def _decide(wh: Warehouse, kind: str, a: str, b: str, reason: str, decided_at: d
         number = _write(wh, kind, (a, b), None, reason, moment)
         regroup(wh, number)
     return number
+
+
+def _check_new(standing: list[Decision], new: Decision) -> None:
+    """Refuse what was said already: undoing it once would change nothing."""
+    last = {one.pair: one for one in standing}
+    same = last.get(new.pair)
+    if same is not None and same.kind == new.kind:
+        raise UsageError(
+            f"Change {same.change_number} says already that {new.left_id} and {new.right_id} "
+            f"{_KINDS[new.kind]}. Nothing was changed."
+        )
+    found = _Groups()
+    for one in last.values():
+        if one.kind == "merge" and one.pair != new.pair:
+            found.join(*one.pair)
+    if new.kind == "merge" and found.find(new.left_id) == found.find(new.right_id):
+        merges = ", ".join(
+            str(one.change_number)
+            for one in last.values()
+            if one.kind == "merge" and found.find(one.left_id) == found.find(new.left_id)
+        )
+        raise UsageError(
+            f"{new.left_id} and {new.right_id} are one customer already, by merges {merges}. "
+            "Nothing was changed."
+        )
 
 
 def _contradicting(standing: list[Decision]) -> Iterator[Decision]:
@@ -373,7 +416,9 @@ def _write(
     reason: str,
     at: datetime,
 ) -> int:
-    number = int(wh.value("select coalesce(max(change_number), 0) + 1 from entities.identity_log"))
+    number = int(wh.value(_NEXT))
+    wh.execute("delete from entities.identity_numbers")
+    wh.execute("insert into entities.identity_numbers (last_number) values ($number)", number=number)
     wh.execute(
         "insert into entities.identity_log by name select $number as change_number, $kind as kind, "
         "cast($left as varchar) as left_id, cast($right as varchar) as right_id, "

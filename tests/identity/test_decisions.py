@@ -122,6 +122,46 @@ def test_the_later_word_on_one_pair_holds() -> None:
         assert members(wh, "default:A") == keys("A")
 
 
+def test_what_was_said_already_is_refused_so_that_one_undo_takes_it_back() -> None:
+    with company("A", "B", "C") as wh:
+        crm.merge(wh, "default:A", "default:B")
+        crm.merge(wh, "default:B", "default:C")
+        with pytest.raises(UsageError, match="Change 1 says already that default:B and default:A are one"):
+            crm.merge(wh, "default:B", "default:A")
+        with pytest.raises(UsageError, match="by merges 1, 2"):
+            crm.merge(wh, "default:C", "default:A")
+        crm.undo(wh, 1)
+        assert members(wh, "default:A") == keys("A")
+
+
+def test_an_undo_that_the_linkage_makes_idle_is_refused() -> None:
+    same = {"name": "Ada Byron", "email": "ada@example.com", "created_at": "2024-01-01"}
+    with build.warehouse(customers=[same | {"source_id": "A"}, same | {"source_id": "B"}]) as wh:
+        merge_id = crm.merge(wh, "default:A", "default:B")
+        crm.identity.link(wh)
+        with pytest.raises(UsageError, match="would change nothing: default:A and default:B stay one"):
+            crm.undo(wh, merge_id)
+        assert [one.change_number for one in decisions(wh)] == [merge_id]
+
+
+def test_a_number_is_never_given_again_after_an_erasure() -> None:
+    with company("A", "B", "E", "F") as wh:
+        stale = crm.merge(wh, "default:A", "default:B")
+        crm.erase(wh, "default:A")
+        assert crm.merge(wh, "default:E", "default:F") == stale + 1
+        with pytest.raises(UsageError, match=f"{stale} is no merge"):
+            crm.undo(wh, stale)
+        assert members(wh, "default:E") == keys("E", "F")
+
+
+@pytest.mark.parametrize(("merged", "undone"), [(2032, 2026), (2026, 2020)])
+def test_an_undo_holds_whatever_the_clock_said(merged: int, undone: int) -> None:
+    with company("A", "B") as wh:
+        one = crm.merge(wh, "default:A", "default:B", decided_at=datetime(merged, 1, 1, tzinfo=UTC))
+        crm.undo(wh, one, decided_at=datetime(undone, 1, 1, tzinfo=UTC))
+        assert members(wh, "default:A") == keys("A")
+
+
 def test_a_group_is_cut_at_its_weakest_link_where_two_contradict() -> None:
     pairs = [("a", "b", "link"), ("c", "d", "link"), ("b", "c", "link"), ("a", "d", "apart")]
     assert [sorted(group) for group in groups([], pairs)] == [["a", "b"], ["c", "d"]]
