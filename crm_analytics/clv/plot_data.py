@@ -161,7 +161,7 @@ def tracked_models(model: PurchaseModel | Mapping[str, PurchaseModel]) -> dict[s
         if name in _TRACKED or f"cumulative_{name}" in _TRACKED:
             raise UsageError(
                 f"A tracked model may not be named {name!r}: the table and the plot have that already. Use "
-                f"another name than {', '.join(sorted(_TRACKED))} or actual."
+                f"another name than {', '.join(sorted(_TRACKED))}."
             )
     return models
 

@@ -87,7 +87,7 @@ def test_tracking_draws_several_models(bg: BetaGeoModel, cdnow: pd.DataFrame, ax
     assert f"Closest: {min(errors, key=lambda name: errors[name])} expects" in words(ax)
     alone = draw(models["without"])
     pd.testing.assert_series_equal(alone["expected"], table["without"], check_names=False)
-    with pytest.raises(UsageError, match="no model may be named ends_on, actual or is_holdout; found actual"):
+    with pytest.raises(UsageError, match="model may not be named 'actual'"):
         draw({"actual": bg})
 
 
