@@ -7,6 +7,8 @@ Definitions (in full in the header of each SQL file):
 - *gross revenue retention*: per such customer the smaller of both amounts, summed, over the earlier sum:
   what was kept, growth not counted, so never above 1. *Revenue churn* is 1 minus it.
 - *net revenue retention*: what the same customers spend (pay) now over what they did; new ones never count.
+- *unknown amounts*: money is compared of the starting customers whose amounts are known at both ends (of
+  `unknown_amount_count` a price or rate is missing); with more than a twentieth unknown, it has no rates.
 - *covered*: the data reach back to the start of the earlier window (a twentieth of it may be missing), or, of
   contracts, to the start of the window. Rates of a window that is not covered would compare a whole window
   with a part of one, so they are not given.
@@ -14,7 +16,9 @@ Definitions (in full in the header of each SQL file):
 - *leaving*: no purchase in the horizon that follows, among those who could have: a rate with 95 % limits
   (Wilson 1927), by days of silence or by tenure.
 
-Amounts are in the reporting currency; contracts count per 30 days. Test and internal customers are left out.
+Amounts are in the reporting currency: purchases at the rate of their day; contracts per 30 days, at both ends
+of a window at the one rate of its start, so that a moving currency is no loss of customers. Test and internal
+customers are left out.
 """
 
 from __future__ import annotations
@@ -65,7 +69,8 @@ def retention(
         rates of money as anecdotes), ``logo_churn_rate`` with its 95 % limits ``logo_churn_low`` and
         ``logo_churn_high``, ``gross_retention_rate``, ``revenue_churn_rate`` and ``net_retention_rate``
         (above 1 = those who stayed grew by more than was lost). Rates are NaN where the window is not
-        covered, nobody was there at the start, or no amount was.
+        covered, nobody was there at the start, or no amount was; those of money also where the amounts of
+        more than a twentieth of the starting customers are unknown.
 
     Examples
     --------
@@ -93,7 +98,8 @@ def retention(
         latest -= pd.Timedelta(days=period_days - int(_MISSING_PART * period_days))
     is_covered = began_on <= latest
     customers = found["starting_count"].astype("float64").where(is_covered & (found["starting_count"] > 0))
-    amount = found["starting_amount"].where(is_covered & (found["starting_amount"] > 0))
+    is_priced = found["unknown_amount_count"] <= _MISSING_PART * found["starting_count"]
+    amount = found["starting_amount"].where(is_covered & is_priced & (found["starting_amount"] > 0))
     kept = found["kept_amount"] / amount
     lost = found["lost_count"] / customers
     low, high = wilson_limits(lost.to_numpy(dtype=np.float64), customers.to_numpy())

@@ -7,7 +7,7 @@
 --   age_months        whole months after it; 0 = the month itself
 --   cohort_count      customers of the cohort
 --   active_count      of these, bought in that month; 0 where nobody did
---   net_spend         their net spend in that month, reporting currency; unpriced days add nothing
+--   net_spend         their net spend in that month, reporting currency; NULL = a part has no price
 with days as (
     select
         bought.customer_id as customer_id,
@@ -45,7 +45,7 @@ by_age as (
         firsts.cohort_on as cohort_on,
         date_diff('month', firsts.cohort_on, days.month_on) as age_months,
         count(distinct case when days.is_purchase_day then days.customer_id end) as active_count,
-        sum(days.net_spend) as net_spend
+        case when count(*) = count(days.net_spend) then sum(days.net_spend) end as net_spend
     from days
     join firsts on firsts.customer_id = days.customer_id and firsts.cohort_on <= days.month_on
     group by firsts.cohort_on, date_diff('month', firsts.cohort_on, days.month_on)
@@ -56,7 +56,7 @@ select
     ages.age_months as age_months,
     ages.cohort_count as cohort_count,
     coalesce(by_age.active_count, 0) as active_count,
-    coalesce(by_age.net_spend, 0) as net_spend
+    case when by_age.cohort_on is null then 0 else by_age.net_spend end as net_spend
 from ages
 left join by_age on by_age.cohort_on = ages.cohort_on and by_age.age_months = ages.age_months
 order by cohort_on, age_months

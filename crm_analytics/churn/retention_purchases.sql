@@ -10,9 +10,11 @@
 --   kept_count              of these, bought in the later one too
 --   lost_count              of these, did not
 --   won_count               customers who bought in the later window only
---   starting_amount         net spend of the earlier window, reporting currency, negative spend as 0
---   kept_amount             per starting customer the smaller of both windows' spend: growth is not counted
---   later_amount            what the starting customers spent in the later window
+--   unknown_amount_count    starting customers left out of the amounts: a day of theirs has no price or rate
+--   starting_amount         net spend of the others in the earlier window, reporting currency, negative spend as 0
+--   kept_amount             per such customer the smaller of both windows' spend: growth is not counted
+--   later_amount            what they spent in the later window
+-- A purchase is valued at the rate of its day, as everywhere: what came in, so a currency that fell shows as less.
 with beginning as (
     select min(ordered_on) as began_on from facts.order_days_before($until_on) where is_purchase_day
 ),
@@ -38,6 +40,7 @@ by_customer as (
         days.customer_id as customer_id,
         bool_or(is_purchase_day and not is_later) as was_there,
         bool_or(is_purchase_day and is_later) as is_there,
+        count(*) = count(net_spend) as is_known,
         greatest(coalesce(sum(net_spend) filter (where not is_later), 0), 0) as earlier_amount,
         greatest(coalesce(sum(net_spend) filter (where is_later), 0), 0) as later_amount
     from days
@@ -53,7 +56,8 @@ select
     count(*) filter (where was_there and is_there) as kept_count,
     count(*) filter (where was_there and not is_there) as lost_count,
     count(*) filter (where is_there and not was_there) as won_count,
-    coalesce(sum(earlier_amount) filter (where was_there), 0) as starting_amount,
-    coalesce(sum(least(earlier_amount, later_amount)) filter (where was_there), 0) as kept_amount,
-    coalesce(sum(later_amount) filter (where was_there), 0) as later_amount
+    count(*) filter (where was_there and not is_known) as unknown_amount_count,
+    coalesce(sum(earlier_amount) filter (where was_there and is_known), 0) as starting_amount,
+    coalesce(sum(least(earlier_amount, later_amount)) filter (where was_there and is_known), 0) as kept_amount,
+    coalesce(sum(later_amount) filter (where was_there and is_known), 0) as later_amount
 from by_customer

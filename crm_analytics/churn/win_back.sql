@@ -11,7 +11,8 @@
 --   last_ordered_on     last purchase day
 --   silent_days         days from it to as_of - 1
 --   order_day_count     days with a purchase
---   last_year_spend     net spend of the 365 days up to the last purchase, reporting currency
+--   last_year_spend     net spend of the 365 days up to the last purchase, reporting currency; NULL = a day has
+--                       no price or rate
 --   last_year_margin    margin of these days; NULL = a cost is unknown
 with days as (
     select
@@ -29,7 +30,11 @@ by_customer as (
         customer_id,
         last_ordered_on,
         count(*) filter (where is_purchase_day) as order_day_count,
-        sum(net_spend) filter (where ordered_on > last_ordered_on - 365) as last_year_spend,
+        case
+            when count(*) filter (where ordered_on > last_ordered_on - 365)
+                = count(net_spend) filter (where ordered_on > last_ordered_on - 365)
+                then sum(net_spend) filter (where ordered_on > last_ordered_on - 365)
+        end as last_year_spend,
         case
             when count(*) filter (where ordered_on > last_ordered_on - 365)
                 = count(net_margin) filter (where ordered_on > last_ordered_on - 365)
@@ -49,7 +54,7 @@ select
     last_ordered_on as last_ordered_on,
     date_diff('day', last_ordered_on, cast($as_of as date)) - 1 as silent_days,
     order_day_count as order_day_count,
-    coalesce(last_year_spend, 0) as last_year_spend,
+    last_year_spend as last_year_spend,
     last_year_margin as last_year_margin
 from by_customer
 join facts.customers_before($as_of) as customers on customers.customer_id = by_customer.customer_id

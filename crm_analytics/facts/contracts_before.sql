@@ -14,6 +14,8 @@
 --   renews                 renews by itself
 --   is_active              started, not cancelled, and the term not over (or it renews) on the day before as_of
 --   period_amount          price per billing period, reporting currency at the last rate before as_of
+--   agreed_amount          the same in its own currency
+--   currency               that currency, ISO 4217
 --   billing_period_days    days
 select
     c.source_system || ':' || c.source_id as contract_id,
@@ -35,6 +37,8 @@ select
     case
         when c.is_held then cast(cast(c.amount as decimal(38, 4)) * r.rate as decimal(18, 4))
     end as period_amount,
+    case when c.is_held then c.amount end as agreed_amount,
+    c.currency as currency,
     c.billing_period_days as billing_period_days
 from entities.contracts_at($as_of, _known_at := $known_at) as c
 left join entities.customer_ids(_known_at := $known_at) as ids

@@ -134,6 +134,52 @@ def test_contracts_lost_shrunk_and_grown_are_counted_per_thirty_days() -> None:
     assert found["net_retention_rate"] == pytest.approx(120 / 240)
 
 
+def test_money_without_a_rate_is_neither_kept_nor_lost() -> None:
+    lines = [line(f"k{n}", day, "100") for n in range(20) for day in ("2022-01-05", "2023-05-05")]
+    lines += [line(f"k{n}", "2024-05-05", "100", currency="JPY") for n in range(20)]
+    lines += [
+        line("f", "2022-02-05", "100"),
+        line("f", "2023-02-05", "9", currency="JPY"),
+        line("f", "2023-03-05", "9"),
+    ]
+    with build.warehouse(order_lines=lines) as wh:
+        few, many = churn.retention(wh, as_of=date(2024, 12, 31), period_count=2).to_dict("records")
+        followed = churn.cohorts(wh, as_of=AS_OF).set_index(["cohort_on", "age_months"])["net_spend"]
+        lost = churn.win_back(wh, as_of=date(2024, 12, 31), contact_cost=0.0, active_days=100)
+    assert (few["lost_count"], few["unknown_amount_count"], float(few["starting_amount"])) == (0, 1, 2000)
+    assert few["gross_retention_rate"] == 1.0
+    assert np.isnan(float(followed[pd.Timestamp("2022-02-01"), 12]))
+    assert lost.empty  # what they brought in their last year is unknown
+    assert (many["lost_count"], many["unknown_amount_count"]) == (1, 21)
+    assert np.isnan(
+        [many[f"{name}_rate"] for name in ("gross_retention", "revenue_churn", "net_retention")]
+    ).all()
+
+
+def test_a_currency_that_falls_is_no_loss_of_contracts() -> None:
+    base = {
+        "started_on": "2022-01-01",
+        "amount": "100",
+        "billing_period_days": 30,
+        "created_at": "2022-01-01",
+    }
+    contracts = [
+        {**base, "source_id": "1", "customer_source_id": "dollar", "currency": "USD"},
+        {**base, "source_id": "2", "customer_source_id": "yen", "currency": "JPY"},
+        {**base, "source_id": "3", "customer_source_id": "crown", "currency": "SEK"},
+    ]
+    rates = [
+        {"currency": "USD", "to_currency": "EUR", "occurred_at": "2022-01-01", "rate": "1.0"},
+        {"currency": "USD", "to_currency": "EUR", "occurred_at": "2023-06-01", "rate": "0.8"},
+        {"currency": "SEK", "to_currency": "EUR", "occurred_at": "2023-06-01", "rate": "0.1"},
+    ]
+    with build.warehouse(contracts=contracts, exchange_rates=rates) as wh:
+        found = churn.retention(wh, as_of=AS_OF, period_count=1, of="contracts").iloc[0]
+    # the yen has no rate at all; the crown had none at the start, so its later one holds for both ends
+    assert found["unknown_amount_count"] == 1
+    assert [float(found[name]) for name in ("starting_amount", "kept_amount", "later_amount")] == [110.0] * 3
+
+
 def test_a_cohort_is_followed_month_by_month_and_a_cut_month_is_left_out(shop: Warehouse) -> None:
     found = churn.cohorts(shop, as_of=date(2023, 9, 15))
     won = found[found["cohort_on"].astype(str) == "2022-06-01"].set_index("age_months")
