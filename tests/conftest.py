@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -49,22 +49,36 @@ def new_warehouses_are_copies(empty_warehouse: Path) -> Iterator[None]:
 
     `tests/warehouse/test_connection.py` checks that the copy holds what `tables.definitions` makes.
     """
+    from crm_analytics.warehouse import connection
     from crm_analytics.warehouse.connection import Warehouse
     from crm_analytics.warehouse.tables import fingerprint
 
-    make = Warehouse._create_tables
+    make, connect = Warehouse._create_tables, connection._connect
+    copied: set[str] = set()
+
+    def copy_or_connect(path: str, key: Any, *given: Any, **options: Any) -> Any:
+        absent = not any(Path(f"{path}{ending}").exists() for ending in ("", ".wal"))
+        if path != ":memory:" and key is None and absent:
+            shutil.copyfile(empty_warehouse, path)
+            copied.add(path)
+        return connect(path, key, *given, **options)
 
     def copy_or_make(self: Warehouse) -> None:
-        if not self.value("select count(*) from duckdb_tables()"):
+        is_copy = self.path in copied
+        if not is_copy and not self.value("select count(*) from duckdb_tables()"):
             database = self.value("select current_database()")
             self.execute(f"attach '{empty_warehouse}' as empty_warehouse (read_only)")
             self.execute(f'copy from database empty_warehouse to "{database}"')
             self.execute("detach empty_warehouse")
+            is_copy = True
+        if is_copy:
+            copied.discard(self.path)
             self._store("definitions", fingerprint())  # the first commit, with its mark beside the file
         make(self)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Warehouse, "_create_tables", copy_or_make)
+        patch.setattr(connection, "_connect", copy_or_connect)
         yield
 
 
