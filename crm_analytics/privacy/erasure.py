@@ -26,6 +26,7 @@ from crm_analytics.privacy.names_told import empty_names, names_told
 from crm_analytics.privacy.stores import Records, given_stores, sync_stores
 from crm_analytics.privacy.subject import Mentions, Subject, about, find
 from crm_analytics.records.tables import record_tables
+from crm_analytics.reports.customer_360.look_up import asked_text
 from crm_analytics.schema import entities
 from crm_analytics.warehouse import Warehouse, audit_log, quote_ident, quote_table
 from crm_analytics.warehouse.erased_keys import REASON, TELLING_CHARACTERS, remember
@@ -122,8 +123,9 @@ def erase(
     ...     receipt.rows_removed, wh.rows("select name from entities.customers")
     ({'entities.customers_versions': 1}, [('Bob',)])
     """
+    text = asked_text(customer)
     sync_stores(wh, records)
-    subject = find(wh, customer)
+    subject = find(wh, text)
     due_id = erasures_due.note(wh, subject, asked_at=datetime.now(UTC))
     return finish_erasures(wh, records=records, published=published)[due_id]
 

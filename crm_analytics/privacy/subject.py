@@ -7,8 +7,7 @@ orders, and what refers to those in turn.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,13 +15,22 @@ import pyarrow as pa
 from crm_analytics.entities.identity_log import members, split_key
 from crm_analytics.errors import UsageError
 from crm_analytics.ingest.erased_subjects import KEYED, columns_that_tell
-from crm_analytics.normalise.emails import is_role
+from crm_analytics.normalise.emails import fold_email, is_role
+from crm_analytics.reports.customer_360.look_up import (
+    Bearer,
+    asked_text,
+    bearers,
+    canonical,
+    customers_by_id,
+)
 from crm_analytics.schema import entities
 from crm_analytics.warehouse import Warehouse, quote_ident
 from crm_analytics.warehouse.erased_keys import TELLING_CHARACTERS, telling_values
 
 Key = tuple[str, str]
 PEOPLE = ("customers", "leads", "contacts")
+_BESIDE_CUSTOMERS = ("leads", "contacts")
+_SHOWN = 5
 _POINTS = ("email", "phone", "national_id")
 
 # What belongs to a customer as all that is known says, unless it names one itself; to a contact person or
@@ -104,17 +112,15 @@ def find(wh: Warehouse, customer: str) -> Subject:
     wh : Warehouse
     customer : str
         A customer_id or the key of a source record (``system:id``), a source id, an e-mail address or a
-        telephone number.
+        telephone number; of a lead or contact also ``leads:system:id``, ``contacts:system:id``.
 
     Raises
     ------
     UsageError
         Nobody is named so, or several are.
     """
-    start = _start(wh, customer.strip())
-    start["contacts"] = start.get("contacts", set()) | _with_same_address(wh, start, "contacts")
-    start["leads"] = start.get("leads", set()) | _with_same_address(wh, start, "leads")
-    keys = _with_what_refers(wh, start)
+    start = _start(wh, asked_text(customer))
+    keys = _with_what_refers(wh, _with_same_address(wh, start))
     names: set[str] = set()
     points: set[str] = set()
     for name in PEOPLE:
@@ -158,43 +164,60 @@ def about(wh: Warehouse, name: str, subject: Subject) -> list[tuple[int, int]]:
 
 
 def _start(wh: Warehouse, text: str) -> dict[str, set[Key]]:
-    """Return the customers (or leads, contacts) that a text names: those of one person."""
-    if not text:
-        raise UsageError("Name a customer: by customer_id, source id, e-mail address or telephone number.")
-    customers = _known_customers(wh, text)
+    """Return the customers (or leads, contacts) that a text names: those of one person.
+
+    Found as `crm_analytics.customer` finds them, but that an address or number of a contact person means the
+    person, not the company.
+    """
+    entity, _, key = text.partition(":")
+    if entity in _BESIDE_CUSTOMERS and (found := _by_key(wh, entity, key)):
+        return _one_person({entity: found})
+    customers = customers_by_id(wh, text)
+    by_key = {name: _by_key(wh, name, text) for name in _BESIDE_CUSTOMERS}
+    if not customers and not any(by_key.values()):
+        bearing = bearers(wh, text, for_customers=False)
+        keys = {name: _keys(one for one in bearing if one.entity == name) for name in PEOPLE}
+        customers = canonical(wh, (f"{system}:{source_id}" for system, source_id in keys["customers"]))
+        email = fold_email(text)
+        if not customers and email is not None and not is_role(email) and bearing:
+            return keys
+        by_key = {name: keys[name] for name in _BESIDE_CUSTOMERS}
+    if len(customers) > 1:
+        leading = ", ".join(customers[:_SHOWN])
+        raise UsageError(f"This names {len(customers)} customers: {leading}. Name one of them by its key.")
     if not customers:
-        customers = _by_point(wh, "customers", text)
-    groups = {members(wh, f"{system}:{source_id}") for system, source_id in customers}
-    if len(groups) > 1:
-        leading = ", ".join(sorted(group[0] for group in groups)[:5])
-        raise UsageError(f"This names {len(groups)} customers: {leading}. Name one of them by its key.")
-    if groups:
-        return {"customers": {split_key(key) for key in groups.pop()}}
-    for name in ("leads", "contacts"):
-        found = _by_key(wh, name, text) or _by_point(wh, name, text)
-        if found:
-            return {name: found}
-    raise UsageError(
-        "Nobody is known by this. Name a customer by customer_id (system:id), source id, e-mail address or "
-        "telephone number."
-    )
+        return _one_person(by_key)
+    group = {split_key(key) for key in members(wh, customers[0])}
+    if _is_described(wh, group):
+        return {"customers": group}
+    # a customer whom only references name: what they mean can be the contact person or lead of that id
+    return {"customers": group} | {name: of & group for name, of in by_key.items()}
 
 
-def _known_customers(wh: Warehouse, text: str) -> set[Key]:
-    system, _, source_id = text.partition(":")
-    parts = []
-    for name, declared in entities().items():
-        table = f"entities.{quote_ident(f'{name}_versions')}"
-        for column, referred in columns_that_tell(declared):
-            if referred == "customers":
-                id_ = quote_ident(column)
-                parts.append(
-                    f"select source_system, {id_} as id from {table} "
-                    f"where {id_} = $text or (source_system = $system and {id_} = $id)"
-                )
-    found = set(wh.rows(" union ".join(parts), text=text, system=system, id=source_id))
-    exact = {key for key in found if f"{key[0]}:{key[1]}" == text}
-    return exact or found
+def _one_person(keys: dict[str, set[Key]]) -> dict[str, set[Key]]:
+    """Return the leads and contacts that were found, when they are one."""
+    named = [f"{name}:{system}:{id_}" for name, of in keys.items() for system, id_ in sorted(of)]
+    if len(named) > 1:
+        raise UsageError(
+            f"This names {len(named)} leads and contacts: {', '.join(named[:_SHOWN])}. Name one of them so."
+        )
+    if not named:
+        raise UsageError(
+            "Nobody is known by this. Name a customer by customer_id (system:id), source id, e-mail address "
+            "or telephone number. Whom only a record store holds, and no warehouse, goes by "
+            "RecordStore.erase (`crm-analytics records erase`)."
+        )
+    return keys
+
+
+def _is_described(wh: Warehouse, keys: set[Key]) -> bool:
+    with wh.registered(subject_keys=_table(keys)):
+        return bool(
+            wh.value(
+                "select exists (select 1 from entities.customers_versions "
+                "where (source_system, source_id) in (select (system, id) from subject_keys))"
+            )
+        )
 
 
 def _by_key(wh: Warehouse, name: str, text: str) -> set[Key]:
@@ -207,37 +230,22 @@ def _by_key(wh: Warehouse, name: str, text: str) -> set[Key]:
     )
 
 
-def _by_point(wh: Warehouse, name: str, text: str) -> set[Key]:
-    table = f"entities.{quote_ident(f'{name}_versions')}"
-    if "@" in text:
-        return set(
-            wh.rows(
-                f"select distinct source_system, source_id from {table} where lower(trim(email)) = $email",
-                email=text.casefold(),
-            )
-        )
-    digits = re.sub(r"\D", "", text).lstrip("0")
-    if len(digits) < 7:
-        return set()
-    return set(
-        wh.rows(
-            f"select distinct source_system, source_id from {table} "
-            r"where ltrim(regexp_replace(phone, '\D', '', 'g'), '0') = $digits",
-            digits=digits,
-        )
-    )
+def _keys(bearing: Iterable[Bearer]) -> set[Key]:
+    return {(one.source_system, one.source_id) for one in bearing}
 
 
-def _with_same_address(wh: Warehouse, start: dict[str, set[Key]], name: str) -> set[Key]:
-    """Return the leads or contacts with an e-mail address of the person that no other customer has."""
-    found: set[Key] = set()
+def _with_same_address(wh: Warehouse, start: dict[str, set[Key]]) -> dict[str, set[Key]]:
+    """Add the leads and contacts with an e-mail address of the person that no other customer has."""
+    found = {name: set(start.get(name, ())) for name in PEOPLE}
     for person in PEOPLE:
         for (address,) in _told(wh, person, start.get(person, set()), ["email"]):
-            if is_role(address.casefold()) or _by_point(wh, "customers", address) - start.get(
-                "customers", set()
-            ):
+            email = fold_email(address)
+            if email is None or is_role(email):
                 continue
-            found |= _by_point(wh, name, address)
+            bearing = bearers(wh, email, for_customers=False)
+            if _keys(one for one in bearing if one.entity == "customers") <= found["customers"]:
+                for name in _BESIDE_CUSTOMERS:
+                    found[name] |= _keys(one for one in bearing if one.entity == name)
     return found
 
 

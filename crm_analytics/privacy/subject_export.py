@@ -26,6 +26,7 @@ from crm_analytics.privacy.stores import Records, given_stores, sync_stores
 from crm_analytics.privacy.subject import Mentions, Subject, about, find
 from crm_analytics.records import RecordStore
 from crm_analytics.records.tables import record_tables
+from crm_analytics.reports.customer_360.look_up import asked_text
 from crm_analytics.schema import entities
 from crm_analytics.warehouse import Warehouse, audit_log, quote_ident, quote_table
 from crm_analytics.warehouse.privacy_tags import privacy_tags
@@ -105,8 +106,9 @@ def export_subject(wh: Warehouse, customer: str, *, records: Records = None) -> 
     >>> [(row["name"], row["file"]) for row in kept.tables["entities.customers"]]
     [('Ada', 'customers.csv')]
     """
+    text = asked_text(customer)
     sync_stores(wh, records)
-    subject = find(wh, customer)
+    subject = find(wh, text)
     tables: dict[str, list[Row]] = {}
     for name in entities():
         tables[f"entities.{name}"] = _of_entity(wh, name, subject)

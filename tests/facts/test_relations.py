@@ -112,8 +112,8 @@ def test_a_person_belongs_to_the_company_that_a_relation_tells(related: Warehous
     ) == [("default:P", "default:B"), ("default:Q", "default:B")]
     statement = next(one for one in all_sql_files() if one.path.stem == "contact_points")
     nothing = dict.fromkeys(("email_like", "email_pattern", "phone_like", "phone_pattern"))
-    points = related.rows(statement, is_all=True, **nothing)
-    assert [(row[1], row[2]) for row in points] == [("B", "p@example.com"), ("B", "q@example.com")]
+    points = related.rows(statement, is_all=True, for_customers=True, **nothing)
+    assert [(row[3], row[4]) for row in points] == [("B", "p@example.com"), ("B", "q@example.com")]
 
 
 @pytest.mark.parametrize("source_id", ["A", "B"])

@@ -116,13 +116,10 @@ def _relate_by_name(wh: Warehouse, copy: Warehouse, as_of: date) -> None:
 def _contact_points(wh: Warehouse) -> pa.Table:
     """Return addresses and numbers, folded, with the records that they are told of."""
     all_of_them = dict.fromkeys(("email_like", "email_pattern", "phone_like", "phone_pattern"))
-    points = wh.arrow(_fact("contact_points"), is_all=True, **all_of_them)
-    systems, source_ids, emails, phones, regions = (column.to_pylist() for column in points.columns)
+    points = wh.rows(_fact("contact_points"), is_all=True, for_customers=True, **all_of_them)
     return _told(
         (system, source_id, form)
-        for system, source_id, email, phone, country in zip(
-            systems, source_ids, emails, phones, regions, strict=True
-        )
+        for _, system, _, source_id, email, phone, country in points
         for form in _forms(email, phone, country)
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from crm_analytics.errors import UsageError
 from crm_analytics.normalise.digits import fold_digits
@@ -27,6 +28,26 @@ _IN_COPY = (
 )
 
 
+@dataclass(frozen=True)
+class Bearer:
+    """A record that has an address or number.
+
+    Attributes
+    ----------
+    entity : str
+        customers, contacts or leads.
+    source_system, source_id : str
+        Its key.
+    customer_source_id : str | None
+        The customer record of that system that it leads to.
+    """
+
+    entity: str
+    source_system: str
+    source_id: str
+    customer_source_id: str | None
+
+
 def find_customer(wh: Warehouse, asked: str, *, is_laid_out: bool) -> str:
     """Return the customer_id that is meant.
 
@@ -42,13 +63,9 @@ def find_customer(wh: Warehouse, asked: str, *, is_laid_out: bool) -> str:
     Raises
     ------
     UsageError
-        Nobody has it (with ids that look alike), or several have (with their ids).
+        Nobody has it (with ids that look alike), or several have (with their ids); or it is no text.
     """
-    text = asked.strip()
-    if not text:
-        raise UsageError(
-            "Give a customer_id, the id in a source system, an e-mail address or a phone number."
-        )
+    text = asked_text(asked)
     found = _in_copy(wh, text) if is_laid_out else _in_warehouse(wh, text)
     if len(found) == 1:
         return found[0]
@@ -59,6 +76,60 @@ def find_customer(wh: Warehouse, asked: str, *, is_laid_out: bool) -> str:
     raise UsageError(
         f"{what[0].upper()}{what[1:]} belongs to {len(found)} customers: {shown}. Ask for one of them by id."
     )
+
+
+def asked_text(asked: object) -> str:
+    """Return what was asked for without blanks around it; UsageError when it is no text, or empty."""
+    if isinstance(asked, str) and asked.strip():
+        return asked.strip()
+    given = "an empty text" if isinstance(asked, str) else type(asked).__name__
+    raise UsageError(
+        "Name a customer by customer_id, the id in a source system, an e-mail address or a phone number, as "
+        f"text; got {given}."
+    )
+
+
+def customers_by_id(wh: Warehouse, text: str) -> list[str]:
+    """Return the customer_ids of the records that have an id, with or without its system.
+
+    Records of customers first, else what names a customer that nobody described.
+    """
+    system, separator, rest = text.partition(":")
+    by_id = _with_id(wh, rest, system) if separator else []
+    return by_id or _with_id(wh, text, None)
+
+
+def bearers(wh: Warehouse, text: str, *, for_customers: bool) -> list[Bearer]:
+    """Return the records that have an e-mail address or phone number, however either is written.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        Not a published copy.
+    text : str
+        The address or number; anything else is nobody's.
+    for_customers : bool
+        Only those that lead to a customer, of loads that stand; else all that are kept, leads included.
+    """
+    if not _is_personal(text):
+        return []
+    email, digits = fold_email(text), digits_of(text)
+    candidates = wh.rows(
+        _file("contact_points"),
+        is_all=False,
+        for_customers=for_customers,
+        email_like=_email_like(email) if email else None,
+        email_pattern=_email_pattern(email) if email else None,
+        phone_like=f"%{'%'.join(digits[-_LAST_DIGITS:])}%",
+        phone_pattern=_phone_pattern(digits) if not email and len(digits) >= _LAST_DIGITS else None,
+    )
+    found = {
+        Bearer(*record)
+        for *record, written, phone, country in candidates
+        if (email and written and fold_email(written) == email)
+        or (not email and phone and _is_same_number(text, phone, country))
+    }
+    return sorted(found, key=lambda one: (one.entity, one.source_system, one.source_id))
 
 
 def records_of(wh: Warehouse, customer_id: str) -> tuple[str, list[tuple[str, str]]]:
@@ -95,28 +166,11 @@ def _in_copy(wh: Warehouse, text: str) -> list[str]:
 
 
 def _in_warehouse(wh: Warehouse, text: str) -> list[str]:
-    system, separator, rest = text.partition(":")
-    by_id = _with_id(wh, rest, system) if separator else []
-    by_id = by_id or _with_id(wh, text, None)
-    if by_id or not _is_personal(text):
+    by_id = customers_by_id(wh, text)
+    if by_id:
         return by_id
-    email, digits = fold_email(text), digits_of(text)
-    candidates = wh.rows(
-        _file("contact_points"),
-        is_all=False,
-        email_like=_email_like(email) if email else None,
-        email_pattern=_email_pattern(email) if email else None,
-        phone_like=f"%{'%'.join(digits[-_LAST_DIGITS:])}%",
-        phone_pattern=_phone_pattern(digits) if not email and len(digits) >= _LAST_DIGITS else None,
-    )
-    return _canonical(
-        wh,
-        (
-            f"{system}:{source_id}"
-            for system, source_id, written, phone, country in candidates
-            if (email and written and fold_email(written) == email)
-            or (not email and phone and _is_same_number(text, phone, country))
-        ),
+    return canonical(
+        wh, {f"{one.source_system}:{one.customer_source_id}" for one in bearers(wh, text, for_customers=True)}
     )
 
 
@@ -164,11 +218,12 @@ def _with_id(wh: Warehouse, source_id: str, system: str | None) -> list[str]:
         systems = [row[0] for row in wh.rows(_file(name), source_id=source_id)]
         found = [f"{one}:{source_id}" for one in systems if system in (None, one)]
         if found:
-            return _canonical(wh, found)
+            return canonical(wh, found)
     return []
 
 
-def _canonical(wh: Warehouse, keys: Iterable[str]) -> list[str]:
+def canonical(wh: Warehouse, keys: Iterable[str]) -> list[str]:
+    """Return the customer_ids that the keys of records belong to, each once, sorted."""
     return sorted({records_of(wh, key)[0] for key in keys})
 
 
