@@ -26,7 +26,6 @@ from numpy.typing import ArrayLike, NDArray
 from crm_analytics.churn.candidates import Fitted, candidates_for, fit_all, read_candidate
 from crm_analytics.churn.choice import judge
 from crm_analytics.churn.frame_reasons import by_column, medians, worded
-from crm_analytics.churn.score import raises_risk
 from crm_analytics.errors import ModelFileError, NotEnoughData, UsageError
 from crm_analytics.modelling.logistic import sigmoid
 from crm_analytics.modelling.model_card import read_metrics, stored_metrics
@@ -169,8 +168,8 @@ class FrameChurnClassifier:
     def reasons(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return up to three reasons per row, in words, strongest first.
 
-        As of churn scores: a high probability is explained by what raises it, a low one by what lowers it,
-        and in between the comparison with the average row decides.
+        As of churn scores: a probability above that of the average row it was fitted on is explained by what
+        raises it, every other by what lowers it.
 
         Returns
         -------
@@ -178,7 +177,7 @@ class FrameChurnClassifier:
             Index of `X`; ``reason_1, reason_2, reason_3``, missing where fewer columns matter.
         """
         moved = self.contributions(X).to_numpy()
-        raises = raises_risk(self.predict_proba(X)[:, 1], {str(n): part for n, part in enumerate(moved.T)})
+        raises = moved.sum(axis=1) > 0.0
         return worded(X[list(self.feature_names_in_)], moved, raises, self.usual_)
 
     def save(self, path: str | os.PathLike[str]) -> Path:

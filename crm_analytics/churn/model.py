@@ -45,8 +45,6 @@ class ChurnModel:
         The chosen candidate, fitted on all cutoffs.
     theory : ModifiedBetaGeoModel | DiscreteHazard | None
         What the kind's theory was fitted to be; None where the data could not identify it.
-    theme_means : dict of str to float
-        Mean part of each theme over the training rows: what reasons are measured against.
     card : ModelCard
         What was predicted, how well, and the verdict.
     """
@@ -59,7 +57,6 @@ class ChurnModel:
     chosen: str
     fitted: Fitted
     theory: Any
-    theme_means: dict[str, float]
     card: ModelCard
 
     def probability(self, frame: pd.DataFrame, *, as_of: date) -> Floats:
@@ -69,9 +66,8 @@ class ChurnModel:
         return sigmoid(self.fitted.log_odds(frame) + self.fitted.levels.expected(as_of))
 
     def relative_parts(self, frame: pd.DataFrame) -> Parts:
-        """Return per theme how far it moves the log-odds away from the average customer."""
-        parts = self.fitted.parts(frame)
-        return {theme: part - self.theme_means.get(theme, 0.0) for theme, part in parts.items()}
+        """Return per theme how far it moves the log-odds away from the average row of the frame."""
+        return {theme: part - float(np.mean(part)) for theme, part in self.fitted.parts(frame).items()}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model as one JSON file with its own digest; returns the path."""
@@ -85,7 +81,6 @@ class ChurnModel:
             "chosen": self.chosen,
             "fitted": self.fitted.to_dict(),
             "theory": None if self.theory is None else kind.to_dict(self.theory),
-            "theme_means": self.theme_means,
             "card": self.card.to_dict(),
         }
         return save_model(path, kind=KIND, features=kind.columns, content=content)
@@ -113,7 +108,6 @@ def load_model(path: str | os.PathLike[str]) -> ChurnModel:
             chosen=content["chosen"],
             fitted=read_candidate(content["chosen"], content["fitted"]),
             theory=None if theory is None else kind.from_dict(theory),
-            theme_means={theme: float(mean) for theme, mean in content["theme_means"].items()},
             card=ModelCard.from_dict(content["card"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:

@@ -1,9 +1,9 @@
 """Why does this customer's score stand where it does?  Parts of the log-odds, put into words per theme.
 
-A high risk is explained by what raises it, a low one by what lowers it, and in between the comparison with
-the average customer decides. Only themes that move it in the direction in which it stands
-are given, strongest first. Each theme has wordings for both directions; a wording is used only where what
-it says is true of the customer, and the last one of each direction says no more than the model does.
+A risk above the average of those scored is explained by what raises it, every other by what lowers it. Only
+themes that move it in that direction are given, strongest first. Each theme has wordings for both directions:
+a wording is used only where what it says is true of the customer, and the last one of each direction says no
+more than the model does.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.churn.candidates import Parts
 from crm_analytics.churn.kinds import kind_of
 from crm_analytics.churn.known import known
 from crm_analytics.churn.model import ChurnModel
@@ -29,8 +28,8 @@ from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
 from crm_analytics.warehouse import Warehouse
 
-# A probability below the first is low, from the second on high.
-RISK_CUTS = (0.35, 0.65)
+# Odds of leaving so many times those of the average are high, so many times lower ones are low.
+BAND_ODDS = 2.0
 REASONS = ("reason_1", "reason_2", "reason_3")
 _NEW_DAYS = 30
 # Status of a kind -> why; {} = the model's `active_days`.  Who is excluded has the reason with the record.
@@ -67,10 +66,11 @@ def score(wh: Warehouse, model: ChurnModel, *, as_of: date, known_at: datetime |
     -------
     DataFrame
         Ordered by customer_id: ``customer_id, source_system, source_id, churn_probability`` (0..1, NaN
-        unless active), ``risk_band`` (low below 0.35, high from 0.65), ``reason_1, reason_2, reason_3``
-        (in words, strongest first, always in the direction of the score against the average customer;
-        missing where fewer matter), ``reason_code`` (theme of the first, where it raises the risk),
-        ``status`` (see the module) and ``status_reason`` (why, in words; missing where it is ok).
+        unless active), ``risk_band`` (against the mean probability of those scored, see `risk_cuts`),
+        ``reason_1, reason_2, reason_3`` (in words, strongest first: what raises the risk of who is above
+        that mean, what lowers it of the others; missing where fewer matter), ``reason_code`` (theme of the
+        first, where it raises the risk), ``status`` (see the module) and ``status_reason`` (why, in words;
+        missing where it is ok).
 
     Raises
     ------
@@ -92,7 +92,8 @@ def asked(
     settle_currency(wh)
     kind = kind_of(model.kind)
     with wh.holding(*kind.held_facts, as_of=as_of, known_at=known_at):
-        customers = wh.frame(kind.file(kind.customers), as_of=as_of, known_at=known_at)
+        # by way of Arrow, which hands millions of texts over without making an object of each
+        customers = wh.arrow(kind.file(kind.customers), as_of=as_of, known_at=known_at).to_pandas()
         frame = known(
             wh,
             kind,
@@ -118,13 +119,14 @@ def score_frame(
     rows = frame[active].reset_index(drop=True)
     probability[active] = model.probability(rows, as_of=as_of)
     result["churn_probability"] = probability
-    result["risk_band"] = _bands(probability)
+    average = float(np.mean(probability[active])) if active.any() else float("nan")
+    result["risk_band"] = _bands(probability, average)
     said: dict[str, NDArray[np.object_]] = {
         name: np.full(len(frame), None, dtype=object) for name in (*REASONS, "reason_code")
     }
     if active.any():
         parts = model.relative_parts(rows)
-        raises = raises_risk(probability[active], parts)
+        raises = probability[active] > average
         found = (*reasons(rows, parts, raises), reason_codes(parts, raises))
         for texts, told in zip(said.values(), found, strict=True):
             texts[active] = told
@@ -152,17 +154,24 @@ def _status(frame: pd.DataFrame, is_excluded: NDArray[np.bool_], model: ChurnMod
     )
 
 
-def raises_risk(probability: NDArray[np.float64], parts: Parts) -> NDArray[np.bool_]:
-    """Return whose risk is to be explained as high: by the band, in the middle against the average."""
-    low, high = RISK_CUTS
-    total = np.zeros(len(probability))
-    for part in parts.values():
-        total = total + part
-    return (probability >= high) | ((probability >= low) & (total > 0.0))
+def risk_cuts(average: float) -> tuple[float, float]:
+    """Return up to which probability the risk is low and from which it is high, where the mean is `average`.
+
+    High: the odds of leaving are at least twice those of the average; low: half of them or less. Fixed cuts
+    would call everybody high in a long horizon, and nobody where few leave.
+
+    Examples
+    --------
+    >>> [round(cut, 3) for cut in risk_cuts(0.5)], [round(cut, 3) for cut in risk_cuts(0.05)]
+    ([0.333, 0.667], [0.026, 0.095])
+    """
+    return average / (BAND_ODDS - (BAND_ODDS - 1) * average), BAND_ODDS * average / (
+        1 + (BAND_ODDS - 1) * average
+    )
 
 
-def _bands(probability: NDArray[np.float64]) -> pd.Series:
-    low, high = RISK_CUTS
-    conditions = [probability >= high, probability >= low, probability < low]
+def _bands(probability: NDArray[np.float64], average: float) -> pd.Series:
+    low, high = risk_cuts(average)
+    conditions = [probability >= high, probability > low, probability <= low]
     names = np.select(conditions, ["high", "medium", "low"], default="")
     return pd.Series(names, dtype="str").where(names != "", None)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-import numpy as np
 import pandas as pd
 
 from crm_analytics.churn.candidates import CANDIDATES, candidates_for, outcome_of
@@ -128,7 +127,6 @@ def train(
         chosen=choice.chosen,
         fitted=fitted,
         theory=asked.fit_theory(_without(history, odd)),
-        theme_means={theme: float(np.mean(part)) for theme, part in fitted.parts(table).items()},
         card=ModelCard(
             name=asked.model.replace("_", " "),
             event=_event(kind, leaving, active, horizon_days),

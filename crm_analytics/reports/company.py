@@ -18,7 +18,6 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from crm_analytics.churn.score import RISK_CUTS
 from crm_analytics.modelling.model_card import ModelCard
 from crm_analytics.reports import charts
 from crm_analytics.reports.segment_moves import segment_moves
@@ -270,7 +269,6 @@ def _churn(
         "comparison": "" if read is None else read.answers()[1][1],
         "reliability": charts.reliability(points, title="Predicted and observed share that left")[0],
         "metric_names": _SHOWN_METRICS,
-        "cuts": RISK_CUTS,
     }
 
 

@@ -28,7 +28,7 @@ LISTED = pd.DataFrame(
         "reason_code": ["tickets", None],
         "reason": [
             "complained 3 days ago",
-            "risk of 40%, 80 at stake; nothing raises it beyond that of others",
+            "risk of 40%, 80 at stake",
         ],
     }
 )

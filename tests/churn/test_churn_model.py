@@ -21,7 +21,7 @@ from crm_analytics.churn.choice import BLEND_MARGIN
 from crm_analytics.churn.kinds import kind_of
 from crm_analytics.churn.known import CURVE
 from crm_analytics.churn.model import ChurnModel, load_model
-from crm_analytics.churn.score import RISK_CUTS, asked, score
+from crm_analytics.churn.score import asked, risk_cuts, score
 from crm_analytics.churn.training import train
 from crm_analytics.churn.tree_parts import contributions
 from crm_analytics.errors import ModelFileError, NotEnoughData, UsageError
@@ -115,9 +115,9 @@ def test_status_band_and_probability_belong_together(wh: Warehouse, model: Churn
     assert scores.loc[gone, ["churn_probability", "risk_band", "reason_1"]].isna().all(axis=None)
     rest = scores[~gone]
     assert rest["churn_probability"].between(0, 1).all()
-    low, high = RISK_CUTS
+    low, high = risk_cuts(rest["churn_probability"].mean())
     expected = np.select(
-        [rest["churn_probability"] < low, rest["churn_probability"] < high], ["low", "medium"], "high"
+        [rest["churn_probability"] <= low, rest["churn_probability"] < high], ["low", "medium"], "high"
     )
     assert rest["risk_band"].tolist() == expected.tolist()
     assert (scores["source_system"] + ":" + scores["source_id"]).tolist() == scores["customer_id"].tolist()
@@ -189,10 +189,8 @@ def test_reasons_follow_the_direction_of_the_score(
     from crm_analytics.churn.reasons import WORDINGS
 
     scores = score(wh, model, as_of=AS_OF)
-    active = scores["churn_probability"].notna().to_numpy()
-    total = sum(model.relative_parts(table[active]).values(), np.zeros(int(active.sum())))
-    shown = scores[active].reset_index(drop=True)
-    raising = (shown["risk_band"] == "high") | ((shown["risk_band"] == "medium") & (total > 0))
+    shown = scores[scores["churn_probability"].notna()].reset_index(drop=True)
+    raising = shown["churn_probability"] > shown["churn_probability"].mean()
     openings = {
         raises: tuple(w.text.split("{")[0] for w in WORDINGS if w.raises == raises)
         for raises in (True, False)
@@ -293,7 +291,7 @@ def _closed_form(*, active_days: int) -> ChurnModel:
 
     card = ModelCard("churn", "none", date(2024, 1, 1), 60, (), (), {}, (), "base_rate", "For tests.")
     return ChurnModel(
-        "purchase", "any", 60, active_days, date(2024, 1, 1), "base_rate", Constant(0.0), None, {}, card
+        "purchase", "any", 60, active_days, date(2024, 1, 1), "base_rate", Constant(0.0), None, card
     )
 
 

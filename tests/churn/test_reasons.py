@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -10,17 +13,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crm_analytics.churn.kinds import kind_of
 from crm_analytics.churn.known import THEMES_OF_COLUMNS
+from crm_analytics.churn.levels import Levels
+from crm_analytics.churn.model import ChurnModel
 from crm_analytics.churn.reasons import SMALLEST, WORDINGS, Wording, reason_codes, reasons
+from crm_analytics.churn.score import risk_cuts, score_frame
+from crm_analytics.modelling.model_card import ModelCard
 
 THEMES = tuple(dict.fromkeys(wording.theme for wording in WORDINGS))
 COLUMNS = tuple(dict.fromkeys(THEMES_OF_COLUMNS))
+CARD = ModelCard("churn", "none", date(2024, 1, 1), 90, (), (), {}, (), "blend", "For tests.")
+
+
+@cache
+def pattern(wording: Wording) -> re.Pattern[str]:
+    return re.compile(r"[-\d.,%na]+".join(map(re.escape, re.split(r"\{[^}]*\}", wording.text))))
 
 
 def says(wording: Wording, text: str) -> bool:
     """Tell whether a text is the wording, with whatever figures."""
-    fixed = map(re.escape, re.split(r"\{[^}]*\}", wording.text))
-    return re.fullmatch(r"[-\d.,%na]+".join(fixed), text) is not None
+    return pattern(wording).fullmatch(text) is not None
 
 
 def scored(seed: int) -> tuple[pd.DataFrame, dict[str, np.ndarray], np.ndarray]:
@@ -60,6 +73,52 @@ def test_a_reason_moves_the_score_in_its_direction_and_is_true_of_the_customer(s
             assert any(says(w, said[0] or "") and w.theme == codes[row] for w in WORDINGS if w.raises)
         else:
             assert not raises[row] or said[0] is None
+
+
+@dataclass(frozen=True)
+class Given:
+    """A fitted candidate whose parts are given; `base` moves everybody."""
+
+    moves: dict[str, np.ndarray]
+    base: float
+    levels = Levels()
+
+    def log_odds(self, frame: pd.DataFrame) -> np.ndarray:
+        return self.base + sum(self.moves.values(), np.zeros(len(frame)))
+
+    def parts(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+        return self.moves
+
+    def to_dict(self) -> dict[str, object]:
+        return {}
+
+
+@given(st.integers(0, 2**32), st.floats(-5.0, 5.0))
+@settings(max_examples=4, deadline=None)
+def test_who_is_above_the_average_never_has_a_reason_that_lowers_and_the_reverse(
+    seed: int, base: float
+) -> None:
+    frame, parts, _ = scored(seed)
+    frame = frame.reindex(columns=kind_of("purchase").columns)
+    frame = frame.assign(days_since_last_order=9.0, order_day_count=3.0)
+    people = pd.DataFrame({"customer_id": frame.index.astype(str), "excluded_as": None})
+    model = ChurnModel("purchase", "any", 90, 365, date(2024, 1, 1), "blend", Given(parts, base), None, CARD)
+    found = score_frame(model, frame, people, as_of=date(2024, 1, 1))
+    chance = found["churn_probability"]
+    above = chance > chance.mean()
+    for row in found.index:
+        for text in found.loc[row, ["reason_1", "reason_2", "reason_3"]].dropna():
+            assert any(says(w, text) for w in WORDINGS if w.raises == above[row]), (text, chance[row])
+        assert above[row] or found["reason_code"].isna()[row]
+    # bands follow the average too: they never contradict the direction
+    assert above[found["risk_band"] == "high"].all()
+    assert not above[found["risk_band"] == "low"].any()
+
+
+def test_where_few_leave_six_times_the_usual_risk_is_high() -> None:
+    chance = np.r_[np.full(19, 0.04), 0.30]
+    low, high = risk_cuts(float(chance.mean()))
+    assert low < 0.04 < high < 0.30
 
 
 @pytest.mark.parametrize("theme", sorted(set(THEMES_OF_COLUMNS.values())))
