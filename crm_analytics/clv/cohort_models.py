@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv.arguments import flag, one_of, refuse_no_table
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.nbd import NBDModel
@@ -29,6 +28,7 @@ from crm_analytics.clv.odd_customers import (
     typical_spend,
 )
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
+from crm_analytics.modelling.arguments import flag, one_of, refuse_no_table
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -23,11 +23,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv import arguments
 from crm_analytics.clv.customer_summary import summary as summarise
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.rolling_origins import BASELINES, Origin, measure, outcomes
 from crm_analytics.errors import AnalysisError, NotEnoughData
+from crm_analytics.modelling import arguments
 from crm_analytics.modelling.cutoffs import rolling_cutoffs
 from crm_analytics.warehouse import Warehouse
 

@@ -9,8 +9,8 @@ from datetime import date, datetime
 
 import pandas as pd
 
-from crm_analytics.clv import arguments
 from crm_analytics.facts import settle_currency
+from crm_analytics.modelling import arguments
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 

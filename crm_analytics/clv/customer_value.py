@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv import arguments
 from crm_analytics.clv.cohort_models import Models, fit_models, summary_ids
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.patterns import (
@@ -28,6 +27,7 @@ from crm_analytics.clv.models.patterns import (
 from crm_analytics.clv.pattern_scores import pattern_scores
 from crm_analytics.clv.statuses import statuses
 from crm_analytics.errors import UsageError
+from crm_analytics.modelling import arguments
 
 Floats = NDArray[np.float64]
 

@@ -79,8 +79,8 @@ class Futures:
     worth: Floats
     ended: NDArray[np.bool_]
 
-    def cells(self) -> list[Cells]:
-        """Return how much of each row's futures lies where on the grids.
+    def cells(self, fewer_than: float = np.inf) -> list[Cells]:
+        """Return how much of each row's futures lies where on the grids, those of fewer purchases than this.
 
         A future is shared between the two numbers and the four worths around it.
         """
@@ -89,9 +89,13 @@ class Futures:
             down = np.clip(-np.log(self.worth) / WORTH_STEP, 0.0, _WORTHS - 1.001)
         low = at.astype(np.intp)
         worth, share = np.zeros((*at.shape, 1), dtype=np.intp), np.ones((*at.shape, 1))
+        few = (self.number < fewer_than)[:, :, None]
         if down.any():
             found_at, weight = stencil(down.ravel(), highest=_WORTHS - 1)
             worth, share = found_at.reshape(*at.shape, 4), weight.reshape(*at.shape, 4)
+        if not few.all():
+            share = np.where(few, share, 0.0)
+            low = np.where(few[:, :, 0], low, 0)
         worths = [slice(int(row.min()), int(row.max()) + 1) for row in worth]
         numbers = [slice(int(row.min()), int(row.max()) + 2) for row in low]
         shape = (len(at), 2, max(one.stop for one in worths), max(one.stop for one in numbers))

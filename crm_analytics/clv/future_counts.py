@@ -142,10 +142,14 @@ class FutureCounts:
         Length of the future window.
     possible : list of PurchaseModel
         Models of equal weight: the parameter points, or the estimate alone.
+    model : PurchaseModel
+        The estimate.
     row : array of shape (histories,)
         Which distribution each history has.
     rows : int
         Number of different distributions, in ascending order of their columns.
+    distinct : Histories
+        A history of each.
     nodes : Histories
         Where the model was asked, ascending by frequency.
     at_nodes : Tables
@@ -156,10 +160,10 @@ class FutureCounts:
         self, model: PurchaseModel, known: Histories, *, horizon_days: float, estimate_only: bool = False
     ) -> None:
         """Ask the model at the nodes around the histories; or, without parameter noise, the estimate only."""
-        self.horizon_days, self._model = horizon_days, model
+        self.horizon_days, self.model = horizon_days, model
         distinct, self.row = known.distinct(model.living_columns)
         self.rows = len(distinct)
-        self._distinct, self._kind_weight = distinct, model.kind_weights(distinct)
+        self.distinct, self._kind_weight = distinct, model.kind_weights(distinct)
         pairs, self._pair = distinct.distinct(("frequency", "T"))
         unit = min((model.params_[name] for name in model.time_parameters), default=horizon_days)
         along_age, self._weight = stencil(np.log1p(pairs.T / unit) / _step(model, pairs.frequency))
@@ -191,7 +195,7 @@ class FutureCounts:
         """
         pair, few = self._pairs(first, last)
         of_kind = (at_nodes[self._node[few]] * self._weight[few, :, None]).sum(axis=1)
-        kinds = self._kind_weight if model is None else model.kind_weights(self._distinct)
+        kinds = self._kind_weight if model is None else model.kind_weights(self.distinct)
         return np.asarray((of_kind[pair] * kinds[first:last]).sum(axis=1))
 
     def tables(self, first: int, last: int) -> Curves:
@@ -208,16 +212,32 @@ class FutureCounts:
 
     def at_most(self, rows: Indices, number: Floats) -> Floats:
         """Return P(at most so many purchases) of some rows, one number each: from the models, exactly."""
-        known, kinds, total = self._distinct.take(rows), self._kind_weight.shape[1], np.zeros(len(rows))
+        known, kinds, total = self.distinct.take(rows), self._kind_weight.shape[1], np.zeros(len(rows))
         for kind in range(kinds):
             weight = self._kind_weight[rows, kind] / len(self.possible)
             some = np.flatnonzero(weight)
-            part = self._model.of_kind(known.take(some), np.full(len(some), float(kind)))
+            part = self.model.of_kind(known.take(some), np.full(len(some), float(kind)))
             for model in self.possible:
                 core = model.core(np.array(list(model.params_.values())), part)
                 more = model.at_least_if_alive(core, part, self.horizon_days, number[some] + 1.0)
                 total[some] += weight[some] * more
         return 1.0 - total
+
+    def at_most_at_nodes(self, node: Indices, number: Floats) -> Floats:
+        """Return P(at most so many purchases) at some nodes, shape (nodes, numbers) as `number`.
+
+        From the tables, and where these end too early from the models.
+        """
+        last = (self.at_nodes.length[node] - 1.0)[:, None]
+        found = self.at_nodes.up_to(node[:, None], np.minimum(number, last).astype(np.intp))
+        row, place = np.nonzero((number > last) & ~self.at_nodes.ends[node][:, None])
+        if len(row):
+            part, more = self.nodes.take(node[row]), np.zeros(len(row))
+            for model in self.possible:
+                core = model.core(np.array(list(model.params_.values())), part)
+                more += model.at_least_if_alive(core, part, self.horizon_days, number[row, place] + 1.0)
+            found[row, place] = 1.0 - more / len(self.possible)
+        return found
 
     def curves(self, at_nodes: Floats, first: int, last: int) -> Curves:
         """Interpolate P(at most) on a grid, shape (nodes, grid), for the rows [first, last)."""

@@ -21,7 +21,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammainc, ndtri
 
-from crm_analytics.clv import arguments
 from crm_analytics.clv.cohort_models import Models, summary_ids
 from crm_analytics.clv.customer_value import check_terms, margins, serving_costs, spend_per_purchase
 from crm_analytics.clv.discounted_futures import futures_of
@@ -30,6 +29,7 @@ from crm_analytics.clv.models.patterns import HISTORY, Histories, number_column
 from crm_analytics.clv.models.purchase_model import DAYS_PER_YEAR, PurchaseModel
 from crm_analytics.clv.parameter_points import parameter_points
 from crm_analytics.clv.pattern_scores import discounts
+from crm_analytics.modelling import arguments
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]

@@ -15,10 +15,10 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from crm_analytics.clv import arguments
 from crm_analytics.clv.customer_summary import summary as summarise
 from crm_analytics.clv.models import MODELS
 from crm_analytics.errors import NotEnoughData
+from crm_analytics.modelling import arguments
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 HIGHEST_BAND = 7

@@ -15,7 +15,6 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from crm_analytics.clv import arguments
 from crm_analytics.clv.cohort_models import Models
 from crm_analytics.clv.customer_value import check_terms
 from crm_analytics.clv.models.patterns import Histories, impossible_rows
@@ -23,6 +22,7 @@ from crm_analytics.clv.odd_customers import SPEND_LIMIT, Typical
 from crm_analytics.clv.pattern_scores import pattern_scores
 from crm_analytics.clv.statuses import REASONS, reason_for_all
 from crm_analytics.errors import UsageError
+from crm_analytics.modelling import arguments
 from crm_analytics.warehouse import SqlFile, Warehouse, quote_table
 
 BATCH = 400_000

@@ -10,7 +10,7 @@ P(alive), else the quantile at (u - 1 + P(alive)) / P(alive) of the living.  P(a
 Spend of n purchases: a customer with x repeat purchases of mean m spends (v + x m) times a beta-prime
 variable with p n and p x + q, from Gamma(p, nu) per purchase and nu ~ Gamma(p x + q, v + x m) (Fader and
 Hardie 2013, eq. (5)); limits are relative to the expected spend per purchase, for a typical m.  Discounting:
-discounted_futures.py.
+discounted_futures.py.  Customers of many purchases: heavy_spend.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,18 @@ from numpy.typing import NDArray
 from scipy.special import betainc
 
 from crm_analytics.clv.discounted_futures import ENDS, Cells, bands, futures_of
-from crm_analytics.clv.future_counts import Curves, FutureCounts
+from crm_analytics.clv.future_counts import Curves, FutureCounts, stencil
+from crm_analytics.clv.heavy_spend import (
+    FEW,
+    HEAVY,
+    Spending,
+    bins_of_futures,
+    bins_of_numbers,
+    edges,
+    log_spends,
+    places,
+    spend_scale,
+)
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
 from crm_analytics.clv.models.patterns import Histories
 from crm_analytics.clv.models.purchase_model import DAYS_PER_YEAR
@@ -83,8 +94,9 @@ def future_limits(
     spend = None if spend_model is None else _spend_at_nodes(futures, spend_model, daily_rate)
     result = np.full((4, len(known)), np.nan)
     by_row = np.argsort(futures.row, kind="stable")
-    for first in range(0, futures.rows, _CHUNK):
-        last = min(first + _CHUNK, futures.rows)
+    heavy = int(np.searchsorted(futures.distinct.frequency, HEAVY))
+    bounds = [*range(0, heavy, _CHUNK), *range(heavy, futures.rows, _CHUNK), futures.rows]
+    for first, last in pairwise(bounds):
         some = by_row[slice(*np.searchsorted(futures.row[by_row], [first, last]))]
         counts = futures.tables(first, last)
         spent = None if spend is None else futures.curves(spend, first, last)
@@ -99,7 +111,11 @@ def future_limits(
             )
             result[side, some] = np.where(gone, 0.0, number)
             if spent is not None:
-                spending = _filled_quantile(spent, _LONG_LOG_SPEND[: spent.longest], row, if_alive)
+                if first < heavy:
+                    spending = _filled_quantile(spent, _LONG_LOG_SPEND[: spent.longest], row, if_alive)
+                else:
+                    part = futures.distinct.take(slice(first, last))
+                    spending = _heavy_quantile(futures, spent, part, row, if_alive, daily_rate)
                 result[2 + side, some] = np.where(gone, 0.0, spending)
     return Limits(*result)
 
@@ -134,6 +150,16 @@ def _filled_quantile(at_most: Curves, log_grid: Floats, row: Indices, tail: Floa
     return np.where(np.isnan(found), np.exp(log_grid[-1]), found)
 
 
+def _heavy_quantile(
+    futures: FutureCounts, at_most: Curves, part: Histories, row: Indices, tail: Floats, daily_rate: float
+) -> Floats:
+    """Return the quantile of spend of customers of many purchases, whose curves are on grids of their own."""
+    place = _filled_quantile(at_most, places(at_most.longest), row, tail)
+    scale = spend_scale(futures.model, part, futures.horizon_days, daily_rate)[row]
+    spending = scale * np.exp(log_spends(part.frequency[row], np.log(np.where(place > 0, place, 1.0))))
+    return np.where(place > 0, spending, 0.0)
+
+
 def _large_quantile(futures: FutureCounts, row: Indices, tail: Floats, fewest: Indices) -> Floats:
     """Return the least n with P(at most n) >= tail, not below `fewest`, at most about a million million.
 
@@ -159,17 +185,22 @@ def _phases(futures: FutureCounts) -> int:
 def _spend_at_nodes(futures: FutureCounts, spend_model: GammaGammaModel, daily_rate: float) -> Floats:
     """Return P(discounted spend <= grid) of the living at every node, shape (nodes, grid).
 
+    From `HEAVY` purchases on, the grid is that of heavy_spend.py.
     Undiscounted it comes from the exact distribution of the purchases. Discounted, and where the tables of
     purchases end too early, from `futures_of`; what these miss of the exact undiscounted distribution is put
     right level by level, by as much as the last day of the horizon still counts.
     """
     possible = possible_models(spend_model)
     x, ends = futures.nodes.frequency, futures.at_nodes.ends
-    grid = _LOG_SPEND if ends.all() else _LONG_LOG_SPEND
+    grid = _LOG_SPEND if ends[x < HEAVY].all() else _LONG_LOG_SPEND
     first = np.flatnonzero(np.r_[True, x[1:] != x[:-1]][: len(x)])
     result = np.empty((len(x), len(grid)))
     for begin, end in pairwise(np.r_[first, len(x)]):
         node = np.arange(begin, end)
+        spending = _spending(possible, spend_model, float(x[begin]))
+        if x[begin] >= HEAVY:
+            result[node] = _heavy_spend(futures, spending, node, daily_rate, len(grid))
+            continue
         tables = _exact(futures, node)
         drawn: list[list[Cells]] = []
         rates = (0.0,) if daily_rate == 0.0 else (0.0, daily_rate)
@@ -179,7 +210,7 @@ def _spend_at_nodes(futures: FutureCounts, spend_model: GammaGammaModel, daily_r
         used = [band for band in bands(_phases(futures)) if band.numbers.start < most]
         longest = max([tables.shape[1], *(band.ends.stop for band in used)])
         at_most = np.ones((longest, len(grid)))
-        at_most[1:] = _spend_of(possible, spend_model, float(x[begin]), _MIDDLES[1:longest], grid)
+        at_most[1:] = _spend_of(spending, _MIDDLES[1:longest], grid)
         exact = np.zeros((len(node), len(grid)))
         # added one by one, so that a node's sum does not depend on how many nodes there are
         for weight, one in zip(tables.T[:, :, None], at_most, strict=False):
@@ -195,6 +226,73 @@ def _spend_at_nodes(futures: FutureCounts, spend_model: GammaGammaModel, daily_r
                 spent += last_day * (np.interp(spent, plain, exact[place]) - spent)
             result[row] = spent
     return result
+
+
+def _heavy_spend(
+    futures: FutureCounts, spending: list[Spending], node: Indices, daily_rate: float, points: int
+) -> Floats:
+    """Return P(discounted spend <= grid) of nodes of one frequency, from `HEAVY` on, (nodes, points).
+
+    Undiscounted from the exact distribution of the purchases; discounted from `futures_of`, of which what is
+    missed undiscounted is put right level by level.
+    """
+    part, days = futures.nodes.take(node), futures.horizon_days
+    x = float(part.frequency[0])
+    steps = log_spends(np.full(points, x), places(points))
+    plain_scale = np.log(spend_scale(futures.model, part, days, 0.0))
+    largest = np.column_stack([np.full(len(node), FEW - 1.0), edges(x, plain_scale, points)])
+    at_most = futures.at_most_at_nodes(node, largest)
+    few = futures.at_most_at_nodes(node, np.tile(np.arange(FEW), (len(node), 1)))
+    of_few = np.ones((few.shape[1], len(_LONG_LOG_SPEND)))
+    of_few[1:] = _spend_of(spending, np.arange(1.0, FEW), _LONG_LOG_SPEND)
+    result = np.empty((len(node), points))
+    for row, chances in enumerate(few):
+        log_grid = plain_scale[row] + steps
+        result[row] = bins_of_numbers(largest[row], at_most[row]).spend(spending, log_grid)
+        result[row] += _on(log_grid, np.diff(chances, prepend=0.0) @ of_few)
+    result = _rising(result)
+    if daily_rate == 0.0:
+        return result
+    drawn = [_drawn_heavy(futures, spending, node, rate, points) for rate in (0.0, daily_rate)]
+    for exact, plain, spent in zip(result, *drawn, strict=True):
+        exact[:] = np.interp(spent, plain, exact)
+    return result
+
+
+def _drawn_heavy(
+    futures: FutureCounts, spending: list[Spending], node: Indices, daily_rate: float, points: int
+) -> Floats:
+    """Return what `_heavy_spend` does, from `futures_of`."""
+    k, days, x = _phases(futures), futures.horizon_days, float(futures.nodes.frequency[node[0]])
+    steps = log_spends(np.full(points, x), places(points))
+    result = np.empty((len(node), points))
+    for some in np.array_split(np.arange(len(node)), len(node) // _NODES + 1):
+        part = futures.nodes.take(node[some])
+        (drawn,) = futures_of(futures.possible, part, days=days, daily_rates=(daily_rate,))
+        log_scale = np.log(spend_scale(futures.model, part, days, daily_rate))
+        cells = drawn.cells(fewer_than=FEW)
+        most = max(one.numbers.stop for one in cells)
+        used = [band for band in bands(k) if band.numbers.start < most]
+        at_most = np.ones((used[-1].ends.stop, len(_LONG_LOG_SPEND)))
+        at_most[1:] = _spend_of(spending, _MIDDLES[1 : len(at_most)], _LONG_LOG_SPEND)
+        by_number = np.concatenate([band.share @ at_most[band.ends] for band in used], axis=1)
+        for place, row in enumerate(some):
+            log_grid = log_scale[place] + steps
+            many = bins_of_futures(drawn, place, k, x, log_scale[place], points)
+            result[row] = many.spend(spending, log_grid) + _on(log_grid, _worth(cells[place], by_number))
+    return _rising(result)
+
+
+def _on(log_grid: Floats, common: Floats) -> Floats:
+    """Return probabilities on the common grid at other places, by cubics."""
+    at = (log_grid - _LONG_LOG_SPEND[0]) / (_LONG_LOG_SPEND[1] - _LONG_LOG_SPEND[0])
+    corner, weight = stencil(np.clip(at, 0.0, len(common) - 1.0), highest=len(common) - 1)
+    return np.asarray((common[corner] * weight).sum(axis=1))
+
+
+def _rising(at_most: Floats) -> Floats:
+    # as in _worth: smaller steps are noise
+    return np.maximum.accumulate(np.clip(np.round(at_most, 12), 0.0, 1.0), axis=1)
 
 
 def _exact(futures: FutureCounts, node: Indices) -> Floats:
@@ -226,16 +324,19 @@ def _worth(cells: Cells, by_number: Floats) -> Floats:
     return np.maximum.accumulate(np.clip(np.round(total, 12), 0.0, 1.0))
 
 
-def _spend_of(
-    possible: list[GammaGammaModel], estimate: GammaGammaModel, x: float, purchases: Floats, log_grid: Floats
-) -> Floats:
-    """Return P(spend of n purchases <= grid) for a customer with x repeats, shape (purchases, grid)."""
+def _spend_of(spending: list[Spending], purchases: Floats, log_grid: Floats) -> Floats:
+    """Return P(spend of n purchases <= grid), shape (purchases, grid), averaged over the models."""
+    result = np.zeros((len(purchases), len(log_grid)))
+    for one in spending:
+        share = 1.0 / (1.0 + one.factor * np.exp(-log_grid))
+        result += betainc(one.p * purchases[:, None], one.shape, share)
+    return result / len(spending)
+
+
+def _spending(possible: list[GammaGammaModel], estimate: GammaGammaModel, x: float) -> list[Spending]:
+    """Return what the possible models say of customers with x repeats and a typical mean spend."""
     p, q, v = estimate.params_.values()
     typical = p * v / (q - 1.0)
     expected = p * (v + x * typical) / (p * x + q - 1.0)
-    result = np.zeros((len(purchases), len(log_grid)))
-    for one in possible:
-        p, q, v = one.params_.values()
-        share = 1.0 / (1.0 + (v + x * typical) / expected * np.exp(-log_grid))
-        result += betainc(p * purchases[:, None], p * x + q, share)
-    return result / len(possible)
+    shapes = (one.params_.values() for one in possible)
+    return [Spending(p, p * x + q, (v + x * typical) / expected) for p, q, v in shapes]

@@ -10,10 +10,10 @@ from datetime import date
 
 import pandas as pd
 
-from crm_analytics.clv import arguments
 from crm_analytics.clv.cohort_models import Models
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
+from crm_analytics.modelling import arguments
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 TABLE = "scores.fitted_models"

@@ -11,13 +11,13 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from crm_analytics.clv import arguments
 from crm_analytics.clv.cohort_models import Models
 from crm_analytics.clv.compare import compare_summary
 from crm_analytics.clv.customer_summary import summary
 from crm_analytics.clv.customer_value import DEFAULT_MODEL, check_terms, score_with_models
 from crm_analytics.clv.models import MODELS
 from crm_analytics.errors import NotEnoughData
+from crm_analytics.modelling import arguments
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 

@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv.arguments import refuse_no_table
 from crm_analytics.clv.models.bg_bb import BetaGeoBetaBinomModel
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
@@ -28,6 +27,7 @@ from crm_analytics.clv.models.mbg_nbd import ModifiedBetaGeoModel
 from crm_analytics.clv.models.pareto_nbd import ParetoNBDModel
 from crm_analytics.clv.models.patterns import number_column
 from crm_analytics.errors import UsageError
+from crm_analytics.modelling.arguments import refuse_no_table
 
 Floats = NDArray[np.float64]
 

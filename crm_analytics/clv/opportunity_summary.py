@@ -9,7 +9,7 @@ from datetime import date
 
 import pandas as pd
 
-from crm_analytics.clv import arguments
+from crm_analytics.modelling import arguments
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv import arguments
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.clv.models.patterns import HISTORY, number_column
 from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.clv.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.facts import settle_currency
+from crm_analytics.modelling import arguments
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 Floats = NDArray[np.float64]

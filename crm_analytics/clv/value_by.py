@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv import arguments
 from crm_analytics.clv.cohort_models import fit_models
 from crm_analytics.clv.customer_value import check_terms, margins, serving_costs, spend_per_purchase
 from crm_analytics.clv.group_totals import TOTALS, group_totals
@@ -22,6 +21,7 @@ from crm_analytics.clv.lifetime_value import costed_summary, winner
 from crm_analytics.clv.models import MODELS
 from crm_analytics.clv.models.patterns import impossible_rows, number_column
 from crm_analytics.errors import UsageError
+from crm_analytics.modelling import arguments
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 Flags = NDArray[np.bool_]

@@ -26,12 +26,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import betaln, gammaln, psi
 
-from crm_analytics.clv.arguments import future_days
 from crm_analytics.clv.models.futures import geometric
 from crm_analytics.clv.models.patterns import Histories, Patterns, distinct_rows
 from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.clv.models.quadrature import dropout_nodes
 from crm_analytics.errors import UsageError
+from crm_analytics.modelling.arguments import future_days
 
 Floats = NDArray[np.float64]
 

@@ -23,7 +23,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
-from crm_analytics.clv.arguments import is_number
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.erlang import (
     at_least_in_phase,
@@ -45,6 +44,7 @@ from crm_analytics.clv.models.patterns import (
 )
 from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.errors import UsageError
+from crm_analytics.modelling.arguments import is_number
 
 Floats = NDArray[np.float64]
 

@@ -14,10 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from crm_analytics.clv.arguments import future_days, instance, refuse_no_table
 from crm_analytics.clv.models.patterns import checked_weights, number_column
 from crm_analytics.clv.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
+from crm_analytics.modelling.arguments import future_days, instance, refuse_no_table
 
 Floats = NDArray[np.float64]
 

@@ -29,9 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
-from crm_analytics.clv.arguments import column_names, instance
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.errors import UsageError
+from crm_analytics.modelling.arguments import column_names, instance
 
 Floats = NDArray[np.float64]
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from crm_analytics.clv.arguments import number
 from crm_analytics.clv.models.covariates import refuse_collinear, standardise
 from crm_analytics.clv.models.maximum_likelihood import fingerprint
 from crm_analytics.clv.models.optimiser import Evaluation, Likelihood, maximise
 from crm_analytics.clv.models.patterns import Patterns
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData
+from crm_analytics.modelling.arguments import number
 
 if TYPE_CHECKING:
     from crm_analytics.clv.models.purchase_model import PurchaseModel

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv.arguments import instance, one_of, plain, refuse, whole
 from crm_analytics.clv.models.optimiser import BOX, Verdict
 from crm_analytics.errors import ModelFileError, UsageError
+from crm_analytics.modelling.arguments import instance, one_of, plain, refuse, whole
 from crm_analytics.warehouse.run_log import versions
 
 Floats = NDArray[np.float64]

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv.arguments import refuse_no_table
 from crm_analytics.errors import UsageError
+from crm_analytics.modelling.arguments import refuse_no_table
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]

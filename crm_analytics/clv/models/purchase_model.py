@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv import arguments
 from crm_analytics.clv.models.covariates import Effects, effects_of
 from crm_analytics.clv.models.futures import Luck, live_through
 from crm_analytics.clv.models.history_fit import fit_histories, refuse_degenerate
@@ -39,6 +38,7 @@ from crm_analytics.clv.models.patterns import (
 )
 from crm_analytics.clv.models.primitives import Primitives
 from crm_analytics.errors import UsageError
+from crm_analytics.modelling import arguments
 
 Floats = NDArray[np.float64]
 

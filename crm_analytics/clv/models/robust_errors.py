@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv.arguments import instance, whole
-from crm_analytics.clv.arguments import seed as checked_seed
 from crm_analytics.clv.models.maximum_likelihood import MaximumLikelihoodModel
 from crm_analytics.clv.models.patterns import checked_weights, number_column
 from crm_analytics.clv.models.purchase_model import PurchaseModel
 from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.modelling.arguments import instance, whole
+from crm_analytics.modelling.arguments import seed as checked_seed
 
 Floats = NDArray[np.float64]
 Weights: TypeAlias = Sequence[float] | Floats | pd.Series | None

@@ -28,9 +28,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crm_analytics.clv import arguments
 from crm_analytics.clv.models.patterns import number_column
 from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.modelling import arguments
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]

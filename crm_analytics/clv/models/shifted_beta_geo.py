@@ -28,7 +28,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import betaln, psi
 
-from crm_analytics.clv import arguments
 from crm_analytics.clv.models.covariates import (
     Effects,
     effects_of,
@@ -46,6 +45,7 @@ from crm_analytics.clv.models.patterns import (
 )
 from crm_analytics.clv.models.quadrature import dropout_nodes
 from crm_analytics.errors import DegenerateCohortError, NotEnoughData, UsageError
+from crm_analytics.modelling import arguments
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]

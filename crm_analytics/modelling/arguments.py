@@ -1,4 +1,4 @@
-"""Is an argument what it has to be?  The one place where `crm_analytics.clv` refuses what cannot be meant.
+"""Is an argument what it has to be?  The one place where predictions refuse what cannot be meant.
 
 Every function takes the name of the argument and what was given, and returns it in the form that is worked
 with; else it raises a UsageError that says which argument, what came, and what is allowed.
