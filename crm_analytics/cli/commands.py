@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from crm_analytics.cli import SOME_REFUSED, identity, loading, looking, privacy, records, segments, watching
+from crm_analytics.cli import (
+    SOME_REFUSED,
+    identity,
+    loading,
+    looking,
+    privacy,
+    records,
+    segments,
+    sync,
+    watching,
+)
 from crm_analytics.cli import output as out
 from crm_analytics.cli.demo import DEMO_STEPS, run_cdnow, run_sample
 from crm_analytics.cli.session import (
@@ -46,6 +56,7 @@ app = typer.Typer(
 
 app.add_typer(loading.app)
 app.add_typer(looking.app)
+app.add_typer(sync.app)
 app.add_typer(privacy.app)
 app.add_typer(watching.app)
 app.add_typer(segments.app, name="segments")
@@ -298,7 +309,7 @@ def nightly(
     from crm_analytics import nightly as night
 
     settings = read_settings(settings_file)
-    with open_warehouse(settings) as wh, out.progress(len(night.STEPS), "night") as on_step:
+    with open_warehouse(settings, create=True) as wh, out.progress(len(night.STEPS), "night") as on_step:
         report = night.run(wh, settings, as_of=read_day(as_of, wh), accept=accept, on_step=on_step)
     _show_night(report, as_json=as_json)
     show_trouble(report.loads)

@@ -147,7 +147,7 @@ def load(
     skipped = _check_paths(paths)
     done: list[Load] = []
     refused_paths = 0
-    with open_warehouse(settings) as wh, out.byte_progress("load") as progress:
+    with open_warehouse(settings, create=True) as wh, out.byte_progress("load") as progress:
         for path in paths:
             try:
                 done += crm.load(wh, path, **how, force=force, show_values=show_values, progress=progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crm_analytics.cli import output as out
+from crm_analytics.cli.records import is_there, record_store_place
 from crm_analytics.cli.session import Json, SettingsFile, open_warehouse, read_settings
 
 if TYPE_CHECKING:
     from crm_analytics.records import RecordStore
     from crm_analytics.settings import Settings
+    from crm_analytics.warehouse import Warehouse
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -34,11 +35,16 @@ def erase(
 ) -> None:
     """Remove a person from the bytes of the store: records, scores, quarantine, published runs."""
     import crm_analytics as crm
+    from crm_analytics.privacy.stores import sync_stores
+    from crm_analytics.privacy.subject import find
 
     settings = read_settings(settings_file)
-    if not yes and not typer.confirm("Erase this person from everything? It cannot be taken back", err=True):
-        raise typer.Exit(1)
-    with open_warehouse(settings) as wh, _records(settings) as records:
+    with open_warehouse(settings) as wh, _records(settings, wh) as records:
+        sync_stores(wh, records)
+        find(wh, customer)  # whoever is not known is told before anything is asked
+        question = "Erase this person from everything? It cannot be taken back"
+        if not yes and not typer.confirm(question, err=True):
+            raise typer.Exit(1)
         receipt = crm.erase(wh, customer, records=records, published=settings.paths.published)
     if as_json:
         out.print_json(asdict(receipt))
@@ -55,6 +61,8 @@ def erase(
         )
     for path in receipt.to_delete_yourself:
         out.print_lines(f"Delete yourself: {path}")
+    for path in receipt.stores_not_given:
+        out.print_lines(f"Not looked into, a record store that the settings do not name: {path}")
 
 
 @app.command("export-subject")
@@ -68,7 +76,7 @@ def export_subject(
     import crm_analytics as crm
 
     settings = read_settings(settings_file)
-    with open_warehouse(settings) as wh, _records(settings) as records:
+    with open_warehouse(settings) as wh, _records(settings, wh) as records:
         told = crm.export_subject(wh, customer, records=records)
     files = told.write(folder)
     counts = {name: len(rows) for name, rows in told.tables.items()}
@@ -116,13 +124,15 @@ def backup(
 
 
 @contextmanager
-def _records(settings: Settings) -> Iterator[RecordStore | None]:
-    """Open the record store that the settings name, where there is one."""
+def _records(settings: Settings, wh: Warehouse) -> Iterator[RecordStore | None]:
+    """Open the record store that the settings name, if there is one; one that is new here is synced."""
     import crm_analytics as crm
 
-    place = os.environ.get("CRM_RECORDS") or settings.paths.records
-    if place is None:
+    place = record_store_place(settings)
+    if place is None or not is_there(place):
         yield None
         return
     with crm.RecordStore.open(place) as records:
+        if not wh.rows("select 1 from ops.sync_state where store_id = $id", id=records.store_id):
+            crm.sync(wh, records)
         yield records

@@ -5,25 +5,26 @@ The verbs of `crm_analytics.RecordStore`, JSON in and out. Numbers in JSON stay 
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from crm_analytics.cli import output as out
+from crm_analytics.cli.record_input import read_equals, read_id, read_moment, read_object, read_rows
 from crm_analytics.cli.session import Json, Limit, SettingsFile, read_settings
 from crm_analytics.errors import UsageError
 
 if TYPE_CHECKING:
     from crm_analytics.records import Record, RecordStore
-    from crm_analytics.schema import Entity
+    from crm_analytics.settings import Settings
 
 app = typer.Typer(
     help="The record store: what people and apps write, one record at a time.",
@@ -65,8 +66,8 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Write a new record; an id is made where none is given."""
-    with _open(store, settings_file, by) as records:
-        _show([records.entity(entity).add(_object(values))], as_json=as_json)
+    with open_records(store, settings_file, by, create=True) as records:
+        _show([records.entity(entity).add(read_object(values))], as_json=as_json)
 
 
 @app.command()
@@ -81,9 +82,11 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Change some columns of a record; null empties one."""
-    with _open(store, settings_file, by) as records:
+    with open_records(store, settings_file, by) as records:
         kept = records.entity(entity)
-        changed = kept.update(_id(kept.key, record_id), _object(values), expected_version=expected_version)
+        changed = kept.update(
+            read_id(kept.key, record_id), read_object(values), expected_version=expected_version
+        )
         _show([changed], as_json=as_json)
 
 
@@ -98,9 +101,9 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Say that a record is gone; its history stays."""
-    with _open(store, settings_file, by) as records:
+    with open_records(store, settings_file, by) as records:
         kept = records.entity(entity)
-        _show([kept.delete(_id(kept.key, record_id), expected_version=expected_version)], as_json=as_json)
+        _show([kept.delete(read_id(kept.key, record_id), expected_version=expected_version)], as_json=as_json)
 
 
 @app.command()
@@ -113,9 +116,9 @@ def get(
     as_json: Json = False,
 ) -> None:
     """Show one record, as it is or as it was."""
-    with _open(store, settings_file) as records:
+    with open_records(store, settings_file) as records:
         kept = records.entity(entity)
-        _show([kept.get(_id(kept.key, record_id), as_of=_moment(as_of))], as_json=as_json)
+        _show([kept.get(read_id(kept.key, record_id), as_of=read_moment(as_of))], as_json=as_json)
 
 
 @app.command()
@@ -132,10 +135,10 @@ def find(
     as_json: Json = False,
 ) -> None:
     """List the records whose columns hold the given values."""
-    with _open(store, settings_file) as records:
-        wanted = _equals(records, entity, equals or [])
+    with open_records(store, settings_file) as records:
+        wanted = read_equals(records, entity, equals or [])
         found = records.entity(entity).find(
-            as_of=_moment(as_of), order=order, limit=None if as_json else limit + 1, **wanted
+            as_of=read_moment(as_of), order=order, limit=None if as_json else limit + 1, **wanted
         )
         _show_many(entity, found[: None if as_json else limit], len(found) > limit, as_json=as_json)
 
@@ -149,9 +152,9 @@ def history(
     as_json: Json = False,
 ) -> None:
     """List every version of a record, the oldest first: what changed, when, by whom."""
-    with _open(store, settings_file) as records:
+    with open_records(store, settings_file) as records:
         kept = records.entity(entity)
-        versions = kept.history(_id(kept.key, record_id))
+        versions = kept.history(read_id(kept.key, record_id))
     if as_json:
         out.print_json(versions)
         return
@@ -182,9 +185,9 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Write all rows of a file as one change: all of them are kept, or none."""
-    with _open(store, settings_file, by) as records:
+    with open_records(store, settings_file, by, create=True) as records:
         kept = records.entity(entity)
-        rows = _rows(file, kept.declared)
+        rows = read_rows(file, kept.declared)
         written = kept.update_many(rows) if update_known else kept.add_many(rows)
         if as_json:
             out.print_json(written)
@@ -200,8 +203,8 @@ def export(
     settings_file: SettingsFile = None,
 ) -> None:
     """Write all records of an entity to standard output, one JSON object a line."""
-    with _open(store, settings_file) as records:
-        for record in records.entity(entity).find(as_of=_moment(as_of)):
+    with open_records(store, settings_file) as records:
+        for record in records.entity(entity).find(as_of=read_moment(as_of)):
             sys.stdout.write(json.dumps(out.plain(record), ensure_ascii=False) + "\n")
 
 
@@ -212,104 +215,75 @@ def backup(
     settings_file: SettingsFile = None,
 ) -> None:
     """Write a verified copy of this moment, while others go on writing."""
-    with _open(store, settings_file) as records:
+    with open_records(store, settings_file) as records:
         out.print_lines(f"{records.backup(file)}: written and verified.")
 
 
 @app.command()
 def verify(store: Store = None, settings_file: SettingsFile = None) -> None:
     """Look through the whole record store for damage."""
-    with _open(store, settings_file) as records:
+    with open_records(store, settings_file) as records:
         out.print_lines(f"{records.path}: whole; {records.verify():,} versions are what was written.")
 
 
+@app.command()
+def erase(
+    entity: EntityName,
+    record_id: Id,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask; it cannot be taken back")] = False,
+    store: Store = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Remove a record with its history, and what is about the same person, from this store alone.
+
+    Whoever the warehouse knows too is erased by ``crm-analytics erase``.
+    """
+    with open_records(store, settings_file) as records:
+        kept = records.entity(entity)
+        named = read_id(kept.key, record_id)
+        kept.history(named)  # whatever was never here is told before anything is asked
+        question = "Erase this record and all that is about it? It cannot be taken back"
+        if not yes and not typer.confirm(question, err=True):
+            raise typer.Exit(1)
+        erased = records.erase({entity: [named]})
+    if as_json:
+        out.print_json(asdict(erased))
+        return
+    for name, count in erased.records.items():
+        out.print_lines(f"{name}: {count:,} records erased.")
+
+
+def record_store_place(settings: Settings) -> str | Path | None:
+    """Return where the record store is: as the variable CRM_RECORDS or the settings say."""
+    return os.environ.get("CRM_RECORDS") or settings.paths.records
+
+
+def is_there(place: str | Path) -> bool:
+    """Is there a record store at a place?  Of a server the server says."""
+    return "://" in str(place) or Path(place).is_file()
+
+
 @contextmanager
-def _open(store: str | None, settings_file: Path | None, by: str | None = None) -> Iterator[RecordStore]:
+def open_records(
+    store: str | None, settings_file: Path | None, by: str | None = None, *, create: bool = False
+) -> Iterator[RecordStore]:
+    """Open the record store that is named, else that of the settings; only what writes may create it."""
     import crm_analytics as crm
 
-    place = store or read_settings(settings_file).paths.records
+    place = store or record_store_place(read_settings(settings_file))
     if place is None:
         raise UsageError(
             "Which record store?  Name it: --store crm.records.db, or records in crm.toml under [paths], "
             "or the variable CRM_RECORDS."
         )
+    if not create and not is_there(place):
+        raise UsageError(
+            f"{place}: there is no record store; nothing was created. Name the file (--store); a new store "
+            "begins with `crm-analytics records add` or import."
+        )
     with crm.RecordStore.open(place, changed_by=by) as records:
         yield records
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text, parse_float=str)  # 19.99 stays what was written
-    except ValueError as error:
-        raise UsageError(f'This is not JSON: {error}. Write it as \'{{"name": "Ada"}}\'.') from None
-
-
-def _object(text: str) -> dict[str, Any]:
-    given = _json(sys.stdin.read() if text == "-" else text)
-    if not isinstance(given, dict):
-        raise UsageError('A JSON object of columns expected, as \'{"name": "Ada"}\'.')
-    return given
-
-
-def _id(key: Sequence[str], text: str) -> Any:
-    return text if len(key) == 1 else _json(text)
-
-
-def _moment(text: str | None) -> date | datetime | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"--as-of {text!r} is no day and no moment. Write 2025-07-01 or 2025-07-01T09:30:00+00:00."
-        ) from None
-
-
-def _equals(records: RecordStore, entity: str, given: list[str]) -> dict[str, Any]:
-    declared = records.entity(entity).declared
-    wanted: dict[str, Any] = {}
-    for text in given:
-        name, separator, value = text.partition("=")
-        if not separator:
-            raise UsageError(f"{text!r}: write COLUMN=VALUE, as city=Bonn.")
-        wanted[name] = _typed(declared, name, value)
-    return wanted
-
-
-def _rows(file: Path, declared: Entity) -> list[dict[str, Any]]:
-    try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{file}: is not UTF-8. Save it as UTF-8.") from None
-    if file.suffix == ".csv":
-        lines = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="")
-        try:
-            rows = list(lines)
-        except csv.Error as error:
-            raise UsageError(f"{file}: line {lines.line_num}: {error}.") from None
-        for number, row in enumerate(rows, start=1):
-            if "" in row or None in row.values():
-                raise UsageError(f"{file}: row {number} has not as many cells as the header.")
-        return [{name: _typed(declared, name, cell) for name, cell in row.items()} for row in rows]
-    given = _json(text) if file.suffix == ".json" else [_json(line) for line in text.splitlines() if line]
-    if not isinstance(given, list):
-        raise UsageError(f"{file}: a JSON list of objects expected.")
-    return given
-
-
-def _typed(declared: Entity, name: str, text: str) -> Any:
-    """Turn the text of a cell into what its column takes; what does not fit is left for validation."""
-    if text == "":
-        return None
-    types = {column.name: column.type for column in declared.columns} | {"version": "BIGINT"}
-    if types.get(name) == "BOOLEAN":
-        return {"true": True, "false": False}.get(text.lower(), text)
-    if types.get(name) == "BIGINT" and text.lstrip("-").isdecimal() and text.isascii():
-        return int(text)
-    return text
 
 
 def _show(shown: list[Record], *, as_json: bool) -> None:

@@ -38,12 +38,17 @@ def read_settings(file: Path | None) -> Settings:
 
 
 @contextmanager
-def open_warehouse(settings: Settings) -> Iterator[Warehouse]:
-    """Open the warehouse that the settings name."""
+def open_warehouse(settings: Settings, *, create: bool = False) -> Iterator[Warehouse]:
+    """Open the warehouse that the settings name; only what brings data in may create it."""
     import crm_analytics as crm
 
     given = asdict(settings.warehouse)
     path: Path = given.pop("path")
+    if not create and not path.is_file():
+        raise UsageError(
+            f"{path}: there is no warehouse; nothing was created. Go to the folder of its crm.toml, or name "
+            "that (--settings); a new warehouse begins with `crm-analytics load`."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     with crm.Warehouse.open(path, **given) as wh:
         yield wh

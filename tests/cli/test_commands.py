@@ -70,6 +70,7 @@ def test_unknown_words_are_wrong_usage(here: Path) -> None:
 
 
 def test_an_empty_warehouse_answers_with_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Warehouse.open("crm.duckdb").close()
     for command in (["loads"], ["rfm", "--as-of", "2025-01-01"], ["clv", "--as-of", "2025-01-01"]):
         assert cli.main([*command, "--json"]) == cli.OK
         assert json.loads(capsys.readouterr().out) == []
@@ -78,6 +79,7 @@ def test_an_empty_warehouse_answers_with_nothing(here: Path, capsys: pytest.Capt
 def test_a_question_the_data_cannot_answer_fails_in_words(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Warehouse.open("crm.duckdb").close()
     assert cli.main(["offers", "--as-of", "2025-01-01"]) == cli.FAILED
     shown = capsys.readouterr().err
     assert "load more" in shown

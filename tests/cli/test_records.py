@@ -88,9 +88,48 @@ def test_a_store_is_backed_up_and_verified(say: Said) -> None:
     ],
 )
 def test_wrong_usage_is_explained(say: Said, words: tuple[str, ...], told: str) -> None:
+    say("add", "products", '{"source_id": "P1"}')
     assert told in " ".join(say(*words, code=cli.USAGE).replace("│", " ").split())
 
 
 def test_without_a_store_it_says_how_to_name_one(say: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CRM_RECORDS")
     assert "Which record store?" in say("find", "tasks", code=cli.USAGE)
+
+
+def test_looking_creates_neither_a_record_store_nor_a_warehouse(
+    say: Said, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["get", "products", "P1"], ["find", "products"], ["verify"], ["erase", "products", "P1"]):
+        assert "there is no record store; nothing was created" in say(*words, code=cli.USAGE)
+    for words in (["customer", "C1"], ["erase", "C1"], ["export-subject", "C1", "out"], ["verify-audit"]):
+        assert cli.main(words) == cli.USAGE
+        assert "there is no warehouse; nothing was created" in " ".join(capsys.readouterr().err.split())
+    assert list(Path().iterdir()) == []
+
+
+def test_a_name_that_comes_twice_in_json_is_refused_and_the_hint_names_the_key(say: Said) -> None:
+    twice = '{"source_id": "P1", "name": "Mug", "name": "Cup"}'
+    assert "'name' comes twice" in say("add", "products", twice, code=cli.USAGE)
+    say("add", "products", '{"source_id": "P1"}')
+    assert '{"customer_source_id": "...", "channel"' in say("get", "consents", "C1", code=cli.USAGE)
+
+
+def test_whoever_only_the_record_store_holds_is_synced_and_erased_from_a_shell(
+    say: Said, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say("add", "customers", '{"source_id": "W1", "name": "Wombat", "email": "w@example.com"}')
+    assert cli.main(["sync"]) == cli.OK
+    assert "1 changes, 1 rows" in capsys.readouterr().out
+    say("add", "customers", '{"source_id": "W2", "name": "Wallaby", "email": "v@example.com"}')
+    asked: list[str] = []
+    monkeypatch.setattr("typer.confirm", lambda question, **named: asked.append(question))
+    assert cli.main(["erase", "nobody@example.com"]) == cli.USAGE
+    assert asked == [], "nobody is asked about somebody who is not known"
+    assert cli.main(["erase", "v@example.com"]) == cli.FAILED
+    assert len(asked) == 1
+    assert cli.main(["erase", "v@example.com", "--yes"]) == cli.OK
+    assert "record store: customers" in capsys.readouterr().out
+    assert "customers: 1 records erased" in say("erase", "customers", "W1", "--yes")
+    assert say("find", "customers", "--json") == []
+    assert cli.main(["sync", "--forget", "x"]) == cli.USAGE

@@ -132,7 +132,7 @@ def test_an_unknown_id_is_told_the_nearest_and_nothing_personal(company: Warehou
     with pytest.raises(UsageError, match="No customer has this e-mail address") as refused:
         crm.customer(company, "lenekessackar@example.net")
     assert "kessack" not in str(refused.value)
-    with pytest.raises(UsageError, match="Give a customer_id"):
+    with pytest.raises(UsageError, match="Name a customer by customer_id"):
         crm.customer(company, "  ")
 
 
