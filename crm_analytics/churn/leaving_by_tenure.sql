@@ -1,11 +1,13 @@
 -- kind:    kpi
 -- purpose: Of customers so long after their first purchase, and still active, how many leave next?
--- grain:   tenure_days
+-- grain:   tenure_days, has_bought_again
 -- reads:   facts.order_days_before, facts.customers_before
 -- columns:
---   tenure_days     days since the first purchase: 0, 90, 180 ... 3600
---   case_count      customers who had bought in the active_days before, of whom the horizon is known
---   left_count      of these, without a purchase in the horizon_days that followed
+--   tenure_days         days since the first purchase: 0, 90, 180 ... 3600
+--   has_bought_again    bought on two days or more by then
+--   case_count          customers who had bought in the active_days before, of whom the horizon is known
+--   left_count          of these, without a purchase in the horizon_days that followed
+-- Who bought once is active for exactly active_days: together with the others they would show a fall just there.
 with purchase_days as (
     select
         bought.customer_id as customer_id,
@@ -27,6 +29,7 @@ looks as (
     select
         purchase_days.customer_id as customer_id,
         grid.tenure_days as tenure_days,
+        count(*) filter (where purchase_days.ordered_on <= first_on + grid.tenure_days) > 1 as has_bought_again,
         bool_or(
             purchase_days.ordered_on <= first_on + grid.tenure_days
             and purchase_days.ordered_on > first_on + grid.tenure_days - cast($active_days as integer)
@@ -42,9 +45,10 @@ looks as (
 
 select
     tenure_days as tenure_days,
+    has_bought_again as has_bought_again,
     count(*) as case_count,
     count(*) filter (where not has_returned) as left_count
 from looks
 where is_active
-group by tenure_days
-order by tenure_days
+group by tenure_days, has_bought_again
+order by tenure_days, has_bought_again

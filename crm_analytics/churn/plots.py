@@ -124,7 +124,7 @@ def plot_cohorts(
 
 
 def plot_leaving(found: pd.DataFrame, *, least_cases: int = 30, ax: Axes | None = None) -> pd.DataFrame:
-    """Draw the share that leaves by days of silence or by tenure; see `leaving_rates`.
+    """Draw the share that leaves by silence, or by tenure (one-time buyers apart); see `leaving_rates`.
 
     Parameters
     ----------
@@ -149,20 +149,34 @@ def plot_leaving(found: pd.DataFrame, *, least_cases: int = 30, ax: Axes | None 
         raise NotEnoughData(f"Nowhere are there {least_cases} customers to look at. Use a later as_of.")
     step = str(table.columns[0])
     ax = _axes(ax, (6, 3.4))
-    ax.fill_between(table[step], table["low"], table["high"], color=BLUE, alpha=0.15, linewidth=0)
-    ax.plot(table[step], table["leaving_rate"], color=BLUE, marker="o", markersize=3, linewidth=1.5)
     words = {"silent_days": "days since the last purchase", "tenure_days": "days since the first purchase"}
     ax.set(ylim=(0, 1), xlabel=words[step], ylabel="share that leaves next")
-    rates = table["leaving_rate"]
     if step == "silent_days":
-        over = table.loc[rates > 0.5, step]
+        _leaving_line(ax, table, step, BLUE, "customers")
+        over = table.loc[table["leaving_rate"] > 0.5, step]
         said = (
             f"After {over.iloc[0]:,} silent days more leave than come back" if len(over) else "Most come back"
         )
         _title(ax, said)
-    else:
-        _title(ax, f"The risk is highest {table.loc[rates.idxmax(), step]:,} days after the first purchase")
+        return table
+    groups = ((True, "repeat buyers", BLUE), (False, "one-time buyers", ORANGE))
+    shares = []
+    for again, who, colour in groups:
+        rows = table[table["has_bought_again"] == again]
+        if len(rows):
+            _leaving_line(ax, rows, step, colour, who)
+            shares.append(f"{np.average(rows['leaving_rate'], weights=rows['case_count']):.0%} of {who}")
+    ax.legend(frameon=False, fontsize=8)
+    _title(ax, f"{' and '.join(shares)} leave next", "mean over the steps shown, of those still active there")
     return table
+
+
+def _leaving_line(ax: Axes, rows: pd.DataFrame, step: str, colour: str, who: str) -> None:
+    counts = f"{who} ({rows['case_count'].max():,} to {rows['case_count'].min():,} cases a step)"
+    ax.fill_between(rows[step], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
+    ax.plot(
+        rows[step], rows["leaving_rate"], color=colour, marker="o", markersize=3, linewidth=1.5, label=counts
+    )
 
 
 def plot_retention(found: pd.DataFrame, *, ax: Axes | None = None) -> pd.DataFrame:

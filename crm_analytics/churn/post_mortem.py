@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics.churn.activity import active_days as usual_days
 from crm_analytics.churn.features import feature_themes, features
 from crm_analytics.churn.retention import HELD
 from crm_analytics.errors import NotEnoughData
 from crm_analytics.facts import settle_currency
+from crm_analytics.modelling.arguments import whole
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 # Fewer lost or kept customers with a known value than this are no ground for a comparison.
@@ -28,7 +30,7 @@ Floats = NDArray[np.float64]
 
 
 def post_mortem(
-    wh: Warehouse, *, as_of: date, horizon_days: int = 90, active_days: int = 365
+    wh: Warehouse, *, as_of: date, horizon_days: int = 90, active_days: int | None = None
 ) -> pd.DataFrame:
     """Compare what was known of lost and kept customers when both were still there.
 
@@ -40,8 +42,9 @@ def post_mortem(
         First day not seen; the comparison stands `horizon_days` before it.
     horizon_days : int, default 90
         Lost is who bought nothing in the horizon that ends at `as_of`.
-    active_days : int, default 365
-        Only who had bought in so many days before the horizon is compared.
+    active_days : int, optional
+        Only who had bought in so many days before the horizon is compared. Default: what the data show, as
+        `train` takes it.
 
     Returns
     -------
@@ -64,11 +67,15 @@ def post_mortem(
     """
     from scipy.special import ndtri
 
+    horizon_days = whole("horizon_days", horizon_days, least=1, what=" of days")
+    if active_days is not None:
+        active_days = whole("active_days", active_days, least=1, what=" of days")
     settle_currency(wh)
     day = as_of - timedelta(days=horizon_days)
     file = SqlFile.beside(__file__, "label.sql")
     with wh.holding(*HELD, as_of=day):
-        label = wh.frame(file, as_of=day, horizon_days=horizon_days, active_days=active_days)
+        days = usual_days(wh, as_of=day, horizon_days=horizon_days, given=active_days)
+        label = wh.frame(file, as_of=day, horizon_days=horizon_days, active_days=days)
         customers = label["customer_id"].sort_values()
         known = features(wh, as_of=day, horizon_days=horizon_days, customers=customers)
     lost_count = int(label["churned"].sum())

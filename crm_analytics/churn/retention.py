@@ -29,8 +29,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from crm_analytics.churn.activity import active_days as usual_days
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
+from crm_analytics.modelling.arguments import whole
 from crm_analytics.modelling.evaluate import wilson_limits
 from crm_analytics.warehouse import SqlFile, Warehouse
 
@@ -162,7 +164,12 @@ def cohort_triangle(found: pd.DataFrame, *, column: str = "retention_rate") -> p
 
 
 def leaving_rates(
-    wh: Warehouse, *, as_of: date, by: str = "silence", horizon_days: int = 90, active_days: int = 365
+    wh: Warehouse,
+    *,
+    as_of: date,
+    by: str = "silence",
+    horizon_days: int = 90,
+    active_days: int | None = None,
 ) -> pd.DataFrame:
     """Return when customers leave: the share without a purchase in the horizon, by silence or tenure.
 
@@ -176,14 +183,16 @@ def leaving_rates(
         ``silence``: days since the last purchase. ``tenure``: days since the first one.
     horizon_days : int, default 90
         Window in which they might have come back.
-    active_days : int, default 365
-        By tenure: only who had bought within so many days before is asked.
+    active_days : int, optional
+        By tenure: only who had bought within so many days before is asked. Default: what the data show, as
+        `train` takes it.
 
     Returns
     -------
     DataFrame
-        ``silent_days`` or ``tenure_days``, ``case_count``, ``left_count``, ``leaving_rate`` and its 95 %
-        limits ``low``, ``high``. A customer is a case at every step reached, so neighbours are alike.
+        ``silent_days``, or ``tenure_days`` and ``has_bought_again`` (who bought once so far is apart), then
+        ``case_count``, ``left_count``, ``leaving_rate`` and its 95 % limits ``low``, ``high``. A customer is
+        a case at every step reached, so neighbours are alike.
 
     Examples
     --------
@@ -192,14 +201,15 @@ def leaving_rates(
     """
     if by not in LEAVING_BY:
         raise UsageError(f"by={by!r} is not known. Leaving is shown by {' or '.join(LEAVING_BY)}.")
-    if horizon_days < 1 or active_days < 1:
-        raise UsageError(
-            f"horizon_days={horizon_days} and active_days={active_days} must both be at least 1."
-        )
+    horizon_days = whole("horizon_days", horizon_days, least=1, what=" of days")
+    if active_days is not None:
+        active_days = whole("active_days", active_days, least=1, what=" of days")
     file = SqlFile.beside(__file__, LEAVING_BY[by])
-    given = {"as_of": as_of, "horizon_days": horizon_days, "active_days": active_days}
     with wh.holding(*HELD, as_of=as_of):
-        found = wh.frame(file, **{name: given[name] for name in file.parameters})
+        given: dict[str, object] = {"as_of": as_of, "horizon_days": horizon_days}
+        if "active_days" in file.parameters:
+            given["active_days"] = usual_days(wh, as_of=as_of, horizon_days=horizon_days, given=active_days)
+        found = wh.frame(file, **given)
     size = found["case_count"].to_numpy(dtype=np.float64)
     rate = found["left_count"].to_numpy(dtype=np.float64) / size
     low, high = wilson_limits(rate, size)

@@ -15,6 +15,7 @@ from datetime import date, datetime
 
 import pandas as pd
 
+from crm_analytics.churn.activity import purchases_show
 from crm_analytics.churn.candidates import CANDIDATES, candidates_for, outcome_of
 from crm_analytics.churn.choice import Choice, choose
 from crm_analytics.churn.kinds import LEAVING, Kind, kind_of
@@ -36,7 +37,6 @@ THINNED_MONTHS = 3
 SETTLED_HORIZONS = 2
 # More rows than this teach the small trees nothing new; customers beyond it are left out by their hash.
 MAX_TRAINING_ROWS = 200_000
-_ACTIVE_DAYS_UNKNOWN = 365
 
 
 def train(
@@ -61,9 +61,8 @@ def train(
     horizon_days : int, default 90
         Length of the window without an order (in which the contracts end) that is called churn.
     active_days : int, optional
-        Who has not bought for longer than this has left already. Default: the length that 95 of 100 pauses
-        between a customer's purchase days do not exceed, but not less than the horizon; 365 where nobody
-        came back. Purchases only.
+        Who has not bought for longer than this has left already. Default: what the data show, see
+        `crm_analytics.churn.activity`. Purchases only.
     kind : str, default "purchase"
         ``purchase``: customers fall silent. ``contract``: customers whose last contract ends.
     leaving : str, default "any"
@@ -104,8 +103,8 @@ def train(
     if kind == "contract":
         first_on, active = _first_contract(wh, asked, as_of, known_at), 0
     else:
-        first_on, usual_gap = _first_purchase(wh, asked, as_of, known_at, odd)
-        active = active_days or max(horizon_days, usual_gap or _ACTIVE_DAYS_UNKNOWN)
+        first_on, shown = _first_purchase(wh, as_of, horizon_days, known_at, odd)
+        active = active_days or shown
     cutoffs = _cutoffs(first_on, as_of, horizon_days)
     table = _table(wh, asked, cutoffs, active_days=active, leaving=leaving, known_at=known_at, odd=odd)
     segment = table.pop("segment")
@@ -204,14 +203,13 @@ def _first_contract(wh: Warehouse, kind: Kind, as_of: date, known_at: datetime |
 
 
 def _first_purchase(
-    wh: Warehouse, kind: Kind, as_of: date, known_at: datetime | None, odd: frozenset[str]
-) -> tuple[date, int | None]:
-    """Return the first purchase day and the usual longest pause in days."""
-    found = wh.rows(kind.file(kind.first_day), as_of=as_of, known_at=known_at, odd=sorted(odd))
-    first_on, _customers, _gaps, usual_gap = found[0]
+    wh: Warehouse, as_of: date, horizon_days: int, known_at: datetime | None, odd: frozenset[str]
+) -> tuple[date, int]:
+    """Return the first purchase day and the active days that purchases show."""
+    first_on, active = purchases_show(wh, as_of=as_of, horizon_days=horizon_days, known_at=known_at, odd=odd)
     if first_on is None:
         raise NotEnoughData(f"There is no purchase before {as_of}, so nobody can be about to leave.")
-    return first_on, usual_gap
+    return first_on, active
 
 
 def _cutoffs(first_on: date, as_of: date, horizon_days: int) -> tuple[Cutoff, ...]:

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crm_analytics.churn.activity import active_days as usual_days
 from crm_analytics.churn.retention import HELD, leaving_rates
-from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
+from crm_analytics.modelling.arguments import number, one_of, whole
 from crm_analytics.vocabulary import WORDS
 from crm_analytics.warehouse import SqlFile, Warehouse
 
@@ -27,7 +28,7 @@ def win_back(
     wh: Warehouse,
     *,
     as_of: date,
-    active_days: int = 365,
+    active_days: int | None = None,
     horizon_days: int = 90,
     contact_cost: float = 5.0,
     capacity: int = 50,
@@ -41,8 +42,9 @@ def win_back(
         Where the facts are.
     as_of : date
         First day not seen.
-    active_days : int, default 365
-        Lost is who has bought nothing for longer than this.
+    active_days : int, optional
+        Lost is who has bought nothing for so many days. Default: what the data show, as `train` takes it, so
+        that a customer is either scored or among the lost; beside a model trained earlier give its own.
     horizon_days : int, default 90
         Window of the return.
     contact_cost : float, default 5
@@ -58,22 +60,25 @@ def win_back(
     DataFrame
         Columns of win_back.sql without ``is_refused``, ``return_rate``,
         ``value_at_stake`` (margin of the last year; where unknown, spend at the others' mean margin rate;
-        spend where no margin is known) and ``expected_value``, which is above 0.
+        spend where no margin is known) and ``expected_value``, which is above 0. Whose spend of that year is
+        unknown (a price or rate is missing) is left out.
 
     Examples
     --------
     >>> len(win_back(Warehouse.open(), as_of=date(2024, 1, 1)))
     0
     """
-    if capacity < 0 or contact_cost < 0.0:
-        raise UsageError(f"capacity={capacity} and contact_cost={contact_cost} must not be negative.")
-    if channel not in WORDS["channels"]:
-        raise UsageError(f"channel={channel!r} is not known. Channels: {', '.join(WORDS['channels'])}.")
+    if active_days is not None:
+        active_days = whole("active_days", active_days, least=1, what=" of days")
+    contact_cost = number("contact_cost", contact_cost, "an amount >= 0", least=0.0)
+    capacity = whole("capacity", capacity, what=" of contacts")
+    one_of("channel", channel, WORDS["channels"])
     settle_currency(wh)
     file = SqlFile.beside(__file__, "win_back.sql")
     with wh.holding(*HELD, as_of=as_of):
-        lost = wh.frame(file, as_of=as_of, active_days=active_days, channel=channel)
         rates = leaving_rates(wh, as_of=as_of, horizon_days=horizon_days)
+        days = usual_days(wh, as_of=as_of, horizon_days=horizon_days, given=active_days)
+        lost = wh.frame(file, as_of=as_of, active_days=days, channel=channel)
     lost = lost[~lost.pop("is_refused").astype(bool)].reset_index(drop=True)
     value = _value(lost)
     chance = _return_rate(lost["silent_days"], rates)

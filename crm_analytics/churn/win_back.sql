@@ -3,7 +3,7 @@
 -- grain:   customer_id
 -- reads:   facts.order_days_before, facts.customers_before, facts.refusals_before
 -- columns:
---   customer_id         canonical customer whose last purchase lies more than active_days before as_of
+--   customer_id         canonical customer who bought nothing in the active_days before as_of
 --   source_system       system of the leading source record
 --   source_id           its id there
 --   owner_source_id     user who looked after the customer; NULL = nobody

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from crm_analytics import churn
+from crm_analytics.churn.activity import active_days
 from crm_analytics.churn.post_mortem import cliffs_delta
 from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.warehouse import Warehouse
@@ -220,6 +223,42 @@ def test_tenure_asks_only_those_who_were_still_active() -> None:
     # day 0: a back after 30 days, b (after 104) not; day 90: a's last was 60 days before (no longer active),
     # b's first 90; day 180: b's last was 76 days before
     assert found[["tenure_days", "case_count", "left_count"]].to_numpy().tolist() == [[0, 2, 1]]
+    assert not found["has_bought_again"].any()
+
+
+def test_one_time_buyers_are_a_curve_of_their_own_so_that_active_days_make_no_peak() -> None:
+    import matplotlib.pyplot as plt
+
+    regular = {
+        f"r{n}": [f"202{year}-{month:02}-15" for year in (1, 2, 3) for month in range(1, 13)] for n in "abc"
+    }
+    rows = build.order_lines_of({**regular, **{f"once{n}": ["2021-01-15"] for n in range(9)}})
+    with build.warehouse(order_lines=rows) as wh:
+        short, long = (
+            churn.leaving_rates(wh, as_of=AS_OF, by="tenure", active_days=days).set_index("tenure_days")
+            for days in (200, 400)
+        )
+    for found, last in ((short, 180), (long, 360)):
+        once = found[~found["has_bought_again"]]
+        # on the day of the first purchase everybody has bought once
+        assert (once.index[-1], once.loc[0, "case_count"], set(once["left_count"])) == (last, 12, {9})
+        again = found[found["has_bought_again"]]
+        assert set(again["case_count"]) == {3}
+        assert not again["left_count"].any()
+        assert churn.plot_leaving(found.reset_index(), least_cases=1) is not None
+        assert plt.gca().get_title(loc="left").startswith("0% of repeat buyers and 9")
+    plt.close("all")
+
+
+def test_the_lost_begin_where_the_scored_end(wh: Warehouse) -> None:
+    active = active_days(wh, as_of=SHOP_AS_OF, horizon_days=60)  # as `train` takes it
+    assert 60 <= active < 365
+    asked: dict[str, Any] = {"as_of": SHOP_AS_OF, "horizon_days": 60, "contact_cost": 0.0, "capacity": 10**6}
+    lost, all_silent = churn.win_back(wh, **asked), churn.win_back(wh, active_days=1, **asked)
+    gone = all_silent["silent_days"] >= active
+    assert gone.any()
+    assert not gone.all()
+    assert set(lost["customer_id"]) == set(all_silent.loc[gone, "customer_id"])
 
 
 def test_the_lost_are_ranked_by_chance_of_return_times_last_years_margin() -> None:
@@ -248,8 +287,8 @@ def test_the_lost_are_ranked_by_chance_of_return_times_last_years_margin() -> No
     products = [{"source_id": "P2", "unit_cost": "150", "currency": "EUR", "created_at": "2020-01-01"}]
     with build.warehouse(order_lines=lines, consents=consents, products=products) as wh:
         rates = churn.leaving_rates(wh, as_of=AS_OF).set_index("silent_days")["leaving_rate"]
-        found = churn.win_back(wh, as_of=AS_OF, contact_cost=5.0).set_index("source_id")
-        by_phone = churn.win_back(wh, as_of=AS_OF, channel="phone")
+        found = churn.win_back(wh, as_of=AS_OF, active_days=365, contact_cost=5.0).set_index("source_id")
+        by_phone = churn.win_back(wh, as_of=AS_OF, active_days=365, channel="phone")
     chance = 1 - rates[390]  # the last step below 406 days of silence
     assert 0 < chance < 1
     assert list(found.index) == ["rich", "costly"]  # poor would bring less than the letter costs
@@ -299,8 +338,13 @@ def test_the_interval_of_the_effect_holds_the_truth_nineteen_times_in_twenty() -
         (lambda wh: churn.retention(wh, as_of=AS_OF, period_days=0), "period_days=0"),
         (lambda wh: churn.leaving_rates(wh, as_of=AS_OF, by="mood"), "by='mood' is not known"),
         (lambda wh: churn.leaving_rates(wh, as_of=AS_OF, horizon_days=0), "horizon_days=0"),
+        (lambda wh: churn.leaving_rates(wh, as_of=AS_OF, by="tenure", active_days=0), "active_days=0"),
         (lambda wh: churn.win_back(wh, as_of=AS_OF, contact_cost=-1.0), r"contact_cost=-1\.0"),
-        (lambda wh: churn.win_back(wh, as_of=AS_OF, channel="pigeon"), "channel='pigeon' is not known"),
+        (lambda wh: churn.win_back(wh, as_of=AS_OF, contact_cost=math.nan), "contact_cost=nan"),
+        (lambda wh: churn.win_back(wh, as_of=AS_OF, capacity=2.5),  # type: ignore[arg-type] r"capacity=2\.5 must be a whole number"),
+        (lambda wh: churn.win_back(wh, as_of=AS_OF, active_days=-5), "active_days=-5"),
+        (lambda wh: churn.win_back(wh, as_of=AS_OF, channel="pigeon"), "channel='pigeon' must be one of"),
+        (lambda wh: churn.post_mortem(wh, as_of=AS_OF, horizon_days=-9), "horizon_days=-9"),
     ],
 )
 def test_questions_without_sense_are_refused(call: object, message: str, shop: Warehouse) -> None:
