@@ -20,7 +20,7 @@ import pandas as pd
 from crm_analytics.errors import NotEnoughData
 from crm_analytics.monitoring.shift import MISSING, Shift, as_numbers, shift
 from crm_analytics.segmentation.profile import benjamini_hochberg
-from crm_analytics.warehouse import SqlFile, Warehouse
+from crm_analytics.warehouse import SqlFile, Warehouse, check_day
 from crm_analytics.warehouse.run_log import published_nights
 
 COLUMNS = (
@@ -151,6 +151,7 @@ def feature_drift(
 
 def last_published(wh: Warehouse, as_of: date) -> date:
     """Return the last published night before one; NotEnoughData when there is none."""
+    check_day(as_of)
     earlier = [night for night in published_nights(wh) if night < as_of]
     if not earlier:
         raise NotEnoughData(

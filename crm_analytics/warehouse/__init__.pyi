@@ -2,6 +2,7 @@
 
 from .connection import BusinessSettings as BusinessSettings
 from .connection import Warehouse as Warehouse
+from .days import check_day as check_day
 from .identifiers import quote_ident as quote_ident
 from .identifiers import quote_table as quote_table
 from .sandbox import Sandbox as Sandbox

@@ -28,6 +28,7 @@ from crm_analytics import errors
 from crm_analytics.warehouse import encryption
 from crm_analytics.warehouse.checkpoint_guard import OVERWRITABLE, CheckpointGuard, put_back
 from crm_analytics.warehouse.commit_mark import LAST_NUMBER, TAKE_NUMBER, CommitMark
+from crm_analytics.warehouse.days import check_day
 from crm_analytics.warehouse.duckdb_errors import translated
 from crm_analytics.warehouse.identifiers import quote_ident, quote_table
 from crm_analytics.warehouse.locking import FileLock
@@ -406,6 +407,7 @@ class Warehouse:
         >>> with Warehouse.open() as wh, wh.holding("order_days_before", as_of=date(2024, 1, 1)):
         ...     pass
         """
+        check_day(as_of)
         outer: Mapping[_Held, str] = getattr(self._local, "held", {})
         held = dict(outer)
         made = []
@@ -547,6 +549,8 @@ class Warehouse:
 
     def _statement(self, sql: str | SqlFile, parameters: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         """Return the text to run, with held facts in place of their macros, and the parameters it takes."""
+        if "as_of" in parameters:
+            check_day(parameters["as_of"])
         if isinstance(sql, str):
             return sql, parameters
         if "known_at" in sql.parameters:

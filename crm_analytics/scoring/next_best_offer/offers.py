@@ -22,7 +22,7 @@ from crm_analytics.scoring.next_best_offer.model import OfferModel
 from crm_analytics.scoring.next_best_offer.purchases import Purchases, purchases_before
 from crm_analytics.scoring.next_best_offer.recommenders import RECOMMENDERS, Scorer, pair_lifts
 from crm_analytics.scoring.next_best_offer.training import top, train_offers
-from crm_analytics.warehouse import Warehouse
+from crm_analytics.warehouse import Warehouse, check_day
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -88,6 +88,7 @@ def next_best_offers(
     UsageError
         `k` below 1, an unknown `rank_by`, or a model that saw purchases at or after `as_of`.
     """
+    check_day(as_of)
     if k < 1:
         raise UsageError(f"k={k} must be at least 1.")
     if rank_by not in ("expected_value", "probability"):

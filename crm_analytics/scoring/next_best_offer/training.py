@@ -26,7 +26,7 @@ from crm_analytics.scoring.next_best_offer.blend import ACTIVITY, Blend, chunks,
 from crm_analytics.scoring.next_best_offer.model import INPUTS, KIND, OfferModel
 from crm_analytics.scoring.next_best_offer.purchases import Purchases, bought_matrix, purchases_before
 from crm_analytics.scoring.next_best_offer.recommenders import RECOMMENDERS, Scorer
-from crm_analytics.warehouse import Warehouse
+from crm_analytics.warehouse import Warehouse, check_day
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -82,6 +82,7 @@ def train_offers(
     NotEnoughData
         Nothing was bought in the window before `as_of` by customers known before it.
     """
+    check_day(as_of)
     if horizon_days < 1 or k < 1:
         raise UsageError(f"horizon_days={horizon_days} and k={k} must both be at least 1.")
     settle_currency(wh)
