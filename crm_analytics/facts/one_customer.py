@@ -25,6 +25,7 @@ FACTS: Mapping[str, tuple[str, ...]] = {
     "order_lines_before": ("orders", "order_lines"),
     "returns_before": ("orders", "order_lines", "returns"),
     "orders_before": ("orders", "order_lines"),
+    "unconverted_orders_before": ("orders",),
     "payments_before": ("payments",),
     "opportunities_before": ("opportunities",),
     "contracts_before": ("contracts",),

@@ -13,6 +13,8 @@
 --                      version that held before as_of; NULL = unknown then, or no rate
 --   closed_on          day of winning or losing, when before as_of
 --   owner_source_id    salesperson in the source
+--   source_amount      the same value as the source states it, in `currency`; NULL = unknown then
+--   currency           ISO 4217 code of source_amount; NULL = the source tells none
 with last_stages as (
     select
         source_system,
@@ -68,6 +70,8 @@ select
         cast(cut.amount as decimal(38, 4)) * r.rate as decimal(18, 4)
     ) as amount,
     cut.closed_on as closed_on,
-    cut.owner_source_id as owner_source_id
+    cut.owner_source_id as owner_source_id,
+    cut.amount as source_amount,
+    cut.currency as currency
 from cut
 left join facts.last_rates_before($as_of, _known_at := $known_at) as r on r.currency = cut.currency

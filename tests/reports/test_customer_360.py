@@ -318,3 +318,37 @@ def test_the_command_prints_sections_and_json(
     assert told["orders"]["purchase_count"] == 2
     assert main(["customer", "nobody"]) == 2
     assert "There is no customer 'nobody'" in capsys.readouterr().err
+
+
+def test_what_has_no_rate_is_shown_as_written_and_in_no_sum() -> None:
+    day = {"occurred_at": "2024-05-01", "customer_source_id": "A", "status": "confirmed"}
+    with build.warehouse(
+        customers=[{"source_id": "A", "created_at": "2024-04-01"}],
+        orders=[
+            {"source_id": "O1", "total_amount": 900, "currency": "IRR"} | day,
+            {"source_id": "O2", "total_amount": 7, "currency": "EUR"} | day,
+            {"source_id": "O3", "total_amount": 5, "currency": None} | day,
+        ],
+        opportunities=[
+            {"source_id": "P", "customer_source_id": "A", "created_at": "2024-05-01", "amount": 70}
+            | {"currency": "IRR"}
+        ],
+    ) as wh:
+        wh.set_reporting_currency("EUR")
+        one = crm.customer(wh, "A", as_of=AS_OF)
+        early = crm.customer(wh, "A", as_of=date(2024, 1, 1))
+    assert (one.orders.purchase_count, one.orders.net_amount) == (1, Decimal(7))
+    told = {row["order_id"]: (row["source_amount"], row["currency"]) for row in one.orders.unconverted}
+    assert told == {"default:O1": (900, "IRR"), "default:O3": (5, None)}
+    assert [event.what for event in one.timeline if event.kind == "order"] == [
+        "",
+        "900.00 IRR, not converted",
+        "5.00, not converted",
+    ]
+    text = str(one)
+    assert "1 and 2 not converted (900.00 IRR, 5.00 of no currency)" in text
+    assert "1 (0.00 EUR), of which 1 not converted (70.00 IRR)" in text
+    assert "net EUR" in text
+    assert "not known yet on that day" in str(early)
+    assert "not known yet" not in text
+    assert "no night of that day" in text

@@ -13,6 +13,8 @@
 --   renews                 renews by itself
 --   is_active              started, not cancelled, and the term not over (or it renews) on the day before as_of
 --   period_amount          price per billing period, reporting currency at the last rate before as_of
+--   agreed_amount          the same in its own currency
+--   currency               that currency, ISO 4217
 --   billing_period_days    days
 select
     f.contract_id as contract_id,
@@ -25,6 +27,8 @@ select
     f.renews as renews,
     f.is_active as is_active,
     f.period_amount as period_amount,
+    f.agreed_amount as agreed_amount,
+    f.currency as currency,
     f.billing_period_days as billing_period_days
 from facts.contracts_before($as_of) as f
 where f.customer_id = $customer_id

@@ -78,7 +78,8 @@ def as_html(one: Customer) -> str:
 def headline(one: Customer) -> str:
     """Return one line that says who it is: the id, the name where it is known, and the day."""
     name = next((str(field.value) for field in one.identity.fields if field.name == "name"), "")
-    return visible(" · ".join(filter(None, (one.customer_id, name, f"as of {one.as_of}"))))
+    unknown = "" if one.identity.records or one.timeline or one.deals.open else "not known yet on that day"
+    return visible(" · ".join(filter(None, (one.customer_id, name, f"as of {one.as_of}", unknown))))
 
 
 def visible(text: str) -> str:
@@ -101,12 +102,16 @@ def _tiles(one: Customer) -> list[tuple[str, str]]:
     """What a person who picks up the phone wants to know first."""
     open_tickets = sum(not row["is_resolved"] for row in one.tickets)
     risk = _share(one.scores.get("churn_probability"))
+    open_amount = _money(one.deals.open_amount, one.currency)
     return [
-        ("stage of life", _words(one.lifecycle.state)),
-        ("purchases", f"{one.orders.purchase_count:,}"),
+        ("stage of life", _words(one.lifecycle.state) if one.lifecycle.state else "– (no night of that day)"),
+        ("purchases", f"{one.orders.purchase_count:,}{_without(one.orders.unconverted, ' and')}"),
         ("net spend", _money(one.orders.net_amount, one.currency)),
         ("last order", _cell(one.orders.last_on)),
-        ("open deals", f"{one.deals.open_count:,} ({_money(one.deals.open_amount, one.currency)})"),
+        (
+            "open deals",
+            f"{one.deals.open_count:,} ({open_amount}){_without(one.deals.unconverted, ', of which')}",
+        ),
         ("in the funnel", _words(one.deals.funnel_stage)),
         ("open tickets", f"{open_tickets:,} of {len(one.tickets):,}"),
         ("risk of leaving", f"{risk} {one.scores.get('risk_band') or ''}".strip()),
@@ -139,7 +144,7 @@ def _all_sections(one: Customer) -> Iterator[Section]:
         {
             "product_id": "product",
             "probability": "probability",
-            "expected_value": "expected",
+            "expected_value": _in(one, "expected"),
             "reason": "why",
         },
     )
@@ -156,7 +161,14 @@ def _all_sections(one: Customer) -> Iterator[Section]:
     yield _table(
         f"Open deals ({one.deals.won_count} won and {one.deals.lost_count} lost before)",
         one.deals.open,
-        {"opportunity_id": "deal", "stage": "stage", "amount": "amount", "created_on": "opened"},
+        {
+            "opportunity_id": "deal",
+            "stage": "stage",
+            "amount": _in(one, "amount"),
+            "source_amount": "as written",
+            "currency": "currency",
+            "created_on": "opened",
+        },
     )
     orders = f"{one.orders.purchase_count:,} purchases, net {_money(one.orders.net_amount, one.currency)}"
     yield _table(
@@ -165,10 +177,15 @@ def _all_sections(one: Customer) -> Iterator[Section]:
         {
             "order_id": "order",
             "ordered_on": "day",
-            "net_amount": "net",
-            "returned_amount": "returned",
+            "net_amount": _in(one, "net"),
+            "returned_amount": _in(one, "returned"),
             "line_count": "lines",
         },
+    )
+    yield _table(
+        "Orders without a rate, in no sum, newest first",
+        one.orders.unconverted,
+        {"order_id": "order", "ordered_on": "day", "source_amount": "as written", "currency": "currency"},
     )
     yield _table(
         "Contracts",
@@ -177,7 +194,9 @@ def _all_sections(one: Customer) -> Iterator[Section]:
             "contract_id": "contract",
             "started_on": "began",
             "ends_on": "ends",
-            "period_amount": "per period",
+            "period_amount": _in(one, "per period"),
+            "agreed_amount": "as agreed",
+            "currency": "currency",
             "is_active": "active",
         },
     )
@@ -205,7 +224,7 @@ def _all_sections(one: Customer) -> Iterator[Section]:
     last = tuple(reversed(one.timeline[-_EVENTS_SHOWN:]))
     yield Section(
         f"Timeline: the last {len(last)} of {len(one.timeline):,} events, newest first",
-        ("day", "what", "", "amount", "source"),
+        ("day", "what", "", _in(one, "amount"), "source"),
         tuple((_cell(e.happened_on), e.kind, e.what, _cell(e.amount, ""), e.source) for e in last),
     )
 
@@ -252,6 +271,23 @@ def _cell(value: Any, missing: str = "–") -> str:
 
 def _money(value: Decimal | float | None, currency: str | None) -> str:
     return "–" if value is None else f"{value:,.2f} {currency or ''}".strip()
+
+
+def _in(one: Customer, name: str) -> str:
+    """Name a column of amounts in the reporting currency."""
+    return f"{name} {one.currency or ''}".strip()
+
+
+def _without(rows: Sequence[Mapping[str, Any]], joined: str) -> str:
+    """Say what is in no sum: rows whose currency has no rate, added up by currency."""
+    if not rows:
+        return ""
+    sums: dict[str, Decimal] = {}
+    for row in rows:
+        name = row["currency"] or "of no currency"
+        sums[name] = sums.get(name, Decimal(0)) + row["source_amount"]
+    told = ", ".join(f"{amount:,.2f} {name}" for name, amount in sorted(sums.items()))
+    return f"{joined} {len(rows):,} not converted ({told})"
 
 
 def _share(value: float | None) -> str:

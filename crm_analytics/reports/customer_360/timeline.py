@@ -107,6 +107,13 @@ _KINDS = (
         amount="net_amount",
     ),
     _Kind(
+        "unconverted_orders",
+        "order",
+        "ordered_on",
+        "order_id",
+        lambda r: f"{r['source_amount']:,.2f} {r['currency'] or ''}".strip() + ", not converted",
+    ),
+    _Kind(
         "returns",
         "return",
         "returned_on",

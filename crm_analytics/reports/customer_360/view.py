@@ -17,7 +17,7 @@ from crm_analytics.errors import UsageError
 from crm_analytics.facts.one_customer import FACTS, one_customer
 from crm_analytics.reports.customer_360.look_up import find_customer, records_of
 from crm_analytics.reports.customer_360.timeline import Event, timeline
-from crm_analytics.warehouse import SqlFile, Warehouse
+from crm_analytics.warehouse import SqlFile, Warehouse, check_day
 
 Row = Mapping[str, Any]
 
@@ -28,6 +28,7 @@ SECTIONS = {
     "consents": "consents_before",
     "deals": "opportunities_before",
     "orders": "orders_before",
+    "unconverted_orders": "unconverted_orders_before",
     "returns": "returns_before",
     "payments": "payments_before",
     "contracts": "contracts_before",
@@ -94,7 +95,10 @@ class Lifecycle:
 
 @dataclass(frozen=True)
 class Deals:
-    """Open deals, the stage of the largest (the place in the funnel), and how the others ended."""
+    """Open deals, the stage of the largest (the place in the funnel), and how the others ended.
+
+    ``open_amount`` is without the deals of ``unconverted``, whose currency has no rate.
+    """
 
     funnel_stage: str | None
     open_count: int
@@ -102,11 +106,15 @@ class Deals:
     won_count: int
     lost_count: int
     open: tuple[Row, ...]
+    unconverted: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
 class Orders:
-    """Totals (amounts over all orders, returned ones too), and the last rows, newest first."""
+    """Totals (amounts over all orders, returned ones too), and the last rows, newest first.
+
+    ``unconverted`` orders, whose total has no rate to the reporting currency, are in no count and no sum.
+    """
 
     purchase_count: int
     net_amount: Decimal
@@ -115,6 +123,7 @@ class Orders:
     first_on: date | None
     last_on: date | None
     last: tuple[Row, ...]
+    unconverted: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -211,7 +220,8 @@ def customer(
     """
     laid_out = frozenset(name for (name,) in wh.rows(_FILLED))
     customer_id = find_customer(wh, id_or_email_or_phone, is_laid_out="made_for" in laid_out)
-    day = as_of or _last_day(wh)
+    day = _last_day(wh) if as_of is None else as_of
+    check_day(day)
     with _narrowed(wh, customer_id, day, laid_out) as told:
         rows = {
             name: _rows(wh, name, day, customer_id) if fact in told else [] for name, fact in SECTIONS.items()
@@ -225,7 +235,7 @@ def customer(
         lifecycle=_lifecycle(rows["lifecycle"], day),
         consents=_newest_first(rows["consents"]),
         deals=_deals(rows["deals"]),
-        orders=_orders(rows["orders"], last_orders),
+        orders=_orders(rows["orders"], rows["unconverted_orders"], last_orders),
         contracts=_newest_first(rows["contracts"]),
         tickets=_newest_first(rows["tickets"]),
         campaign_contacts=_newest_first(rows["campaign_contacts"]),
@@ -298,10 +308,13 @@ def _deals(deals: Sequence[Row]) -> Deals:
         won_count=kinds.count("won"),
         lost_count=kinds.count("lost"),
         open=tuple(still_open),
+        unconverted=tuple(
+            row for row in still_open if row["amount"] is None and row["source_amount"] is not None
+        ),
     )
 
 
-def _orders(orders: Sequence[Row], last_orders: int) -> Orders:
+def _orders(orders: Sequence[Row], unconverted: Sequence[Row], last_orders: int) -> Orders:
     bought = [row for row in orders if row["is_purchase"]]
     days = [row["ordered_on"] for row in bought]
     return Orders(
@@ -312,6 +325,7 @@ def _orders(orders: Sequence[Row], last_orders: int) -> Orders:
         first_on=min(days, default=None),
         last_on=max(days, default=None),
         last=_newest_first(orders)[:last_orders],
+        unconverted=_newest_first(unconverted),
     )
 
 
