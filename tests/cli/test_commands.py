@@ -180,6 +180,7 @@ def test_the_kind_of_churn_is_asked_for_or_taken_from_the_settings(
         assert cli.main(["churn", "--as-of", "2025-07-01", *more]) == cli.FAILED
         return " ".join(capsys.readouterr().err.replace("\u2502", " ").split())
 
+    Warehouse.open("crm.duckdb").close()
     assert "no contract before 2025-07-01" in told("--kind", "contract")
     (here / "crm.toml").write_text("[churn]\nkind = 'contract'\n")
     assert "no contract before 2025-07-01" in told()
@@ -243,8 +244,7 @@ def test_a_missing_path_is_told_before_anything_is_loaded(
     (here / "customers.csv").write_text(CUSTOMERS)
     assert cli.main(["load", "customers.csv", "nope.csv"]) == cli.USAGE
     assert "nope.csv: no such file" in capsys.readouterr().err
-    assert cli.main(["loads", "--json"]) == cli.OK
-    assert json.loads(capsys.readouterr().out) == []
+    assert not (here / "crm.duckdb").exists()
 
 
 def test_an_unreadable_file_is_refused_by_name_and_the_others_go_on(
@@ -275,6 +275,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_plain_words(
     def read_only(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
+    Warehouse.open("crm.duckdb").close()
     monkeypatch.setattr("crm_analytics.warehouse.locking.os.open", read_only)
     assert cli.main(["loads"]) == cli.FAILED
     shown = capsys.readouterr().err
@@ -368,6 +369,7 @@ def test_models_of_lifetime_value_are_compared_and_the_winner_is_explained(
 def test_the_list_of_calls_is_read_from_the_last_night_with_the_settings(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Warehouse.open("crm.duckdb").close()
     assert cli.main(["actions", "--as-of", "2024-07-01"]) == cli.FAILED
     assert "There is no churn probability of 2024-07-01" in capsys.readouterr().err
     (here / "crm.toml").write_text("[actions]\ncapacity = 1\nsave_rate = 0.2\ncontact_cost = 5\n")

@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from crm_analytics import cli
 from crm_analytics.cli import output
+from crm_analytics.warehouse import Warehouse
 
 SALES = (
     "customer_id,order_id,order_date,product_id,product,quantity,unit_price,currency\n"
@@ -49,6 +50,7 @@ def say(capsys: pytest.CaptureFixture[str]) -> Said:
 
 
 def test_records_set_aside_are_looked_at_mended_and_replayed(here: Path, say: Said) -> None:
+    Warehouse.open("crm.duckdb").close()
     assert "Nothing is in quarantine." in say("quarantine")
     say("load", "sales.csv")
     assert [(one["reason"], one["records"]) for one in say("quarantine", "list", "--json")] == [

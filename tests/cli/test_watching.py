@@ -27,6 +27,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_without_a_night_there_is_nothing_to_look_at_or_to_go_back_to(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Warehouse.open("crm.duckdb").close()
     assert cli.main(["monitor"]) == cli.FAILED
     assert "No night was published yet" in capsys.readouterr().err
     assert cli.main(["rollback", "--reason", "a mistake"]) == cli.USAGE
