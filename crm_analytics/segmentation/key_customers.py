@@ -12,8 +12,9 @@ import pandas as pd
 
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
+from crm_analytics.modelling.arguments import number, one_of, whole
 from crm_analytics.segmentation.rfm import ALL_DAYS
-from crm_analytics.segmentation.thresholds import Money
+from crm_analytics.segmentation.thresholds import MONEY, Money
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 # (class of value now, class of value to come) -> (tier, what it is called, what to do)
@@ -28,6 +29,7 @@ _TIERS: dict[tuple[str, str], tuple[int, str, str]] = {
     ("B", "C"): (5, "serve", "automatic channels only"),
     ("C", "C"): (5, "serve", "automatic channels only"),
 }
+_UNKNOWN = (None, "unknown", "a price or rate is missing: find it before deciding on the care")
 _TIERS_NOW = {"A": _TIERS["A", "A"], "B": _TIERS["B", "B"], "C": _TIERS["C", "C"]}
 
 
@@ -65,23 +67,28 @@ def abc(
     Raises
     ------
     UsageError
-        Shares out of order, or a window of no days.
+        Shares out of order, a window of no days, or another word for the money.
 
     Examples
     --------
     >>> abc(Warehouse.open(), as_of=date(2025, 7, 1)).empty
     True
     """
-    if not 0 < a_share <= b_share <= 1:
+    if not 0 < number("a_share", a_share, "a share") <= number("b_share", b_share, "a share") <= 1:
         raise UsageError(f"a_share={a_share} and b_share={b_share} must be in order, above 0 and at most 1.")
-    if window_days is not None and window_days < 1:
-        raise UsageError(f"window_days={window_days} must be at least 1; None takes the whole history.")
+    if window_days is not None:
+        window_days = whole("window_days", window_days, least=1, what=" of days (None: the whole history)")
+    one_of("money", money, MONEY)
     settle_currency(wh)
     with wh.holding("orders_before", "order_days_before", "customers_before", as_of=as_of):
         return wh.frame(
             SqlFile.beside(__file__, "abc.sql"),
-            as_of=as_of, window_days=window_days or ALL_DAYS, money=money, a_share=a_share, b_share=b_share,
-        )  # fmt: skip
+            as_of=as_of,
+            window_days=min(window_days or ALL_DAYS, ALL_DAYS),
+            money=money,
+            a_share=a_share,
+            b_share=b_share,
+        )
 
 
 def share_of_best(classed: pd.DataFrame, best: float = 0.2) -> float:
@@ -120,8 +127,9 @@ def priorities(
     -------
     DataFrame
         customer_id, class_now, class_to_come (A, B, C by the same rule; missing where no value of that night
-        is kept), tier (1 = first, to 5), tier_name, advice; ordered by customer_id. Without a value to come
-        the tier follows from the class now: 1, 4 or 5. Who bought before the window only is C now.
+        is kept, or the money is unknown), tier (1 = first, to 5), tier_name, advice; ordered by customer_id.
+        Without a value to come the tier follows from the class now: 1, 4 or 5; where both are unknown, tier
+        is missing: unknown money is no ground for the least care. Who bought before the window only is C now.
 
     Examples
     --------
@@ -139,15 +147,16 @@ def priorities(
     table["class_now"] = classes.reindex(ids).mask(~pd.Index(ids).isin(classes.index), "C").to_numpy()
     table["class_to_come"] = _classes(to_come).reindex(ids).to_numpy()
     told = [_tier(*row) for row in zip(table["class_now"], table["class_to_come"], strict=True)]
-    for place, name in enumerate(("tier", "tier_name", "advice")):
-        table[name] = [one[place] for one in told]
+    table["tier"] = pd.array([tier for tier, _, _ in told], dtype="Int64")
+    table["tier_name"] = [name for _, name, _ in told]
+    table["advice"] = [advice for _, _, advice in told]
     return table
 
 
-def _tier(now: object, to_come: object) -> tuple[int, str, str]:
-    """Look a tier up; an unknown class is taken to be the other one, and C where both are unknown."""
+def _tier(now: object, to_come: object) -> tuple[int | None, str, str]:
+    """Look a tier up; an unknown class is taken to be the other one."""
     if pd.isna(to_come):
-        return _TIERS_NOW["C" if pd.isna(now) else str(now)]
+        return _UNKNOWN if pd.isna(now) else _TIERS_NOW[str(now)]
     return _TIERS[str(to_come if pd.isna(now) else now), str(to_come)]
 
 

@@ -42,6 +42,7 @@ from crm_analytics.modelling.saved_model import load_model, save_model
 
 KIND = "rfm"
 Money = Literal["net_spend", "net_margin"]
+MONEY = ("net_spend", "net_margin")
 Limits = tuple[float | None, float | None, float | None, float | None]
 # as in lifecycle.sql: nobody has come back yet, and the shortest pause whose double says something
 PAUSE_UNKNOWN_DAYS, SHORTEST_PAUSE_DAYS = 90.0, 7.0

@@ -341,7 +341,10 @@ def test_the_interval_of_the_effect_holds_the_truth_nineteen_times_in_twenty() -
         (lambda wh: churn.leaving_rates(wh, as_of=AS_OF, by="tenure", active_days=0), "active_days=0"),
         (lambda wh: churn.win_back(wh, as_of=AS_OF, contact_cost=-1.0), r"contact_cost=-1\.0"),
         (lambda wh: churn.win_back(wh, as_of=AS_OF, contact_cost=math.nan), "contact_cost=nan"),
-        (lambda wh: churn.win_back(wh, as_of=AS_OF, capacity=2.5),  # type: ignore[arg-type] r"capacity=2\.5 must be a whole number"),
+        (
+            lambda wh: churn.win_back(wh, as_of=AS_OF, capacity=2.5),  # type: ignore[arg-type]
+            r"capacity=2\.5 must be a whole number",
+        ),
         (lambda wh: churn.win_back(wh, as_of=AS_OF, active_days=-5), "active_days=-5"),
         (lambda wh: churn.win_back(wh, as_of=AS_OF, channel="pigeon"), "channel='pigeon' must be one of"),
         (lambda wh: churn.post_mortem(wh, as_of=AS_OF, horizon_days=-9), "horizon_days=-9"),

@@ -103,13 +103,24 @@ def test_priorities_join_value_now_and_value_to_come(random_company: Warehouse) 
     assert both["tier"].between(1, 5).all()
 
 
+def test_unknown_money_is_no_ground_for_the_least_care() -> None:
+    yen = [line | {"currency": "JPY"} for line in bought({"y": "9"})]
+    with build.warehouse(order_lines=[*bought({"a": "50"}), *yen]) as wh:
+        found = priorities(wh, as_of=AS_OF).set_index("customer_id")
+    assert found["tier"].isna().to_list() == [False, True]
+    assert found.loc["default:y", "tier_name"] == "unknown"
+
+
 def test_shares_out_of_order_are_refused() -> None:
     with Warehouse.open() as wh:
         for a_share, b_share in ((0.9, 0.8), (0, 0.5), (0.8, 1.2)):
             with pytest.raises(UsageError, match="must be in order"):
                 abc(wh, as_of=AS_OF, a_share=a_share, b_share=b_share)
-        with pytest.raises(UsageError, match="at least 1"):
+        with pytest.raises(UsageError, match="window_days=0 must be a whole number of days"):
             abc(wh, as_of=AS_OF, window_days=0)
+        for ask in (abc, priorities):
+            with pytest.raises(UsageError, match="money='margin' must be one of net_spend, net_margin"):
+                ask(wh, as_of=AS_OF, money="margin")  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="'week' is no period"):
             cohorts(wh, as_of=AS_OF, period="week")  # type: ignore[arg-type]
 
