@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -42,7 +43,8 @@ def list_segments(
     with open_warehouse(settings) as wh, out.progress(1, "computing") as on_step:
         on_step("")
         day = read_day(as_of, wh)
-        sizes = segmentation.segment_sizes(wh, _members(wh, settings, rules, day), as_of=day, rules=rules)
+        found, _ = _members(wh, settings, rules, day)
+        sizes = segmentation.segment_sizes(wh, found, as_of=day, rules=rules)
         nights = segmentation.kept_nights(wh, as_of=day)
     columns = ["segment", "found_among", "member_count", "entered_count", "left_count", "rule"]
     out.print_frame("Rule segments", sizes, as_json=as_json, limit=limit, columns=columns)
@@ -72,8 +74,10 @@ def members(
             f"There is no rule segment {name!r}. Known: {', '.join(rule.name for rule in rules)}."
         )
     with open_warehouse(settings) as wh:
-        found = _members(wh, settings, wanted, read_day(as_of, wh))
+        found, told = _members(wh, settings, wanted, read_day(as_of, wh))
     out.print_frame(wanted[0].label, found, as_json=as_json, limit=limit)
+    if not as_json:
+        out.print_lines(*told)
 
 
 @app.command()
@@ -136,8 +140,12 @@ def list_measures(
 
 def _members(
     wh: Warehouse, settings: Settings, rules: list[RuleSegment] | tuple[RuleSegment, ...], day: date
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the members, and what the library warns of."""
     from crm_analytics import segmentation
 
     rate = settings.segments.high_margin_rate
-    return segmentation.rule_segments(wh, as_of=day, rules=rules, high_margin_rate=rate)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = segmentation.rule_segments(wh, as_of=day, rules=rules, high_margin_rate=rate)
+    return found, [str(one.message) for one in told]

@@ -59,6 +59,21 @@ CLOSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "risk_band": ("low", "medium", "high"),
     }
 )
+# Shares lie between 0 and 1, scores between 1 and 5: a rule that asks for 50 means something else.
+SHARES = frozenset(
+    (
+        "high_margin_share",
+        "favourite_category_share",
+        "favourite_brand_share",
+        "satisfaction_rate",
+        "campaign_response_rate",
+        "late_payment_share",
+        "probability_alive",
+        "churn_probability",
+        "contract_churn_probability",
+    )
+)
+SCORES = ("r_score", "f_score", "m_score")
 # facts that measures.sql asks for more than once, and what they rest on: a fact after those it reads
 _HELD = ("products_before", "order_lines_before", "orders_before", "order_days_before", "customers_before")
 
@@ -77,12 +92,18 @@ class Measure:
         What it says, with its unit.
     words : tuple of str
         The only words it can hold; empty = any.
+    bounds : tuple of two numbers, optional
+        It never lies outside.
+    is_scored : bool
+        Rests on scores: missing unless they are kept for the day.
     """
 
     name: str
     kind: Kind
     meaning: str
     words: tuple[str, ...] = ()
+    bounds: tuple[int, int] | None = None
+    is_scored: bool = False
 
 
 @cache
@@ -103,9 +124,11 @@ def measures(found_among: FoundAmong = "customers") -> Mapping[str, Measure]:
     """
     file, member = _FILES[found_among]
     columns = SqlFile.beside(__file__, file).columns
+    names = list(columns)
+    scored = set(names[names.index(SCORES[0]) :]) if SCORES[0] in columns else set()
     return MappingProxyType(
         {
-            name: Measure(name, _kind(name), meaning, CLOSED.get(name, ()))
+            name: Measure(name, _kind(name), meaning, CLOSED.get(name, ()), _bounds(name), name in scored)
             for name, meaning in columns.items()
             if name != member
         }
@@ -163,3 +186,9 @@ def _kind(name: str) -> Kind:
     if name.startswith(("is_", "has_")):
         return "truth"
     return "text" if name in TEXTS else "number"
+
+
+def _bounds(name: str) -> tuple[int, int] | None:
+    if name in SHARES:
+        return 0, 1
+    return (1, 5) if name in SCORES else None

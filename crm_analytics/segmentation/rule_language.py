@@ -14,7 +14,8 @@ function.
 What is missing compares as unknown, and unknown stays unknown under ``not``: a member is only who fits for
 certain. Words compare as people read them: upper and lower case are one, so are Persian and Arabic forms of a
 letter and of a digit (``fold_letters``); every other difference counts. Of segment, lifecycle_state and
-risk_band all words are known, and any other is refused.
+risk_band all words are known, and any other is refused; so is a number outside the bounds of its measure (a
+share of 50).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ _WORDS: dict[Kind, str] = {
     "truth": "true or false",
 }
 _KEYWORDS = frozenset(("and", "or", "not", "in", "between", "is", "missing", "true", "false"))
+_MOVING_DAYS = ("today", "now", "yesterday", "tomorrow", "as_of")
 _TOKENS = re.compile(
     r"""(?P<space>\s+)
     |(?P<day>\d{4}-\d{2}-\d{2}(?!\w))
@@ -167,6 +169,28 @@ def write_rule(rule: Rule) -> str:
             return " or ".join(_inside(part, Either) for part in parts)
 
 
+def asked_measures(rule: Rule) -> Iterator[Measure]:
+    """Yield every measure that a rule asks, in its order.
+
+    Examples
+    --------
+    >>> from crm_analytics.segmentation import measures
+    >>> rule = parse_rule("net_spend > net_margin or not has_opted_out", measures())
+    >>> [measure.name for measure in asked_measures(rule)]
+    ['net_spend', 'net_margin', 'has_opted_out']
+    """
+    match rule:
+        case Not(part):
+            yield from asked_measures(part)
+        case Both(parts) | Either(parts):
+            for part in parts:
+                yield from asked_measures(part)
+        case _:
+            yield rule.measure
+            if isinstance(rule, Comparison) and isinstance(rule.other, Measure):
+                yield rule.other
+
+
 def _inside(part: Rule, *bracketed: type) -> str:
     return f"({write_rule(part)})" if isinstance(part, bracketed) else write_rule(part)
 
@@ -193,7 +217,11 @@ def _tokens(text: str) -> Iterator[_Token]:
         if found is None:
             if text[at] in "'\"":
                 _refuse(text, at, "the quote that opens here is never closed")
-            _refuse(text, at, f"{text[at]!r} has no meaning in a rule")
+            if text[at].isdigit():
+                word = text[at : at + 30].split()[0]
+                _refuse(text, at, f"{word!r} is no number or day: write 1234.5 or 2025-01-31")
+            hint = "; a share of 50 % is 0.5" if text[at] == "%" else ""
+            _refuse(text, at, f"{text[at]!r} has no meaning in a rule{hint}")
         if found.lastgroup != "space":
             word = found.group()
             is_keyword = found.lastgroup == "name" and word.lower() in _KEYWORDS
@@ -215,8 +243,16 @@ class _Parser:
             _refuse(self._text, 0, "the rule is empty; write a condition such as order_count >= 2")
         rule = self._either()
         if self._next.kind != "end":
-            self._refuse("expected 'and', 'or' or the end of the rule")
+            self._refuse(f"expected 'and', 'or' or the end of the rule{self._after_number()}")
         return rule
+
+    def _after_number(self) -> str:
+        """Say what a number may be followed by, where one is followed by something else."""
+        if self._tokens[self._at - 1].kind != "number":
+            return ""
+        if self._next.text == ",":
+            return "; a number is written without a comma, such as 1000 or 0.5"
+        return "; numbers have no unit: days are days, money is in the reporting currency"
 
     def _either(self) -> Rule:
         parts = [self._both()]
@@ -250,7 +286,8 @@ class _Parser:
         measure = self._measure()
         if self._takes("is"):
             negated = self._takes("not")
-            self._expect("missing")
+            if not self._takes("missing"):
+                self._refuse(f"expected 'missing', as in {measure.name} is {'not ' * negated}missing")
             return Not(Missing(measure)) if negated else Missing(measure)
         negated = self._takes("not")
         if self._takes("in"):
@@ -279,6 +316,11 @@ class _Parser:
         operator: Operator = {"==": "=", "<>": "!="}.get(sign.text, sign.text)  # type: ignore[assignment]
         if measure.kind in ("text", "truth") and operator not in ("=", "!="):
             _refuse(self._text, sign.position, f"{measure.name} has no order: use = or !=")
+        if measure.kind == "day" and self._next.text.lower() in _MOVING_DAYS:
+            self._refuse(
+                f"{measure.name} is compared with a day such as 2025-01-31; for so many days ago ask "
+                "days_since_last_order or tenure_days"
+            )
         if self._next.kind == "name" and (measure.kind != "text" or self._next.text in self._measures):
             place = self._next
             other = self._measure()
@@ -311,12 +353,12 @@ class _Parser:
         token = self._next
         if token.kind != "name":
             self._refuse("expected the name of a measure")
-        if token.text not in self._measures:
+        if token.text.lower() not in self._measures:
             near = difflib.get_close_matches(token.text.lower(), self._measures, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else "`crm-analytics segments measures` lists them"
             self._refuse(f"there is no measure {token.text!r}; {hint}")
         self._at += 1
-        return self._measures[token.text]
+        return self._measures[token.text.lower()]
 
     def _value(self, measure: Measure) -> Value:
         token, expected = self._next, _WORDS[measure.kind]
@@ -331,6 +373,11 @@ class _Parser:
             near = difflib.get_close_matches(fold_letters(value).replace(" ", "_"), measure.words, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"it is one of {', '.join(measure.words)}"
             self._refuse(f"{measure.name} is never {_written(value)}; {hint}")
+        if isinstance(value, Decimal) and measure.bounds:
+            least, most = measure.bounds
+            if not least <= value <= most:
+                hint = ": write 0.5 for 50 %" if most == 1 else ""
+                self._refuse(f"{measure.name} always lies between {least} and {most}{hint}")
         self._at += 1
         return value
 

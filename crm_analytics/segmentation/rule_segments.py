@@ -11,6 +11,7 @@ import difflib
 import os
 import re
 import tomllib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -27,7 +28,7 @@ from crm_analytics.segmentation.measures import (
     measures,
     member_column,
 )
-from crm_analytics.segmentation.rule_language import Rule, parse_rule
+from crm_analytics.segmentation.rule_language import Rule, asked_measures, parse_rule
 from crm_analytics.segmentation.rule_sql import condition, folded
 from crm_analytics.warehouse import SqlFile, Warehouse, quote_ident
 
@@ -135,27 +136,26 @@ def rule_segments(
         of the first night of the unbroken stay that goes on; `as_of` for who is new or when no night was
         kept), ordered by segment and member_id. Nothing is kept: that is `keep_rule_segments`.
 
+    Warns
+    -----
+    UserWarning
+        A rule asks what rests on scores, and none of the day are kept: it counts as missing for everybody.
+
     Examples
     --------
     >>> rule_segments(Warehouse.open(), as_of=date(2025, 7, 1)).empty
     True
     """
     wanted = load_rule_segments() if rules is None else tuple(rules)
-    found: list[pd.DataFrame] = [pd.DataFrame({"segment": [], "member_id": []}, dtype="str")]
-    for found_among in FOUND_AMONG:
-        of_these = [rule for rule in wanted if rule.found_among == found_among]
-        if not of_these:
-            continue
-        table = measure_table(wh, as_of=as_of, found_among=found_among, high_margin_rate=high_margin_rate)
-        with wh.registered(measured=folded(table)):
-            for one in of_these:
-                where, parameters = condition(one.rule)
-                member = quote_ident(member_column(found_among))
-                ids = wh.frame(f"select {member} as member_id from measured where {where}", **parameters)
-                found.append(ids.assign(segment=one.name))
-    tonight = pd.concat(found, ignore_index=True)[["segment", "member_id"]].astype("str")
-    with wh.registered(tonight=tonight):
-        return wh.frame(SqlFile.beside(__file__, "entered.sql"), as_of=as_of)
+    found, unanswered = _members(wh, wanted, as_of=as_of, high_margin_rate=high_margin_rate)
+    if unanswered:
+        warnings.warn(
+            f"No scores of {as_of} are kept, so {', '.join(unanswered)} count as missing; run the night of "
+            "that day, or ask without them.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return found
 
 
 def keep_rule_segments(
@@ -178,7 +178,7 @@ def keep_rule_segments(
         As `segment_sizes` returns it.
     """
     wanted = load_rule_segments() if rules is None else tuple(rules)
-    members = rule_segments(wh, as_of=as_of, rules=wanted, high_margin_rate=high_margin_rate)
+    members, _ = _members(wh, wanted, as_of=as_of, high_margin_rate=high_margin_rate)
     sizes = segment_sizes(wh, members, as_of=as_of, rules=wanted)
     with wh.transaction():
         for found_among, table in _TABLES.items():
@@ -252,6 +252,30 @@ def segment_overlap(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
     return (
         pairs.pivot(index="segment", columns="other_segment", values="customer_count").fillna(0).astype(int)
     )
+
+
+def _members(
+    wh: Warehouse, wanted: Sequence[RuleSegment], *, as_of: date, high_margin_rate: float | None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the members, and the measures that are asked, rest on scores, and are missing for everybody."""
+    found: list[pd.DataFrame] = [pd.DataFrame({"segment": [], "member_id": []}, dtype="str")]
+    unanswered: list[str] = []
+    for found_among in FOUND_AMONG:
+        of_these = [rule for rule in wanted if rule.found_among == found_among]
+        if not of_these:
+            continue
+        table = measure_table(wh, as_of=as_of, found_among=found_among, high_margin_rate=high_margin_rate)
+        asked = {one.name for rule in of_these for one in asked_measures(rule.rule) if one.is_scored}
+        unanswered += sorted(name for name in asked if 0 < len(table) == table[name].null_count)
+        with wh.registered(measured=folded(table)):
+            for one in of_these:
+                where, parameters = condition(one.rule)
+                member = quote_ident(member_column(found_among))
+                ids = wh.frame(f"select {member} as member_id from measured where {where}", **parameters)
+                found.append(ids.assign(segment=one.name))
+    tonight = pd.concat(found, ignore_index=True)[["segment", "member_id"]].astype("str")
+    with wh.registered(tonight=tonight):
+        return wh.frame(SqlFile.beside(__file__, "entered.sql"), as_of=as_of), unanswered
 
 
 def _read(given: dict[str, Any], place: str, problems: list[str]) -> RuleSegment | None:

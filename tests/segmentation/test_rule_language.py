@@ -67,6 +67,15 @@ def test_the_kind_of_every_measure_is_that_of_its_column(asked: Warehouse, found
         ("country = DE", "country is compared with text in quotes: write 'DE'"),
         ("country > 'DE'", "country has no order"),
         ("country between 'A' and 'B'", "country has no order"),
+        ("days_since_last_order >= 3 months", "character 28: expected 'and'.*numbers have no unit"),
+        ("net_spend > 1,000", "written without a comma, such as 1000"),
+        ("first_ordered_on > 31.01.2025", "character 20: '31.01.2025' is no number or day: .*2025-01-31"),
+        ("first_ordered_on = today", "compared with a day such as 2025-01-31; for so many days ago"),
+        ("high_margin_share >= 50%", "character 24: '%' has no meaning in a rule; a share of 50 % is 0.5"),
+        ("high_margin_share >= 50", "character 22: high_margin_share always lies between 0 and 1"),
+        ("churn_probability not between 0 and 70", "always lies between 0 and 1: write 0.5 for 50 %"),
+        ("r_score in (5, 6)", "r_score always lies between 1 and 5"),
+        ("order_count is null", "character 16: expected 'missing', as in order_count is missing"),
         ("country in ()", "character 13: country is compared with text"),
         ("country not = 'DE'", "expected 'in' or 'between' after 'not'"),
         ("country = order_count", "country is text, order_count is a number"),
@@ -93,6 +102,12 @@ def test_the_kind_of_every_measure_is_that_of_its_column(asked: Warehouse, found
 def test_a_rule_that_cannot_be_understood_says_where_and_why(text: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         parse_rule(text, KNOWN)
+
+
+def test_names_of_measures_may_be_written_in_capitals_as_keywords_may() -> None:
+    assert write_rule(parse_rule("Order_Count >= 2 AND NOT HAS_OPTED_OUT", KNOWN)) == (
+        "order_count >= 2 and not has_opted_out"
+    )
 
 
 def test_numbers_and_days_may_be_written_in_persian_and_arabic_digits() -> None:

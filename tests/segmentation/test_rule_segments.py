@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -267,3 +268,10 @@ def test_a_word_is_found_in_either_case_and_with_either_yeh() -> None:
         found = rule_segments(wh, as_of=AS_OF, rules=rules)
     pairs = found[["segment", "member_id"]].itertuples(index=False, name=None)
     assert set(pairs) == {("arabic", "default:A"), ("small", "default:B")}
+
+
+def test_a_rule_that_asks_for_scores_of_no_night_says_that_they_count_as_missing(nights: Warehouse) -> None:
+    [given] = [one for one in load_rule_segments() if one.name == "spending_less"]
+    rule = replace(given, rule=parse_rule("churn_probability > 0.7 or order_count > 90", measures()))
+    with pytest.warns(UserWarning, match=r"No scores of 2025-07-01 are kept, so churn_probability count as"):
+        assert rule_segments(nights, as_of=AS_OF, rules=[rule]).empty
