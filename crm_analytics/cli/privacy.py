@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crm_analytics.cli import FAILED
 from crm_analytics.cli import output as out
 from crm_analytics.cli.records import is_there, record_store_place
 from crm_analytics.cli.session import Json, SettingsFile, open_warehouse, read_settings
@@ -94,14 +95,22 @@ def verify_audit(settings_file: SettingsFile = None, as_json: Json = False) -> N
 
     with open_warehouse(read_settings(settings_file)) as wh:
         report = crm.verify_audit(wh)
+    is_missing = report.entries > 0 and not report.is_compared
     if as_json:
         out.print_json(asdict(report))
-        return
-    out.print_lines(
-        f"{report.entries:,} entries hold together. Head of the chain: {report.head or 'none yet'}"
-    )
-    if not report.is_compared:
-        out.print_lines("No head lies beside the warehouse to compare with: a cut end would not be noticed.")
+    else:
+        out.print_lines(
+            f"{report.entries:,} entries hold together. Head of the chain: {report.head or 'none yet'}"
+        )
+        for number in report.found_missing:
+            out.print_lines(f"Entry {number:,} found no head beside the warehouse: it had been taken away.")
+    if is_missing:
+        out.print_error(
+            "The head is missing",
+            "The file with the head of the chain that was beside the warehouse is gone: it was deleted, or "
+            "this is a restored backup. Compare the head above with the copy that you keep elsewhere.",
+        )
+        raise typer.Exit(FAILED)
 
 
 @app.command()

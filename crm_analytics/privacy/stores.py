@@ -23,8 +23,7 @@ def given_stores(wh: Warehouse, records: Records) -> dict[RecordStore, str]:
     Raises
     ------
     UsageError
-        A store that was synced into the warehouse is not among them; one of them was never synced and holds
-        something; or what was given is no record store.
+        A store that was synced into the warehouse is not among them; or what was given is no record store.
 
     Examples
     --------
@@ -42,18 +41,26 @@ def given_stores(wh: Warehouse, records: Records) -> dict[RecordStore, str]:
             + ", ".join(f"the store {one} (synced as {systems[one]!r})" for one in missing)
             + ". One that exists no more is given up by crm.forget_records(wh, store_id)."
         )
-    for one in stores:
-        if one.store_id not in systems and one.last_change_number:
-            raise UsageError(
-                f"{one.path}: was never synced into this warehouse, so it is not known whose records are in "
-                "it. Sync it first: crm.sync(wh, records), or `crm-analytics sync`."
-            )
     return {one: systems.get(one.store_id, "default") for one in stores}
 
 
 def sync_stores(wh: Warehouse, records: Records) -> None:
-    """Bring into the warehouse what the given stores hold and it does not know yet."""
-    for store, system in given_stores(wh, records).items():
+    """Bring into the warehouse what the given stores hold and it does not know yet.
+
+    Raises
+    ------
+    UsageError
+        As of `given_stores`; or one of them was never synced and holds something.
+    """
+    stores = given_stores(wh, records)
+    known = {one for (one,) in wh.rows("select store_id from ops.sync_state order by store_id")}
+    for one in stores:
+        if one.store_id not in known and one.last_change_number:
+            raise UsageError(
+                f"{one.path}: was never synced into this warehouse, so it is not known whose records are in "
+                "it. Sync it first: crm.sync(wh, records), or `crm-analytics sync`."
+            )
+    for store, system in stores.items():
         sync(wh, store, source_system=system)
 
 

@@ -16,7 +16,7 @@ from crm_analytics.warehouse.privacy_tags import privacy_tags
 
 KEY_NAME = "published_id_key"
 
-_KEPT_ROWS = {"ops.settings": "name <> $key_name"}
+_KEPT_ROWS = {"ops.settings": "name not in ($key_name, 'audit_head')"}
 
 _HASH = "left(sha256($outer_pad || unhex(sha256($inner_pad || encode({text})))), 32)"
 _SOURCE_ID = "case when contains({column}, '@') then {hash} else {column} end"

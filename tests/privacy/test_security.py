@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import crm_analytics as crm
+from crm_analytics import cli
 from crm_analytics.cli.output import safe
 from crm_analytics.errors import CrmError, DiskFullError, StoreCorrupt
 from crm_analytics.privacy.subject_export import SubjectExport, guarded
@@ -125,6 +126,7 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
             day = {"as_of": date(2025, 7, 1), "made_from": {}}
             publish(wh, store / "published", "run-1", {"scores.rfm": ("customer_id",)}, **day)
             crm.export_subject(wh, "C2").write(store / "bundle")
+            crm.sync(wh, records)
             crm.erase(wh, "C1", records=records)
             with wh.transaction():
                 wh.execute("insert into ops.settings values ('x', 'y')")
@@ -178,10 +180,47 @@ def test_what_is_done_after_the_end_was_cut_does_not_hide_it(tmp_path: Path) -> 
             record(wh, "load", f"other load {entry}")
         with pytest.raises(StoreCorrupt, match=r"Entry 4 of the audit log is not the one that was written"):
             crm.verify_audit(wh)
+
+
+def test_a_head_that_was_taken_away_is_told_and_not_forgotten(tmp_path: Path) -> None:
+    with Warehouse.open(tmp_path / "crm.duckdb") as wh:
+        for entry in range(1, 3):
+            record(wh, "load", f"load {entry}")
         audit_log.head_path(wh).unlink()
         assert not crm.verify_audit(wh).is_compared
-        record(wh, "load", "load 7")
-        assert crm.verify_audit(wh).is_compared
+        record(wh, "load", "load 3")
+        report = crm.verify_audit(wh)
+        assert (report.is_compared, report.found_missing) == (True, (3,))
+
+
+def test_a_cut_end_shows_although_the_file_with_the_head_was_deleted_too(tmp_path: Path) -> None:
+    with Warehouse.open(tmp_path / "crm.duckdb") as wh:
+        for entry in range(1, 5):
+            record(wh, "load", f"load {entry}", rows=entry)
+        wh.execute("delete from ops.audit_log where entry_number > 2")
+        audit_log.head_path(wh).unlink()
+        with pytest.raises(StoreCorrupt, match="2 entries, 4 were written: its end was cut"):
+            crm.verify_audit(wh)
+        for entry in range(3, 7):
+            record(wh, "load", f"other load {entry}")
+        with pytest.raises(StoreCorrupt, match="Entry 4 of the audit log is not the one that was written"):
+            crm.verify_audit(wh)
+
+
+def test_a_missing_head_fails_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Warehouse.open("crm.duckdb") as wh:
+        head = audit_log.head_path(wh)
+    assert cli.main(["verify-audit"]) == cli.OK, "nothing was done yet"
+    with Warehouse.open("crm.duckdb") as wh:
+        record(wh, "load", "load 1")
+    assert cli.main(["verify-audit"]) == cli.OK
+    head.unlink()
+    capsys.readouterr()
+    assert cli.main(["verify-audit"]) == cli.FAILED
+    assert "The head is missing" in capsys.readouterr().err
 
 
 def test_a_head_that_cannot_be_written_is_our_error_and_what_was_done_is_kept(

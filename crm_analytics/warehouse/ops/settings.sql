@@ -3,7 +3,7 @@
 -- grain:   name
 -- reads:   none
 -- columns:
---   name    name of the setting (timezone, reporting_currency, week_start, definitions)
+--   name    name of the setting (timezone, reporting_currency, week_start, definitions, audit_head ...)
 --   value   its value as text
 create table if not exists ops.settings (
     name varchar not null,
