@@ -4,6 +4,8 @@ Every candidate is fitted as it could have been on several past days, and judged
 there: nothing it learned from ended after that day (rolling origins). The measure is log-loss, the mean
 over these windows. A learned model that does not beat the best baseline is not used; where nothing is shown
 to beat one rate for everybody, everybody gets that rate, and the verdict says that nobody can be told apart.
+Where too few left or stayed to judge a learned model, a baseline is used only if it is shown to beat that
+rate.
 Theory learns nothing from outcomes. Where there are none to judge by it is used, and where candidates could
 learn from too short a time before the only window, it stays unless another one is clearly better there.
 """
@@ -56,7 +58,7 @@ class Choice:
     chosen : str
         Key of ``CANDIDATES``.
     verdict : str
-        May it be used, in one sentence.
+        May it be used, in one sentence; what to beware of in another.
     hold_outs : tuple of date
         Cutoffs it was judged on, oldest first; empty when nothing could be judged.
     metrics : dict of str to dict of str to Metric
@@ -178,7 +180,7 @@ def judge(
         chosen = theory
     best = chosen
     against_one_rate = _gain(y, odds, best, "base_rate", customers, seed)
-    if can_judge and not keeps_theory and not against_one_rate.low > 0.0:
+    if not keeps_theory and not against_one_rate.low > 0.0:
         chosen = "base_rate"
     windows = np.repeat(np.arange(len(judged)), [len(part) for part in judged])
     metrics = {
@@ -187,9 +189,10 @@ def judge(
     }
     quality = _quality(where, len(y), metrics[chosen])
     if not can_judge:
+        simple = " and no simple way was shown to be better than one rate for everybody,"
         verdict = (
-            f"Use with care: of {len(y)} customers of {where} too few left or stayed to judge a "
-            f"learned model, so the {_WORDS[chosen]} is used: {quality}."
+            f"Use with care: of {len(y)} customers of {where} too few left or stayed to judge a learned "
+            f"model,{simple if chosen == 'base_rate' else ''} so the {_WORDS[chosen]} is used: {quality}."
         )
     elif keeps_theory:
         verdict = (
@@ -213,13 +216,39 @@ def judge(
             f"May be used: the {_WORDS[chosen]} is {_BETTER if gain.low > 0.0 else _PERHAPS} "
             f"the best baseline, the {_WORDS[best_baseline]} ({_told(gain)}): {quality}."
         )
+    verdict += _why_blend(chosen, losses)
     if not hold_outs:
         return Choice(chosen, verdict, hold_outs, metrics)
     chances = {name: sigmoid(z) for name, z in odds.items()}
     found = evidence(rows, y, chances, chosen=chosen, segment=segment, seed=seed)
     for name, earned in found.earned.items():
         metrics[name][EARNED] = earned
-    return Choice(chosen, verdict, hold_outs, metrics, found)
+    return Choice(chosen, verdict + _newest_miss(found), hold_outs, metrics, found)
+
+
+def _why_blend(chosen: str, losses: Mapping[str, float]) -> str:
+    """Say why the blend is used where one of its parts did better."""
+    best = min(losses, key=losses.__getitem__)
+    if chosen != "blend" or best == "blend":
+        return ""
+    return (
+        f" The {_WORDS[best]} alone did better there, by {losses['blend'] - losses[best]:.4f} of log-loss: "
+        f"leads of less than {BLEND_MARGIN} turn round from one season to the next, so the mean is used."
+    )
+
+
+def _newest_miss(found: Evidence) -> str:
+    """Say how far the newest window was missed, where that is more than chance."""
+    day = max(found.by_cutoff, default="")
+    ratio = found.by_cutoff.get(day, {}).get("calibration_in_the_large")
+    if ratio is None or not (ratio.low > 1.0 or ratio.high < 1.0):
+        return ""
+    way = "too high" if ratio.value > 1.0 else "too low"
+    return (
+        f" Levels are to be taken with care: in the newest window (from {day}) it expected {ratio.value:.2f} "
+        f"times the churn that came, 95 % interval {ratio.low:.2f} to {ratio.high:.2f}, {way} by more than "
+        "chance."
+    )
 
 
 def _gain(

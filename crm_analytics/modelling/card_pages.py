@@ -127,8 +127,17 @@ def _comparison(card: ModelCard) -> str:
     if total is not None and not math.isnan(total.value):
         said.append(f". Where 100 came, it had expected {100.0 * total.value:.0f}")
     if card.chosen in card.baselines:
-        said.append(". It is one of the simple ways itself: no model that learns beat it")
+        said.append(". It is one of the simple ways itself")
+        if _is_unbeaten(card):
+            said.append(": no model that learns beat it")
     return "".join(said) + "."
+
+
+def _is_unbeaten(card: ModelCard) -> bool:
+    """Return whether models that learn were judged, and none had a lower log-loss than the one used."""
+    losses = {name: found["log_loss"].value for name, found in card.metrics.items() if "log_loss" in found}
+    learned = [loss for name, loss in losses.items() if name not in card.baselines]
+    return bool(learned) and card.chosen in losses and min(learned) >= losses[card.chosen]
 
 
 def _tables(card: ModelCard) -> list[Table]:

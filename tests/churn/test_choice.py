@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 
@@ -58,3 +60,38 @@ def test_after_a_short_history_theory_stays_unless_another_model_is_clearly_bett
 def test_after_a_short_history_theory_that_is_clearly_wrong_does_not_stay() -> None:
     turned = of_one_window(3000, is_thin=True, signal=0.0, theory=1.0)
     assert turned.chosen == "base_rate"
+
+
+def test_of_too_few_customers_everybody_gets_the_base_rate_unless_a_baseline_is_shown_to_beat_it() -> None:
+    chance = of_one_window(35, is_thin=False, signal=0.0)
+    assert chance.chosen == "base_rate"
+    assert chance.verdict.startswith("Use with care: of 35 customers of a later window too few left")
+    assert "no simple way was shown to be better" in chance.verdict
+    told = of_one_window(45, is_thin=False, signal=6.0, theory=5.0)
+    assert told.chosen == "closed_form"
+    assert "no simple way" not in told.verdict
+
+
+def test_the_verdict_tells_a_newest_window_that_was_missed_by_more_than_chance() -> None:
+    draw = np.random.default_rng(1)
+    x = draw.normal(size=800)
+    left = (draw.random(800) < 1 / (1 + np.exp(-2 * x))).astype(int)
+    days = pd.to_datetime(np.repeat(["2024-01-01", "2024-04-01"], 400))
+    rows = pd.DataFrame({"as_of": days, "customer_id": range(800), "churned": left})
+    parts = [rows[:400], rows[400:]]
+
+    def judged(newest_level: float) -> str:
+        odds = [
+            {"base_rate": np.zeros(400), "logistic": z, "boosted": z * 1.001, "blend": z * 0.99}
+            for z in (2 * x[:400], 2 * x[400:] + newest_level)
+        ]
+        hold_outs = (date(2024, 1, 1), date(2024, 4, 1))
+        return judge(parts, odds, table=rows, where="2 later windows", hold_outs=hold_outs, seed=0).verdict
+
+    missed = judged(2.0)
+    assert "in the newest window (from 2024-04-01) it expected 1." in missed
+    assert "too high by more than chance." in missed
+    fair = judged(0.0)
+    assert "newest window" not in fair
+    assert "alone did better there, by 0.000" in fair
+    assert fair.endswith("so the mean is used.")

@@ -336,6 +336,10 @@ def test_a_card_answers_what_a_marketing_manager_asks(card: ModelCard) -> None:
     ]
     assert beaten.startswith("It gives everybody the same probability, so it picks nobody out.")
     assert "no model that learns beat it" in beaten
+    # where none that learns was judged, none failed
+    simple = {name: figures for name, figures in found.metrics.items() if name in found.baselines}
+    alone = dict(replace(found, chosen="base_rate", metrics=simple).answers())
+    assert "no model that learns" not in alone["How good is it against doing nothing clever?"]
     unproven = replace(found, metrics={})
     assert "no later window" in dict(unproven.answers())["How good is it against doing nothing clever?"]
 
