@@ -12,14 +12,11 @@ from .hazards import fit_hazard as fit_hazard
 from .kinds import KINDS as KINDS
 from .model import ChurnModel as ChurnModel
 from .model import load_model as load_model
-from .plots import plot_cohorts as plot_cohorts
 from .plots import plot_leaving as plot_leaving
 from .plots import plot_post_mortem as plot_post_mortem
 from .plots import plot_reliability as plot_reliability
 from .plots import plot_retention as plot_retention
 from .post_mortem import post_mortem as post_mortem
-from .retention import cohort_triangle as cohort_triangle
-from .retention import cohorts as cohorts
 from .retention import leaving_rates as leaving_rates
 from .retention import retention as retention
 from .score import score as score

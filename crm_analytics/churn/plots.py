@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crm_analytics.churn.retention import cohort_triangle
 from crm_analytics.errors import NotEnoughData
 from crm_analytics.modelling.model_card import ModelCard
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 GREY, BLUE, ORANGE = "#8593a0", "#1f5f8b", "#d9822b"
-_COLOURS = ("#9fc3dd", "#5b95bf", BLUE)  # earlier windows are paler
+_COLOURS = (GREY, ORANGE, BLUE)  # the newest window is blue
 
 
 def plot_reliability(card: ModelCard, *, ax: Axes | None = None) -> pd.DataFrame:
@@ -69,57 +68,6 @@ def plot_reliability(card: ModelCard, *, ax: Axes | None = None) -> pd.DataFrame
     weight = table["row_count"] / table["row_count"].sum()
     gap = float((weight * (table["mean_probability"] - table["event_rate"]).abs()).sum())
     _title(ax, f"Predicted and observed differ by {100 * gap:.1f} points on average", "dotted: exactly right")
-    return table
-
-
-def plot_cohorts(
-    found: pd.DataFrame, *, column: str = "retention_rate", ax: Axes | None = None
-) -> pd.DataFrame:
-    """Draw the triangle of `cohorts`: a row per month of the first purchase, a column per month after it.
-
-    Parameters
-    ----------
-    found : DataFrame
-        As `crm_analytics.churn.cohorts` returned it.
-    column : str, default "retention_rate"
-        Or ``net_spend``: per customer of the cohort, reporting currency.
-    ax : matplotlib Axes, optional
-        Where to draw; default a new figure.
-
-    Returns
-    -------
-    DataFrame
-        The triangle (`cohort_triangle`).
-
-    Examples
-    --------
-    >>> rows = pd.DataFrame(
-    ...     {"cohort_on": ["2024-01-01", "2024-01-01", "2024-02-01"], "age_months": [0, 1, 0],
-    ...      "retention_rate": [1.0, 0.5, 1.0]}
-    ... )
-    >>> plot_cohorts(rows).shape
-    (2, 2)
-    """
-    table = cohort_triangle(found, column=column)
-    later = table.loc[:, table.columns > 0].to_numpy(dtype=np.float64)
-    if not np.isfinite(later).any():
-        raise NotEnoughData("No cohort has a whole month behind it yet. Use a later as_of.")
-    ax = _axes(ax, (9, 0.22 * len(table) + 1.6))
-    shown = np.ma.masked_invalid(table.to_numpy(dtype=np.float64))
-    # month 0 is the first purchase itself: everybody bought, so it would hide all that follows
-    top = float(np.nanmax(later))
-    image = ax.imshow(shown, aspect="auto", cmap="Blues", vmin=0.0, vmax=top or 1.0)
-    ax.figure.colorbar(image, ax=ax, shrink=0.8, format=_tick(column), pad=0.01)
-    labels = [f"{pd.Timestamp(day):%b %Y}" for day in table.index]
-    every = max(1, len(labels) // 12)
-    ax.set_yticks(range(0, len(labels), every), labels[::every])
-    ax.set_xticks(range(0, table.shape[1], max(1, table.shape[1] // 12)))
-    ax.set(xlabel="months after the first purchase", ylabel="first purchase in")
-    ax.spines[:].set_visible(False)
-    what = "bought" if column == "retention_rate" else "were spent per customer of the cohort"
-    one = np.nanmean(table[1].to_numpy(dtype=np.float64))
-    share = f"{one:.0%}" if column == "retention_rate" else f"{one:,.0f}"
-    _title(ax, f"In the month after the first purchase {share} {what}", "mean of the cohorts")
     return table
 
 
@@ -222,7 +170,9 @@ def plot_retention(found: pd.DataFrame, *, ax: Axes | None = None) -> pd.DataFra
         bars = ax.bar(place + 0.27 * (number - 1), table[column], width=0.25, color=colour, label=words)
         for bar, is_few in zip(bars, table["has_few_customers"], strict=True):
             bar.set_alpha(0.35 if is_few else 1.0)
-        ax.bar_label(bars, [f"{value:.0%}" for value in table[column]], fontsize=8, color=colour, padding=6)
+        ax.bar_label(
+            bars, [f"{value:.0%}" for value in table[column]], fontsize=8, color="#333333", padding=6
+        )
     limits = 1.0 - kept[["logo_churn_high", "logo_churn_low"]].to_numpy(dtype=np.float64)
     ax.vlines(place - 0.27, limits[:, 0], limits[:, 1], color="black", linewidth=0.8, alpha=0.5)
     ax.axhline(1.0, color=GREY, linewidth=0.8, linestyle=":")
@@ -294,10 +244,6 @@ def _spoken(feature: str) -> str:
     name, _, days = feature.rpartition("_")
     said = f"{name}, last {days} days" if name and days.isdigit() else feature
     return said.replace("_", " ")
-
-
-def _tick(column: str) -> str:
-    return "{x:.0%}" if column == "retention_rate" else "{x:,.0f}"
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:

@@ -1,4 +1,4 @@
-"""How many customers, and how much of their money, do we keep?  Churn and retention rates, cohorts, hazards.
+"""How many customers, and how much of their money, do we keep?  Retention rates, and when customers leave.
 
 Definitions (in full in the header of each SQL file):
 
@@ -12,9 +12,8 @@ Definitions (in full in the header of each SQL file):
 - *covered*: the data reach back to the start of the earlier window (a twentieth of it may be missing), or, of
   contracts, to the start of the window. Rates of a window that is not covered would compare a whole window
   with a part of one, so they are not given.
-- *cohort*: customers by the month of their first purchase; a month cut by as_of is left out.
 - *leaving*: no purchase in the horizon that follows, among those who could have: a rate with 95 % limits
-  (Wilson 1927), by days of silence or by tenure.
+  (Wilson 1927), by days of silence or by tenure. Cohorts are in `crm_analytics.segmentation`.
 
 Amounts are in the reporting currency: purchases at the rate of their day; contracts per 30 days, at both ends
 of a window at the one rate of its start, so that a moving currency is no loss of customers. Test and internal
@@ -115,52 +114,6 @@ def retention(
         revenue_churn_rate=1.0 - kept,
         net_retention_rate=found["later_amount"] / amount,
     )
-
-
-def cohorts(wh: Warehouse, *, as_of: date) -> pd.DataFrame:
-    """Return, per month of the first purchase and month after it, who bought and for how much.
-
-    Returns
-    -------
-    DataFrame
-        ``cohort_on, age_months, cohort_count, active_count, net_spend`` and ``retention_rate`` =
-        active_count / cohort_count; every age that has wholly passed has a row.
-
-    Examples
-    --------
-    >>> len(cohorts(Warehouse.open(), as_of=date(2024, 1, 1)))
-    0
-    """
-    settle_currency(wh)
-    with wh.holding(*HELD, as_of=as_of):
-        found = wh.frame(SqlFile.beside(__file__, "retention_cohorts.sql"), as_of=as_of)
-    return found.assign(retention_rate=found["active_count"] / found["cohort_count"])
-
-
-def cohort_triangle(found: pd.DataFrame, *, column: str = "retention_rate") -> pd.DataFrame:
-    """Return `cohorts` as a triangle: a row per cohort, a column per age, NaN where time has not come.
-
-    Parameters
-    ----------
-    found : DataFrame
-        As `cohorts` returned it.
-    column : str, default "retention_rate"
-        What is shown; ``net_spend`` per customer of the cohort where that is asked for.
-
-    Examples
-    --------
-    >>> rows = pd.DataFrame(
-    ...     {"cohort_on": ["2024-01", "2024-01", "2024-02"], "age_months": [0, 1, 0],
-    ...      "cohort_count": [4, 4, 2], "net_spend": [40.0, 10.0, 30.0]}
-    ... )
-    >>> cohort_triangle(rows, column="net_spend").to_numpy().tolist()
-    [[10.0, 2.5], [15.0, nan]]
-    """
-    values = found[column].astype("float64")
-    if column == "net_spend":
-        values = values / found["cohort_count"]
-    table = found.assign(shown=values).pivot(index="cohort_on", columns="age_months", values="shown")
-    return table.sort_index().sort_index(axis=1)
 
 
 def leaving_rates(

@@ -7,6 +7,7 @@ from .clusters import cluster_customers as cluster_customers
 from .clusters import cluster_members as cluster_members
 from .clusters import learn_clusters as learn_clusters
 from .clusters import load_clusters as load_clusters
+from .cohorts import cohort_triangle as cohort_triangle
 from .cohorts import cohorts as cohorts
 from .keep import keep_segments as keep_segments
 from .key_customers import abc as abc
@@ -22,6 +23,7 @@ from .movement import movement as movement
 from .movement import segment_history as segment_history
 from .names import SegmentName as SegmentName
 from .names import segment_names as segment_names
+from .plots import plot_cohorts as plot_cohorts
 from .plots import plot_movement as plot_movement
 from .plots import plot_segments as plot_segments
 from .profile import profile as profile

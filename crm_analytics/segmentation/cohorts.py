@@ -45,3 +45,30 @@ def cohorts(wh: Warehouse, *, as_of: date, period: Period = "month") -> pd.DataF
     with wh.holding("orders_before", "order_days_before", "customers_before", as_of=as_of):
         found = wh.frame(SqlFile.beside(__file__, "cohorts.sql"), as_of=as_of, period=period)
     return found.assign(buying_share=found["customer_count"] / found["cohort_size"])
+
+
+def cohort_triangle(found: pd.DataFrame, *, column: str = "buying_share") -> pd.DataFrame:
+    """Return `cohorts` as a triangle: a row per cohort, a column per age, NaN where the period is not over.
+
+    Parameters
+    ----------
+    found : DataFrame
+        As `cohorts` returned it.
+    column : str, default "buying_share"
+        What is shown; ``net_spend`` is divided by the customers of the cohort.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame(
+    ...     {"cohort_on": ["2024-01", "2024-01", "2024-02"], "age": [0, 1, 0], "cohort_size": [4, 4, 2],
+    ...      "net_spend": [40.0, 10.0, 30.0], "is_complete": True}
+    ... )
+    >>> cohort_triangle(rows, column="net_spend").to_numpy().tolist()
+    [[10.0, 2.5], [15.0, nan]]
+    """
+    whole = found[found["is_complete"].astype(bool)]
+    values = whole[column].astype("float64")
+    if column == "net_spend":
+        values = values / whole["cohort_size"]
+    table = whole.assign(shown=values).pivot(index="cohort_on", columns="age", values="shown")
+    return table.sort_index().sort_index(axis=1)

@@ -8,7 +8,6 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from crm_analytics import churn
@@ -147,11 +146,9 @@ def test_money_without_a_rate_is_neither_kept_nor_lost() -> None:
     ]
     with build.warehouse(order_lines=lines) as wh:
         few, many = churn.retention(wh, as_of=date(2024, 12, 31), period_count=2).to_dict("records")
-        followed = churn.cohorts(wh, as_of=AS_OF).set_index(["cohort_on", "age_months"])["net_spend"]
         lost = churn.win_back(wh, as_of=date(2024, 12, 31), contact_cost=0.0, active_days=100)
     assert (few["lost_count"], few["unknown_amount_count"], float(few["starting_amount"])) == (0, 1, 2000)
     assert few["gross_retention_rate"] == 1.0
-    assert np.isnan(float(followed[pd.Timestamp("2022-02-01"), 12]))
     assert lost.empty  # what they brought in their last year is unknown
     assert (many["lost_count"], many["unknown_amount_count"]) == (1, 21)
     assert np.isnan(
@@ -181,27 +178,6 @@ def test_a_currency_that_falls_is_no_loss_of_contracts() -> None:
     # the yen has no rate at all; the crown had none at the start, so its later one holds for both ends
     assert found["unknown_amount_count"] == 1
     assert [float(found[name]) for name in ("starting_amount", "kept_amount", "later_amount")] == [110.0] * 3
-
-
-def test_a_cohort_is_followed_month_by_month_and_a_cut_month_is_left_out(shop: Warehouse) -> None:
-    found = churn.cohorts(shop, as_of=date(2023, 9, 15))
-    won = found[found["cohort_on"].astype(str) == "2022-06-01"].set_index("age_months")
-    assert won.index.tolist() == list(range(15))  # June 2022 to August 2023
-    assert won["active_count"].to_dict() == {month: int(month in (0, 12)) for month in range(15)}
-    assert float(won.loc[12, "net_spend"]) == 130
-    whole = churn.cohorts(shop, as_of=date(2023, 10, 1))
-    assert len(whole[whole["cohort_on"].astype(str) == "2022-06-01"]) == 16
-    triangle = churn.cohort_triangle(found)
-    assert triangle.iloc[:, 0].tolist() == [1.0] * len(triangle)
-    # each cohort's row ends where its time does
-    ages = triangle.notna().sum(axis=1).tolist()
-    assert ages == sorted(ages, reverse=True)
-
-
-def test_cohort_spend_adds_up_to_all_that_was_spent(shop: Warehouse) -> None:
-    found = churn.cohorts(shop, as_of=AS_OF)
-    assert float(found["net_spend"].sum()) == 100 + 140 + 330 + 500 + 120
-    assert found.groupby("cohort_on")["cohort_count"].first().sum() == 5
 
 
 def test_silence_is_asked_at_every_step_that_was_reached_and_whose_answer_is_known() -> None:
@@ -359,7 +335,6 @@ def test_an_empty_warehouse_has_no_retention_and_no_error() -> None:
     with Warehouse.open(reporting_currency="EUR") as wh:
         found = churn.retention(wh, as_of=AS_OF)
         assert found["logo_churn_rate"].isna().all()
-        assert churn.cohorts(wh, as_of=AS_OF).empty
         assert churn.leaving_rates(wh, as_of=AS_OF, by="tenure").empty
         assert churn.win_back(wh, as_of=AS_OF).empty
         with pytest.raises(NotEnoughData, match="0 were lost and 0 kept"):
@@ -375,10 +350,6 @@ def test_an_empty_warehouse_has_no_retention_and_no_error() -> None:
 def test_pictures_return_what_they_draw(shop: Warehouse) -> None:
     import matplotlib.pyplot as plt
 
-    cohorts = churn.cohorts(shop, as_of=AS_OF)
-    pd.testing.assert_frame_equal(churn.plot_cohorts(cohorts), churn.cohort_triangle(cohorts))
-    money = churn.plot_cohorts(cohorts, column="net_spend")
-    assert money.loc[money.index[0], 0] == pytest.approx(70.0)
     drawn = churn.plot_retention(churn.retention(shop, as_of=AS_OF, period_count=2))
     assert drawn["gross_retention_rate"].tolist() == pytest.approx([0.4])  # 2022 is not covered
     ax = plt.gca()

@@ -12,7 +12,7 @@ import pytest
 
 from crm_analytics import Warehouse
 from crm_analytics.errors import UsageError
-from crm_analytics.segmentation import abc, cohorts, priorities, share_of_best
+from crm_analytics.segmentation import abc, cohort_triangle, cohorts, plot_cohorts, priorities, share_of_best
 from tests import build
 
 AS_OF = date(2025, 1, 1)
@@ -150,3 +150,22 @@ def test_cohorts_are_those_of_pandas() -> None:
     assert found[found["age"] == 0]["buying_share"].eq(1).all()
     assert not found["is_complete"].all()
     assert found[~found["is_complete"]]["age"].to_list() == [3, 2, 1, 0]
+
+
+def test_a_cohort_is_followed_month_by_month_and_a_cut_month_is_no_part_of_the_triangle() -> None:
+    import matplotlib.pyplot as plt
+
+    days = {"once": ["2024-01-10"], "again": ["2024-01-10", "2024-03-05"], "late": ["2024-03-01"]}
+    lines = build.order_lines_of(days, amount="10")
+    yen = [line | {"currency": "JPY"} for line in build.order_lines_of({"yen": ["2024-03-02"]})]
+    with build.warehouse(order_lines=lines + yen) as wh:
+        found = cohorts(wh, as_of=date(2024, 4, 15))
+    triangle = cohort_triangle(found)
+    january, march = pd.Timestamp("2024-01-01"), pd.Timestamp("2024-03-01")
+    assert triangle.loc[january, [0, 1, 2]].to_list() == [1.0, 0.0, 0.5]
+    assert triangle.loc[march].isna().to_list() == [False, True, True]  # April is not over
+    spent = plot_cohorts(found, column="net_spend")
+    assert spent.loc[january].to_list() == [10.0, 0.0, 5.0]
+    assert np.isnan(spent.loc[march, 0])  # a part has no rate
+    pd.testing.assert_frame_equal(plot_cohorts(found), triangle)
+    plt.close("all")
