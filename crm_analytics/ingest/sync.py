@@ -82,6 +82,11 @@ def sync(wh: Warehouse, records: RecordStore, *, source_system: str = "default")
     >>> (first.status, first.rows_in, first.rows_loaded), (again.status, again.rows_in)
     (('loaded', 1, 1), ('unchanged', 0))
     """
+    if not isinstance(wh, Warehouse) or not isinstance(records, RecordStore):
+        raise UsageError(
+            "sync takes a Warehouse, then a RecordStore; got "
+            f"{type(wh).__name__} and {type(records).__name__}. Open them first: RecordStore.open(path)."
+        )
     started_at = records.now()
     with wh.transaction():
         known = _known(wh, records)

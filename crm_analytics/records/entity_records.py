@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from crm_analytics.records.bulk import Rows
     from crm_analytics.schema import Entity
 
+_LARGEST_LIMIT = 2**63 - 1
+
 
 class EntityRecords:
     """The records of one entity: add, update, delete, get, find, history, and add_many, update_many."""
@@ -49,7 +51,8 @@ class EntityRecords:
         ----------
         values : mapping
             Declared columns. ``source_id`` gets a random id and ``created_at`` the present moment
-            when they are not given.
+            when they are not given. What the store keeps itself (version, recorded_at, changed_by,
+            is_deleted) is passed over, so that ``dict(record) | {...}`` makes a record like another.
         changed_by : str, optional
             Who writes, where it is not the store's own ``changed_by``.
 
@@ -86,7 +89,9 @@ class EntityRecords:
             them where the message shows the first 50.
         """
         given = rows_of(self._entity, rows)
-        return write_rows(self._database, self._entity, given, lambda row: self._add(row, changed_by))
+        return write_rows(
+            self._database, self._entity, given, lambda row: self._add(self._columns(row), changed_by)
+        )
 
     def update(
         self,
@@ -106,7 +111,8 @@ class EntityRecords:
         id : str, sequence or mapping
             ``source_id``, or for an entity without one the key's values (see `Record.id`) by order or name.
         changes : mapping
-            Columns to change; None empties one. The columns of the key cannot be changed.
+            Columns to change; None empties one. The columns of the key cannot be changed. What the store
+            keeps itself is passed over as of `add`; ``version`` is no condition here: `expected_version` is.
         expected_version : int, optional
             Refuse when the record is no longer at this version.
 
@@ -133,8 +139,8 @@ class EntityRecords:
         ----------
         rows : pandas.DataFrame or iterable of mappings
             The key's columns, and the columns to change; an empty cell empties its column. A column
-            ``version`` holds the version that each record must still be at. The other columns that the
-            store keeps itself (recorded_at, changed_by, is_deleted) are passed over.
+            ``version`` holds the version that each record must still be at, and may not be empty. The other
+            columns that the store keeps itself (recorded_at, changed_by, is_deleted) are passed over.
         changed_by : str, optional
             As of `add`.
 
@@ -146,6 +152,11 @@ class EntityRecords:
         """
 
         def write(row: dict[str, Any]) -> Record:
+            if "version" in row and row["version"] is None:
+                refuse(
+                    self._entity,
+                    ["version: empty; give the version that was read, or leave out the column for all rows"],
+                )
             changes = {name: value for name, value in row.items() if name not in VERSION_COLUMNS}
             return self._update(row, changes, row.get("version"), changed_by)
 
@@ -207,7 +218,7 @@ class EntityRecords:
             Lists every problem: unknown columns, values that no record could hold.
         """
         good, problems = checked(self._entity, equals)
-        column = order.removeprefix("-") if order is not None else None
+        column = order.removeprefix("-") if isinstance(order, str) else order
         if column is not None and column not in self.table.names:
             problems.append(f"order={order!r} is no column.{nearest(column, self.table.names)}")
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
@@ -217,7 +228,7 @@ class EntityRecords:
         filled = tuple(sorted(name for name, value in good.items() if value is not None))
         empty = tuple(sorted(name for name, value in good.items() if value is None))
         values = {f"is_{name}": good[name] for name in filled} | {
-            "limit": statements.NO_LIMIT if limit is None else limit
+            "limit": statements.NO_LIMIT if limit is None else min(limit, _LARGEST_LIMIT)
         }
         make = statements.search
         if as_of is not None:
@@ -247,20 +258,26 @@ class EntityRecords:
             given["created_at"] = now
         good, problems = checked(self._entity, given)
         problems += [*missing(self._entity, given), *self._dangling(good)]
-        refuse(self._entity, problems)
         values = dict.fromkeys(self._entity.column_names) | good
-        last = self.table.last(self.table.tables.key_of(values))
+        is_named = all(good.get(name) is not None for name in self._entity.key)
+        last = self.table.last(self.table.tables.key_of(values)) if is_named else None
         if last is not None and not last.is_deleted:
-            refuse(self._entity, [f"{', '.join(self._entity.key)}: such a record exists; use update"])
-        if last is not None:
-            refuse(self._entity, self._backdated(good, last))
+            problems.append(f"{', '.join(self._entity.key)}: such a record exists; use update")
+        elif last is not None:
+            problems += self._backdated(good, last)
+        refuse(self._entity, problems)
         return self.table.append(values, last, now, changed_by, is_deleted=False)
 
     def _update(
         self, id: RecordId, changes: dict[str, Any], expected_version: int | None, changed_by: str | None
     ) -> Record:
         good, problems = checked(self._entity, changes)
-        last = self._existing(id, expected_version)
+        try:
+            last = self._existing(id, expected_version)
+        except RecordNotFound:
+            if problems:
+                refuse(self._entity, [*problems, "the record store holds no record of that id"])
+            raise
         values = {name: last[name] for name in self._entity.column_names}
         problems += [
             f"{name}: identifies the record and cannot change; add a new record"
@@ -278,6 +295,12 @@ class EntityRecords:
         )
 
     def _existing(self, id: RecordId, expected_version: int | None) -> Record:
+        is_number = isinstance(expected_version, int) and not isinstance(expected_version, bool)
+        if expected_version is not None and not is_number:
+            raise UsageError(
+                f"{self._entity.name}: expected_version={expected_version!r} must be a whole number, such as "
+                f"record.version; got {type(expected_version).__name__}."
+            )
         last = self.table.last(self.table.id_text(id))
         if last is None or last.is_deleted:
             raise RecordNotFound(f"{self._entity.name}: the record store holds no record of that id.")
@@ -315,4 +338,4 @@ class EntityRecords:
     def _columns(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(values, Mapping):
             raise UsageError(f"{self._entity.name}: a dict of columns expected, got {type(values).__name__}.")
-        return dict(values)
+        return {name: value for name, value in values.items() if name not in VERSION_COLUMNS}

@@ -101,6 +101,8 @@ class RecordStore:
         StoreCorrupt, StoreRolledBack
             The file is damaged, or lacks changes that had been acknowledged.
         """
+        if not isinstance(path, (str, os.PathLike)):
+            raise UsageError(f"A path or postgresql:// URL expected, got {type(path).__name__}.")
         database = Database(_engine(os.fspath(path), wait_seconds))
         try:
             store_id = upgrade(database, now=clock, new_id=new_id)

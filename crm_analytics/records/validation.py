@@ -15,11 +15,14 @@ from decimal import Decimal
 from typing import Any
 
 from crm_analytics.errors import RecordInvalid, UsageError
-from crm_analytics.records.tables import decimal_digits
+from crm_analytics.records.tables import LOOKED_UP_BY, decimal_digits
 from crm_analytics.schema import Column, Entity
 from crm_analytics.vocabulary import WORDS
 
 MAX_TEXT_LENGTH = 1_000_000
+# Ids and what is looked up by stand in indexes; PostgreSQL takes 2,704 bytes there.
+MAX_ID_LENGTH = 500
+_INDEXED = frozenset({"source_id", *LOOKED_UP_BY})
 MAX_PROBLEMS_SHOWN = 50
 _LARGEST_INTEGER = 2**63 - 1
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
@@ -105,7 +108,10 @@ def moment(value: date | datetime) -> datetime:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise UsageError(f"as_of={value.isoformat()} has no time zone. Add one, e.g. tzinfo=UTC.")
-        return value.astimezone(UTC)
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            raise UsageError(f"as_of={value.isoformat()} lies outside the years 1 to 9999 in UTC.") from None
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     raise UsageError(f"as_of must be a date or a datetime, not {type(value).__name__}.")
@@ -125,6 +131,10 @@ def _text(column: Column, value: Any) -> str:
     text = str.__str__(value)
     if len(text) > MAX_TEXT_LENGTH:
         raise _Problem(f"{len(text):,} characters, at most {MAX_TEXT_LENGTH:,} are allowed")
+    if len(text) > MAX_ID_LENGTH and (column.refers or column.name in _INDEXED):
+        raise _Problem(
+            f"{len(text):,} characters, at most {MAX_ID_LENGTH} are allowed in what is looked up by"
+        )
     if _NOT_TEXT.search(text):
         raise _Problem("holds a NUL or half a surrogate pair, which no database keeps")
     if column.required and not text.strip():

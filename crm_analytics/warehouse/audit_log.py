@@ -184,6 +184,10 @@ def _told_head(wh: Warehouse) -> tuple[int, str] | None:
         return int(told["entries"]), str(told["head"])
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise StoreCorrupt(
+            f"{head_path(wh)} cannot be read: {error.strerror}. Remove what is there."
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise StoreCorrupt(f"{head_path(wh)} is damaged. Compare the log with a backup.") from error
 
