@@ -1,8 +1,9 @@
 """When are two e-mail addresses one, and whose are they: a person's, or a desk's that many people share?
 
-Addresses are compared without case; what follows a plus sign is a label, and in Google's mail dots do not
-count (support page "Dots don't matter in Gmail addresses"). Role names (info@, sales@, office@) are those of
-RFC 2142 and what offices use.
+Addresses are compared without case, hosts in the letters that the net knows (bücher.example is
+xn--bcher-kva.example: RFC 3490, by Python's codec "idna"); what follows a plus sign is a label, and in
+Google's mail dots do not count (support page "Dots don't matter in Gmail addresses"). Role names (info@,
+sales@, office@) are those of RFC 2142 and what offices use.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ def fold_email(text: str) -> str | None:
     --------
     >>> fold_email(" Ada.Lovelace+news@GMAIL.com "), fold_email("mailto:bob@example.org"), fold_email("n/a")
     ('adalovelace@gmail.com', 'bob@example.org', None)
+    >>> fold_email("a@bücher.example") == fold_email("A@XN--bcher-kva.example")
+    True
     """
     plain = text.strip().casefold() if text.isascii() else fold_letters(text)
     found = _SHAPE.fullmatch(plain.removeprefix("mailto:").strip("<>"))
@@ -34,7 +37,16 @@ def fold_email(text: str) -> str | None:
         local = local[:label]
     if host in _WITHOUT_DOTS:
         local, host = local.replace(".", ""), "gmail.com"
-    return f"{local}@{host}"
+    return f"{local}@{_known_to_the_net(host)}"
+
+
+def _known_to_the_net(host: str) -> str:
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return host
 
 
 def is_role(email: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+import crm_analytics as crm
 from benchmarks import identity as benchmark
 from benchmarks.people import people
 from crm_analytics.ingest.identity import link_records
 from crm_analytics.ingest.identity.compared import compared
 from crm_analytics.ingest.identity.comparisons import COMPARISONS
+from crm_analytics.ingest.identity.model import score
+from tests import build
 
 Pair = tuple[str, str]
 
@@ -29,7 +33,8 @@ def crowd() -> pa.Table:
     """Three hundred invented people, among whom the cases below stand."""
     found = people(300).drop(columns="person")
     found.insert(0, "record_id", found.pop("source_system") + ":" + found.pop("source_id"))
-    return pa.Table.from_pandas(found, preserve_index=False)
+    table = pa.Table.from_pandas(found, preserve_index=False)
+    return table.append_column("national_id", pa.nulls(table.num_rows, pa.string()))
 
 
 def pairs_of(*rows: dict[str, Any]) -> pd.DataFrame:
@@ -86,6 +91,141 @@ def test_the_same_mailbox_and_name_are_one_person_whatever_the_spelling(cases: p
 )
 def test_these_are_never_glued(cases: pd.DataFrame, one: int, other: int) -> None:
     assert (f"t:{one}", f"t:{other}") not in linked(cases)
+
+
+SAME = {"type": "person", "country": "DE"}
+
+
+def named(given: str, family: str, **more: Any) -> dict[str, Any]:
+    return SAME | {"first_name": given, "last_name": family} | more
+
+
+# name of the case -> two records; every case has a family name of its own
+DECIDED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "a name and a city": (
+        "review",
+        named("Ulrike", "Einzig", city="Ulm"),
+        named("Ulrike", "Einzig", city="Ulm"),
+    ),
+    "a mailbox made of the name": (
+        "review",
+        named("Ulrike", "Zweizig", city="Ulm", email="ulrike.zweizig@a.example"),
+        named("Ulrike", "Zweizig", city="Ulm", email="ulrike.zweizig@b.example"),
+    ),
+    "a mailbox made of the name, with its umlaut written out": (
+        "review",
+        named("Jörg", "Dräxlmüh", email="joerg.draexlmueh@a.example"),
+        named("Jörg", "Dräxlmüh", email="joerg.draexlmueh@b.example"),
+    ),
+    "another ending": (
+        "review",
+        named("Peter", "Adlerhorst", email="ah7@example.com", phone="+49731111222"),
+        named("Petra", "Adlerhorst", email="ah7@example.com", phone="+49731111222"),
+    ),
+    "twins, another vowel": (
+        "review",
+        named("Lena", "Zwillich", email="zw8@example.com", birth_on="1990-05-06"),
+        named("Lina", "Zwillich", email="zw8@example.com", birth_on="1990-05-06"),
+    ),
+    "twins, other names": (
+        "review",
+        named("Bert", "Doppelt", email="do8@example.com", birth_on="1990-05-06"),
+        named("Anna", "Doppelt", email="do8@example.com", birth_on="1990-05-06"),
+    ),
+    "brothers": (
+        "review",
+        named("Marco", "Brugger", email="br8@example.com", birth_on="1980-01-01"),
+        named("Marko", "Brugger", email="br8@example.com", birth_on="1984-03-09"),
+    ),
+    "father and son with one mailbox": (
+        "review",
+        named("Michael", "Sohnreich", email="so7@example.com", phone="+49731111333", birth_on="1960-01-01"),
+        named("Michael", "Sohnreich", email="so7@example.com", phone="+49731111333", birth_on="1990-01-01"),
+    ),
+    "a telephone number of zeros": (
+        "review",
+        named("Paula", "Nullinger", phone="+49 30 0000000"),
+        named("Paula", "Nullinger", phone="+49 30 0000000"),
+    ),
+    "a household's telephone": (
+        "apart",
+        named("Olga", "Ypsilon", phone="+49731111444"),
+        named("Viktor", "Ypsilon", phone="+49731111444"),
+    ),
+    "two scripts": (
+        "link",
+        named("Sara", "Ahmadi", email="sara.ahmadi@example.com", phone="+989123456789"),
+        named("سارا", "احمدی", email="sara.ahmadi@example.com", phone="+989123456789"),
+    ),
+    "two scripts and a national id": (
+        "link",
+        named("Reza", "Karimi", national_id="0084575948"),
+        named("رضا", "کریمی", national_id="۰۰۸۴۵۷۵۹۴۸"),
+    ),
+    "a married name and a national id": (
+        "link",
+        named("Mina", "Jafari", national_id="0013542419"),
+        named("Mina", "Hosseini", national_id="0013542419"),
+    ),
+    "one mailbox, nothing else alike": (
+        "review",
+        named("Olga", "Sternberg", email="shared77@example.com"),
+        named("Viktor", "Mondschein", email="shared77@example.com"),
+    ),
+    "an umlaut written out, and a host in both its forms": (
+        "link",
+        named("Jörg", "Weißkopf", email="jw12@bücher.example"),
+        named("Joerg", "Weisskopf", email="jw12@xn--bcher-kva.example"),
+    ),
+    "a day of birth one off": (
+        "link",
+        named("Ulrike", "Tagmann", email="ut5@example.com", birth_on="1980-05-06"),
+        named("Ulrike", "Tagmann", email="ut5@example.com", birth_on="1980-06-05"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def decided() -> pd.DataFrame:
+    """All of `DECIDED` in one run: records 2n and 2n + 1 are the n-th case."""
+    return pairs_of(*(record for _, one, other in DECIDED.values() for record in (one, other)))
+
+
+@pytest.mark.parametrize("case", DECIDED)
+def test_what_becomes_of_a_pair(decided: pd.DataFrame, case: str) -> None:
+    number = 2 * list(DECIDED).index(case)
+    keys = sorted([f"t:{number}", f"t:{number + 1}"])
+    found = decided[(decided["left_id"] == keys[0]) & (decided["right_id"] == keys[1])]
+    assert found["decision"].tolist() == [DECIDED[case][0]]
+
+
+def test_no_level_says_more_than_a_better_one_and_what_differs_speaks_for_no_pair() -> None:
+    # twenty given names and one city: of names that are close there is nothing to learn from
+    names = [f"{a}{b}" for a in ("Anna", "Bert", "Clara", "David") for b in ("", "ke", "son", "lie", "mar")]
+    rows = [
+        named(names[n % 20], f"Muster{n // 20}", city="Ulm", email=f"x{n % 380}@example.com")
+        | {"record_id": f"s:{n}"}
+        for n in range(400)
+    ]
+    scored = score(compared(pa.Table.from_pylist(rows)))
+    assert scored is not None
+    for comparison in scored.parameters["comparisons"]:
+        levels = comparison["comparison_levels"][1:]
+        bits = [math.log2(one["m_probability"] / one["u_probability"]) for one in levels]
+        assert bits == sorted(bits, reverse=True)
+        assert bits[-1] <= 0
+
+
+def test_where_a_rule_decided_no_probability_is_shown() -> None:
+    same = {"name": "Ada Byron", "email": "ada@example.com", "created_at": "2024-01-01"}
+    with build.warehouse(customers=[same | {"source_id": "A"}, same | {"source_id": "B"}]) as wh:
+        crm.identity.link(wh)
+        [found] = crm.identity.review(wh, decision="link").to_dict("records")
+    assert pd.isna(found["probability"])
+    assert (found["because"], "e-mail address equal" in found["evidence"]) == (
+        "same e-mail address and name",
+        True,
+    )
 
 
 def test_every_pair_has_a_score_and_its_evidence(cases: pd.DataFrame) -> None:

@@ -2,13 +2,16 @@
 
 One row per record, in the order of its key, so that nothing later depends on the order of the input. A
 desk's mailbox or a switchboard, that is a role address or a key of many different names, is no key of a
-person and left out.
+person and left out; so is what only fills a field: a number of one digit, 123456789, a date that far too many
+were born on.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,10 +22,16 @@ from crm_analytics.normalise.emails import fold_email, is_role
 from crm_analytics.normalise.identifiers import fold_identifier, is_iranian_legal_id, is_iranian_national_code
 from crm_analytics.normalise.names import fold_company, fold_name, split_name
 from crm_analytics.normalise.phones import fold_phone
+from crm_analytics.normalise.sounds import is_right_to_left, sound
 from crm_analytics.warehouse.sandbox import Sandbox
 
 FIELDS = ("given_name", "family_name", "birth", "email", "phone", "national_id", "street", "postcode", "city")
 _MARK = "\x1f"
+_DOUBLED = re.compile(r"(.)\1+")
+_ONE_DIGIT = re.compile(r"^(\w)\1*$|(\d)\2{5,}$")
+_IN_ORDER = frozenset(
+    {"12345", "123456", "1234567", "12345678", "123456789", "1234567890", "987654321", "9876543210"}
+)
 
 # A key is shared when its records bear many different names; two people (a couple) may share one. Names
 # count as different by their initials in any order, so that slips and swapped names do not count.
@@ -35,18 +44,41 @@ _SHARED = """
             || greatest(left(given_name, 1), left(family_name, 1))) > count(*)"""
 
 
-# What stands before the @ tells a person apart unless it only says the name again: anna.meyer@ is many.
-_MAILBOXES = """
+# Dates of birth that stand for "not known" are borne by many times more records than any other.
+_FILLING_DATES = """
+    select birth from (select birth, count(*) as n from compared where birth is not null group by birth)
+    where n >= 20 and n >= 10 * (select count(birth) / count(distinct birth) from compared)"""
+# What stands before the @ tells a person apart unless it only says the name again, or its initials: for
+# anna.meyer@, joerg.mueller@ (consonants jrgmlr), am@ there are many.
+_CONSONANTS = "bcdfghjklmnpqrstvwxz"
+_SAID_ONCE = reduce(
+    lambda sql, letter: f"replace({sql}, '{letter * 2}', '{letter}')",
+    _CONSONANTS,
+    f"regexp_replace(split_part(email, '@', 1), '[^{_CONSONANTS}]', '', 'g')",
+)
+_MAILBOXES = f"""
     select
         case
-            when regexp_matches(mailbox, '[0-9]{2}')
-                or not coalesce(
-                    contains(mailbox, left(family_name, 3)) or contains(mailbox, left(given_name, 3)), false
-                )
+            when regexp_matches(mailbox, '[0-9]{{2}}') then mailbox
+            when length(mailbox) >= 4
+                and not coalesce(contains(mailbox, left(family_name, 3)), false)
+                and not coalesce(contains(mailbox, left(given_name, 3)), false)
+                and not coalesce(contains(consonants, family_said), false)
+                and not coalesce(contains(consonants, given_said), false)
                 then mailbox
         end as mailbox
-    from (select *, split_part(email, '@', 1) as mailbox from compared)
+    from (
+        select
+            *,
+            split_part(email, '@', 1) as mailbox,
+            {_SAID_ONCE} as consonants
+        from compared
+    )
     order by unique_id"""
+# How many records bear a given name: a slip of the pen is rare beside the name that was meant.
+_GIVEN_COUNTS = """
+    select case when given_name is not null then count(*) over (partition by given_name) end as given_count
+    from compared order by unique_id"""
 
 
 def compared(records: pa.Table) -> pa.Table:
@@ -61,8 +93,10 @@ def compared(records: pa.Table) -> pa.Table:
     -------
     pyarrow.Table
         ``unique_id`` (0, 1, ... in the order of the keys), ``record_id``, ``is_organisation``, the columns
-        of `FIELDS` (text; birth as YYYY-MM-DD), ``is_checked`` (the national id bears out its checksum) and
-        ``mailbox`` (what stands before the @, unless it only says the name again).
+        of `FIELDS` (text; birth as YYYY-MM-DD), ``is_checked`` (the national id bears out its checksum),
+        ``given_sound`` and ``family_sound`` (consonants, of people; NULL where all names are in one script),
+        ``given_is_rtl`` and ``family_is_rtl`` (Persian or Arabic letters), ``given_count`` (records with this
+        given name) and ``mailbox`` (what stands before the @, unless it only says the name again).
 
     Examples
     --------
@@ -86,7 +120,7 @@ def compared(records: pa.Table) -> pa.Table:
     first = pc.if_else(lacks, _folded(whole, lambda text: split_name(text)[0]), first)
     last = pc.if_else(lacks, _folded(whole, lambda text: split_name(text)[1]), last)
     company = _folded(pc.coalesce(whole, column("last_name")), fold_company)
-    national_id = _folded(column("national_id"), fold_identifier)
+    national_id = _folded(column("national_id"), _identifier)
     table = pa.table(
         {
             "unique_id": pa.array(range(count), pa.int64()),
@@ -104,7 +138,42 @@ def compared(records: pa.Table) -> pa.Table:
             "is_checked": _mapped(national_id, _bears_out, pa.bool_()),
         }
     )
-    return _without_shared_keys(table)
+    return _without_shared_keys(_with_sounds(table))
+
+
+def _with_sounds(table: pa.Table) -> pa.Table:
+    """Add how names sound where some are written from the right and some from the left."""
+    sounds = []
+    for name in ("given_name", "family_name"):
+        scripts = _mapped(table[name].combine_chunks(), is_right_to_left, pa.bool_())
+        kinds = pc.unique(pc.drop_null(scripts))
+        people = pc.if_else(table["is_organisation"].combine_chunks(), None, table[name].combine_chunks())
+        sounds.append((name, scripts, len(kinds), people))
+    is_mixed = any(kinds > 1 for _, _, kinds, _ in sounds)
+    for name, scripts, _, people in sounds:
+        heard = _folded(people, sound) if is_mixed else pa.nulls(len(scripts), pa.string())
+        part = name.removesuffix("_name")
+        table = table.append_column(f"{part}_sound", heard).append_column(f"{part}_is_rtl", scripts)
+    return table
+
+
+def _identifier(text: str) -> str | None:
+    number = fold_identifier(text)
+    return None if number is None or is_filling(number) else number
+
+
+def is_filling(number: str) -> bool:
+    """Is a number only there to fill a field?  One digit again and again, or the digits in their order.
+
+    Examples
+    --------
+    >>> is_filling("+49300000000"), is_filling("1111111111"), is_filling("0123456789"), is_filling("000000")
+    (True, True, True, True)
+    >>> is_filling("+989123456789"), is_filling("+49301234567"), is_filling("0084575948")
+    (False, False, False)
+    """
+    digits = number.lstrip("+")
+    return not digits.strip("0") or _ONE_DIGIT.search(digits) is not None or digits.lstrip("0") in _IN_ORDER
 
 
 def _personal(text: str) -> str | None:
@@ -128,11 +197,11 @@ def _phones(phones: pa.Array, countries: pa.Array) -> pa.Array:
 def _phone(text: str) -> str | None:
     country, _, phone = text.partition(_MARK)
     number = fold_phone(phone, country)
-    if number is None and not country:
+    digits = "".join(filter(str.isdecimal, fold_digits(phone))).lstrip("0")
+    if number is None and not country and 7 <= len(digits) <= 15:
         # without a country a national number is compared by its digits
-        digits = "".join(filter(str.isdecimal, fold_digits(phone))).lstrip("0")
-        return digits if 7 <= len(digits) <= 15 else None
-    return number
+        number = digits
+    return None if number is None or is_filling(number) or is_filling(digits or "0") else number
 
 
 def _folded(column: pa.Array, fold: Callable[[str], str | None]) -> pa.Array:
@@ -146,12 +215,26 @@ def _mapped(column: pa.Array, change: Callable[[str], object], kind: pa.DataType
     return changed.take(encoded.indices)
 
 
+def _said(name: str) -> str | None:
+    """Return the consonants of a name as a mailbox would write them; None where they are too few to tell."""
+    if is_right_to_left(name):
+        heard = (sound(name) or "").replace("$", "sh").replace("x", "kh").replace("q", "gh")
+        return heard if len(heard) > 1 else None
+    plain = _DOUBLED.sub(r"\1", "".join(letter for letter in name if letter in _CONSONANTS))
+    return plain if len(plain) > 2 else None
+
+
 def _without_shared_keys(table: pa.Table) -> pa.Table:
     with Sandbox() as sandbox:
         sandbox.register("compared", table)
-        for field in ("email", "phone"):
-            shared = sandbox.arrow(_SHARED.format(field=field))[field]
-            kept = pc.if_else(pc.is_in(table[field], value_set=shared), None, table[field])
+        shared = {field: sandbox.arrow(_SHARED.format(field=field))[field] for field in ("email", "phone")}
+        shared["birth"] = sandbox.arrow(_FILLING_DATES)["birth"]
+        for field, values in shared.items():
+            kept = pc.if_else(pc.is_in(table[field], value_set=values), None, table[field])
             table = table.set_column(table.column_names.index(field), field, kept)
-        sandbox.register("compared", table)
-        return table.append_column("mailbox", sandbox.arrow(_MAILBOXES)["mailbox"])
+        said = table
+        for part in ("given", "family"):
+            said = said.append_column(f"{part}_said", _folded(table[f"{part}_name"].combine_chunks(), _said))
+        sandbox.register("compared", said)
+        table = table.append_column("mailbox", sandbox.arrow(_MAILBOXES)["mailbox"])
+        return table.append_column("given_count", sandbox.arrow(_GIVEN_COUNTS)["given_count"])

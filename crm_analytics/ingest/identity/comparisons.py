@@ -14,12 +14,23 @@ from typing import Any
 
 # How two texts must resemble each other (Jaro-Winkler) to be close or at least alike.
 CLOSE, ALIKE = 0.9, 0.75
+# Two people of one name in one household are a generation apart: such dates are never a slip of the pen.
+GENERATION_YEARS = 15
+ONE_LIFE = f"abs(cast(left({{one}}, 4) as int) - cast(left({{other}}, 4) as int)) < {GENERATION_YEARS}"
+ONE_SLIP = (
+    f"{ONE_LIFE} and (damerau_levenshtein({{one}}, {{other}}) <= 1 "
+    "or left({one}, 4) = left({other}, 4) and substr({one}, 6, 2) = right({other}, 2) "
+    "and right({one}, 2) = substr({other}, 6, 2))"
+)
 # Two slips, or two of year, month and day equal.
 SIMILAR_BIRTH = (
-    "(damerau_levenshtein({one}, {other}) <= 2 or left({one}, 7) = left({other}, 7) "
+    f"{ONE_LIFE} and (damerau_levenshtein({{one}}, {{other}}) <= 2 or left({{one}}, 7) = left({{other}}, 7) "
     "or right({one}, 5) = right({other}, 5) "
     "or left({one}, 4) = left({other}, 4) and right({one}, 2) = right({other}, 2))"
 )
+# The day, the month, the year or its decade one off.
+_DAYS = "abs(date_diff('day', try_cast({one} as date), try_cast({other} as date)))"
+ONE_OFF = f"least({_DAYS}, abs({_DAYS} - 365), abs({_DAYS} - 3652)) <= 40"
 
 
 @dataclass(frozen=True)
@@ -44,41 +55,106 @@ class Level:
     frequency_of: str | None = None
 
 
-def _names(one: str, other: str) -> tuple[Level, ...]:
-    resembles = f"jaro_winkler_similarity({one}_l, {one}_r)"
+def _resemble(one: str) -> str:
+    return f"jaro_winkler_similarity({one}_l, {one}_r)"
+
+
+# Jörg and Joerg; and محمد رضا حسینی, of which some systems make one given name and some two.
+_SPELT = "replace(replace(replace(replace({}, 'oe', 'o'), 'ae', 'a'), 'ue', 'u'), ' ', '')"
+_WHOLE = "replace(given_name_l || family_name_l, ' ', '') = replace(given_name_r || family_name_r, ' ', '')"
+
+
+def _names(
+    one: str, other: str, slips: tuple[Level, ...], unsure: tuple[Level, ...] = ()
+) -> tuple[Level, ...]:
+    part = one.removesuffix("_name")
+    spelt_left, spelt_right = _SPELT.format(f"{one}_l"), _SPELT.format(f"{one}_r")
     swapped = (
         f"({one}_l = {other}_r and coalesce(jaro_winkler_similarity({one}_r, {other}_l) >= 0.8, true)) "
         f"or ({one}_r = {other}_l and coalesce(jaro_winkler_similarity({one}_l, {other}_r) >= 0.8, true))"
     )
     return (
         Level("equal", f"{one}_l = {one}_r", 0.7, one),
-        Level("close", f"{resembles} >= {CLOSE}", 0.15),
+        Level("equal in another spelling", f"{spelt_left} = {spelt_right} or {_WHOLE}", 0.02),
+        Level(
+            "equal in another script",
+            f"{part}_is_rtl_l <> {part}_is_rtl_r and {part}_sound_l = {part}_sound_r",
+            0.02,
+        ),
+        *slips,
         Level("swapped", swapped, 0.03),
-        Level("short form", f"starts_with({one}_l, {one}_r) or starts_with({one}_r, {one}_l)", 0.02),
-        Level("alike", f"{resembles} >= {ALIKE}", 0.03),
+        *unsure,
+        Level("short form", _short_form(one), 0.02),
+        Level("alike", f"{_resemble(one)} >= {ALIKE}", 0.03),
         Level("different", "else", 0.07),
     )
 
 
+def _short_form(one: str) -> str:
+    return f"starts_with({one}_l, {one}_r) or starts_with({one}_r, {one}_l)"
+
+
+# What makes another name of a name is another ending (Paul, Paula or Paulina; Peter, Petra), another vowel
+# (Lena, Lina) or another first letter (Tina, Nina). Anna Maria may be Anna, Rob Robert, J Jana.
+_SLIPS = "damerau_levenshtein(given_name_l, given_name_r)"
+_CHANGED_PLACES = f"{_SLIPS} = 1 and levenshtein(given_name_l, given_name_r) = 2"
+_SAME_LENGTH = "length(given_name_l) = length(given_name_r)"
+_SECOND_NAME = (
+    "starts_with(given_name_l, given_name_r || ' ') or starts_with(given_name_r, given_name_l || ' ')"
+)
+_OTHER_END = (
+    "(right(given_name_l, 1) <> right(given_name_r, 1) or regexp_matches(given_name_l, '[ae]$') and "
+    f"{_short_form('given_name')}) and least(length(given_name_l), length(given_name_r)) > 2"
+)
+_OTHER_VOWEL = (
+    f"{_SAME_LENGTH} and regexp_replace(given_name_l, '[aeiouy]', '', 'g') "
+    f"= regexp_replace(given_name_r, '[aeiouy]', '', 'g') and not ({_CHANGED_PLACES})"
+)
+_OTHER_START = f"{_SAME_LENGTH} and left(given_name_l, 1) <> left(given_name_r, 1) and {_SLIPS} = 1"
+MAY_BE_ANOTHER = (
+    f"{_SPELT.format('given_name_l')} <> {_SPELT.format('given_name_r')} and not coalesce({_WHOLE}, false) "
+    f"and ({_resemble('given_name')} >= {ALIKE} or {_short_form('given_name')}) "
+    f"and (({_OTHER_END}) or ({_OTHER_VOWEL}) or ({_OTHER_START})) and not ({_SECOND_NAME})"
+)
+# A slip is rare beside what was meant; of two names that both are borne, neither need be one.
+_IS_RARE = (
+    "(greatest(given_count_l, given_count_r) >= 10 * least(given_count_l, given_count_r) "
+    "or least(given_count_l, given_count_r) = 1 and greatest(given_count_l, given_count_r) > 1)"
+)
+_GIVEN = (
+    Level(
+        "one slip",
+        f"not ({MAY_BE_ANOTHER}) and ({_CHANGED_PLACES} or {_SLIPS} = 1 and {_IS_RARE} "
+        "and least(length(given_name_l), length(given_name_r)) >= 6)",
+        0.08,
+    ),
+    Level("close", f"not ({MAY_BE_ANOTHER}) and {_resemble('given_name')} >= {ALIKE} and {_IS_RARE}", 0.05),
+)
+_UNSURE = (Level("alike, but may be another", MAY_BE_ANOTHER, 0.04),)
+_FAMILY = (Level("close", f"{_resemble('family_name')} >= {CLOSE}", 0.15),)
+
 _SAME_DIGITS = "regexp_replace(email_l, '[^0-9]', '', 'g') = regexp_replace(email_r, '[^0-9]', '', 'g')"
 # An address elsewhere that only says the name again says nothing.
+_ALIKE_MAIL = f"jaro_winkler_similarity(email_l, email_r) >= 0.92 and {_SAME_DIGITS}"
 _SAYS_NOTHING = (
-    "(mailbox_l is null and email_l <> email_r and split_part(email_l, '@', 1) = split_part(email_r, '@', 1))"
+    "(mailbox_l is null and mailbox_r is null and email_l <> email_r "
+    f"and (split_part(email_l, '@', 1) = split_part(email_r, '@', 1) or {_ALIKE_MAIL}))"
 )
 _SAME_PLACE = "(postcode_l = postcode_r or city_l = city_r)"
 
 # field of the evidence -> (columns it needs, of which one is enough; levels, the strongest first)
 COMPARISONS: MappingProxyType[str, tuple[tuple[str, ...], tuple[Level, ...]]] = MappingProxyType(
     {
-        "given_name": (("given_name",), _names("given_name", "family_name")),
-        "family_name": (("family_name",), _names("family_name", "given_name")),
+        "given_name": (("given_name",), _names("given_name", "family_name", _GIVEN, _UNSURE)),
+        "family_name": (("family_name",), _names("family_name", "given_name", _FAMILY)),
         "birth": (
             ("birth",),
             (
                 Level("equal", "birth_l = birth_r", 0.85),
-                Level("one slip", "damerau_levenshtein(birth_l, birth_r) <= 1", 0.05),
+                Level("one slip", ONE_SLIP.format(one="birth_l", other="birth_r"), 0.05),
                 Level("two slips", SIMILAR_BIRTH.format(one="birth_l", other="birth_r"), 0.03),
-                Level("different", "else", 0.07),
+                Level("one off", ONE_OFF.format(one="birth_l", other="birth_r"), 0.02),
+                Level("different", "else", 0.05),
             ),
         ),
         "email": (
@@ -86,7 +162,7 @@ COMPARISONS: MappingProxyType[str, tuple[tuple[str, ...], tuple[Level, ...]]] = 
             (
                 Level("equal", "email_l = email_r", 0.65),
                 Level("same before the @", "mailbox_l = mailbox_r", 0.04),
-                Level("close", f"jaro_winkler_similarity(email_l, email_r) >= 0.92 and {_SAME_DIGITS}", 0.05),
+                Level("close", _ALIKE_MAIL, 0.05),
                 Level("different", "else", 0.26),
             ),
         ),

@@ -1,9 +1,11 @@
 """What does a pair of records say for itself?  Who may be linked, who may not, and why.
 
 A score alone would join a household: same family name, address, telephone. So a link needs evidence of the
-*person* (given name, date of birth, national id, or an own mailbox where nothing contradicts) and evidence
-beyond the name. A name alone never links. Sure keys link by themselves where the names agree;
-contradictions veto.
+*person* and evidence beyond the name; a city is none, nor is a mailbox made of the name. Sure keys (national
+id, mailbox, telephone) link by themselves where the names agree. Another given name, or a date of birth that
+is no slip of the pen, contradicts; only a national id outweighs that. A name that may be another one (Paul
+and Paula, or one in another script) needs more beside it than what a household shares. What agrees in a sure
+key and is not linked is listed for a person.
 """
 
 from __future__ import annotations
@@ -22,7 +24,16 @@ if TYPE_CHECKING:
 LINKED_FROM = 0.9
 REVIEWED_FROM = 0.5
 
-_SAME_NAME = ("equal", "close", "swapped", "short form")
+_SAME_GIVEN = ("equal", "equal in another spelling", "one slip", "swapped", "short form")
+_SAME_FAMILY = (
+    *("equal", "equal in another spelling", "equal in another script"),
+    *("close", "swapped", "short form"),
+)
+_SAME_BIRTH = ("equal", "one slip")
+_NEAR_BIRTH = ("two slips", "one off")
+
+# Why a rule linked a pair, whatever the model thinks of it.
+BY_RULE = ("same national id and name", "same e-mail address and name", "same telephone number and name")
 
 
 def _is(pairs: pd.DataFrame, field: str, *labels: str) -> Flags:
@@ -32,44 +43,66 @@ def _is(pairs: pd.DataFrame, field: str, *labels: str) -> Flags:
     return np.asarray(pairs[name].isin(list(labels)), dtype=bool)
 
 
-def is_contradicted(pairs: pd.DataFrame) -> Flags:
-    """Say which pairs are two people: other given name, and neither date of birth nor national id agrees.
+def _is_known(pairs: pd.DataFrame, field: str) -> Flags:
+    name = f"{field}_level"
+    if name not in pairs.columns:
+        return np.zeros(len(pairs), bool)
+    return np.asarray(pairs[name].notna(), dtype=bool)
 
-    Another date of birth is a contradiction as well unless a national id or an own mailbox agrees: father and
-    son share name, address and telephone.
+
+def shares_key(pairs: pd.DataFrame) -> Flags:
+    """Say which pairs have one national id, mailbox or telephone number."""
+    return _is(pairs, "national_id", "equal") | _is(pairs, "email", "equal") | _is(pairs, "phone", "equal")
+
+
+def is_contradicted(pairs: pd.DataFrame) -> Flags:
+    """Say which pairs are two people: another given name or date of birth, and not the same national id.
+
+    Twins share everything but the given name, father and son of one name all but the date of birth: neither
+    a mailbox nor a telephone number outweighs these.
     """
-    born = _is(pairs, "birth", "equal", "one slip")
-    registered = _is(pairs, "national_id", "equal", "one slip")
-    mailbox = _is(pairs, "email", "equal", "same before the @", "close")
-    other_name = _is(pairs, "given_name", "different") & ~born & ~registered
-    other_birth = _is(pairs, "birth", "different") & ~registered & ~mailbox
-    return other_name | other_birth
+    registered = _is(pairs, "national_id", "equal")
+    return (_is(pairs, "given_name", "different") | _is(pairs, "birth", "different")) & ~registered
+
+
+def _is_named(pairs: pd.DataFrame) -> Flags:
+    """Say where the given names are one, as far as names and what confirms them can say.
+
+    A slip in the name needs a date of birth that is not far off: sisters of like names have two.
+    """
+    born, registered = _is(pairs, "birth", *_SAME_BIRTH), _is(pairs, "national_id", "equal")
+    both_keys = _is(pairs, "email", "equal") & _is(pairs, "phone", "equal")
+    return (
+        _is(pairs, "given_name", *_SAME_GIVEN)
+        | (_is(pairs, "given_name", "close") & (born | _is(pairs, "birth", *_NEAR_BIRTH)))
+        | (_is(pairs, "given_name", "equal in another script") & (born | both_keys))
+        | (_is_known(pairs, "given_name") & registered)
+    )
 
 
 def has_evidence(pairs: pd.DataFrame) -> Flags:
     """Say which pairs agree in what a person has alone, and in more than the name, without contradiction."""
-    given_known = ~np.asarray(pairs.get("given_name_level", _none(pairs)).isna(), dtype=bool)
-    mailbox = _is(pairs, "email", "equal")
-    person = (
-        _is(pairs, "given_name", *_SAME_NAME)
-        | _is(pairs, "birth", "equal", "one slip")
-        | _is(pairs, "national_id", "equal", "one slip")
-        | (mailbox & (~given_known | _is(pairs, "given_name", "alike")))
-        # an organisation has no given name: its own name stands for it
-        | (~given_known & _is(pairs, "family_name", "equal", "close"))
-    )
-    beyond = (
-        _is(pairs, "birth", "equal", "one slip")
-        | _is(pairs, "national_id", "equal", "one slip")
-        | _is(pairs, "email", "equal", "same before the @", "close")
-        | _is(pairs, "phone", "equal", "one slip")
-        | _is(pairs, "address", "equal", "close", "same postcode", "same city", "similar city")
-    )
-    return person & beyond & ~is_contradicted(pairs)
+    named, nameless = _is_named(pairs), ~_is_known(pairs, "given_name")
+    born, near = _is(pairs, "birth", *_SAME_BIRTH), _is(pairs, "birth", *_NEAR_BIRTH)
+    registered = _is(pairs, "national_id", "equal", "one slip")
+    mailbox = _is(pairs, "email", "equal", "same before the @", "close")
+    beyond = [
+        born | near & named,
+        registered,
+        mailbox,
+        _is(pairs, "phone", "equal", "one slip"),
+        _is(pairs, "address", "equal", "close", "same postcode"),
+    ]
+    count = np.add.reduce(beyond, dtype=int)
+    # Where no given name is known (organisations have none), the family name or a second field stands for it.
+    family = _is(pairs, "family_name", *_SAME_FAMILY) & (count > 0)
+    unnamed = (born | registered) & (count > 1) | mailbox & ((count > 1) | near)
+    found: Flags = (named & (count > 0) | nameless & (family | unnamed)) & ~is_contradicted(pairs)
+    return found
 
 
 def decide(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return the pairs that are linked or to be reviewed, with ``decision`` and ``because``.
+    """Return the pairs that are linked, to be reviewed or told apart, with ``decision`` and ``because``.
 
     Parameters
     ----------
@@ -78,29 +111,35 @@ def decide(pairs: pd.DataFrame) -> pd.DataFrame:
     """
     probability = pairs["probability"].to_numpy()
     enough, against = has_evidence(pairs), is_contradicted(pairs)
-    names = _is(pairs, "given_name", *_SAME_NAME) & _is(pairs, "family_name", *_SAME_NAME)
-    known = names & ~against
-    by_id = _is(pairs, "national_id", "equal") & _is(pairs, "family_name", *_SAME_NAME) & ~against
-    by_mail, by_phone = known & _is(pairs, "email", "equal"), known & _is(pairs, "phone", "equal")
+    family = _is(pairs, "family_name", *_SAME_FAMILY)
+    known = _is_named(pairs) & family & ~against
+    id_, mail, phone = (_is(pairs, field, "equal") for field in ("national_id", "email", "phone"))
+    nameless = ~_is_known(pairs, "given_name") & family & ~against
+    by_rule = [id_ & (known | nameless), mail & known, phone & known]
+    linked = np.logical_or.reduce([*by_rule, enough & (probability >= LINKED_FROM)])
+    household = phone & ~mail & ~id_ & _is(pairs, "given_name", "different")
+    reviewed = ~linked & ~household & (shares_key(pairs) | ~against & (probability >= REVIEWED_FROM))
     because = np.select(
-        [by_id, by_mail, by_phone, against, ~enough, probability >= LINKED_FROM],
         [
-            "same national id and name",
-            "same e-mail address and name",
-            "same telephone number and name",
-            "alike, but given name or date of birth contradict",
-            "alike, but not in what a person has alone",
+            *by_rule,
+            household,
+            against & _is(pairs, "birth", "different"),
+            against,
+            linked,
+            shares_key(pairs),
+            ~enough,
+        ],
+        [
+            *BY_RULE,
+            "same telephone number, another given name",
+            "another date of birth",
+            "another given name",
             "agrees in enough fields",
+            "same national id, e-mail address or telephone number, but not surely the same name",
+            "alike, but not in what a person has alone",
         ],
         "agrees, but not in enough fields",
     )
-    linked = by_id | by_mail | by_phone | (enough & (probability >= LINKED_FROM))
-    uncertain = ~linked & ~against & (probability >= REVIEWED_FROM)
-    decided = pairs.assign(decision=np.where(linked, "link", "review"), because=because)
-    return decided[linked | uncertain].reset_index(drop=True)
-
-
-def _none(pairs: pd.DataFrame) -> pd.Series:
-    import pandas as pd
-
-    return pd.Series([None] * len(pairs), index=pairs.index, dtype=object)
+    decision = np.select([linked, reviewed], ["link", "review"], "apart")
+    decided = pairs.assign(decision=decision, because=because)
+    return decided[linked | reviewed | household].reset_index(drop=True)

@@ -15,7 +15,14 @@ import pyarrow as pa
 
 from crm_analytics.entities.identity_log import groups, record_link
 from crm_analytics.ingest.identity.compared import compared
-from crm_analytics.ingest.identity.comparisons import ALIKE, COMPARISONS, SIMILAR_BIRTH
+from crm_analytics.ingest.identity.comparisons import (
+    ALIKE,
+    COMPARISONS,
+    MAY_BE_ANOTHER,
+    ONE_LIFE,
+    ONE_OFF,
+    SIMILAR_BIRTH,
+)
 from crm_analytics.ingest.identity.evidence import decide
 from crm_analytics.ingest.identity.model import score
 from crm_analytics.warehouse import SqlFile, Warehouse
@@ -26,23 +33,44 @@ if TYPE_CHECKING:
 
 RECORDS = SqlFile.beside(__file__, "records.sql")
 # Part of what a run remembers: other rules ask for another run.
-RULES = "1"
+RULES = "2"
+
+_TOLD_BY = (
+    *("given_name", "given_is_rtl", "family_name", "birth"),
+    *("national_id", "is_checked", "is_organisation"),
+)
+_SIMILAR_BIRTH = f"({SIMILAR_BIRTH.format(one='birth_l', other='birth_r')})"
 
 _COLUMNS = ("left_id", "right_id", "probability", "weight", "decision", "because")
-_MEMBERS = """
-    select l.unique_id as l_id, r.unique_id as r_id
-    from members as l join members as r on l.member_of = r.member_of and l.unique_id < r.unique_id
-    join compared as a on a.unique_id = l.unique_id
-    join compared as b on b.unique_id = r.unique_id
-    where a.is_checked and b.is_checked and a.national_id <> b.national_id
-        or a.is_organisation <> b.is_organisation
-        or (
-            jaro_winkler_similarity(a.given_name, b.given_name) < $alike
-            and not starts_with(a.given_name, b.given_name)
-            and not starts_with(b.given_name, a.given_name)
-            and not coalesce(a.given_name = b.family_name or b.given_name = a.family_name, false)
-            and not coalesce(a.national_id = b.national_id, false)
-            and not coalesce({similar_birth}, false)
+_MEMBERS = f"""
+    with pairs as (
+        select
+            l.unique_id as l_id,
+            r.unique_id as r_id,
+            {", ".join(f"a.{column} as {column}_l, b.{column} as {column}_r" for column in _TOLD_BY)}
+        from members as l join members as r on l.member_of = r.member_of and l.unique_id < r.unique_id
+        join compared as a on a.unique_id = l.unique_id
+        join compared as b on b.unique_id = r.unique_id
+    )
+    select l_id, r_id from pairs
+    where is_checked_l and is_checked_r and national_id_l <> national_id_r
+        or is_organisation_l <> is_organisation_r
+        or not coalesce(national_id_l = national_id_r, false) and (
+            (
+                jaro_winkler_similarity(given_name_l, given_name_r) < {ALIKE}
+                and not starts_with(given_name_l, given_name_r)
+                and not starts_with(given_name_r, given_name_l)
+                and given_is_rtl_l = given_is_rtl_r
+                or {MAY_BE_ANOTHER}
+            )
+            and not coalesce(given_name_l = family_name_r or given_name_r = family_name_l, false)
+            and not coalesce({_SIMILAR_BIRTH}, false)
+            or not ({_SIMILAR_BIRTH} or {ONE_OFF.format(one="birth_l", other="birth_r")})
+            and (
+                not {ONE_LIFE.format(one="birth_l", other="birth_r")}
+                or given_name_l <> given_name_r
+                and not coalesce(given_name_l = family_name_r or given_name_r = family_name_l, false)
+            )
         )
     order by l_id, r_id"""
 
@@ -180,9 +208,8 @@ def _told_apart(table: pa.Table, decided: pd.DataFrame) -> pd.DataFrame:
     with Sandbox() as sandbox:
         sandbox.register("compared", table)
         sandbox.register("members", pa.table(members, schema=_SCHEMA))
-        similar = SIMILAR_BIRTH.format(one="a.birth", other="b.birth")
-        found = sandbox.arrow(_MEMBERS.format(similar_birth=similar), alike=ALIKE).to_pandas()
-    because = "never in one group: given names or national ids contradict"
+        found = sandbox.arrow(_MEMBERS).to_pandas()
+    because = "never in one group: given names, dates of birth or national ids contradict"
     keys = decided[["l_id", "r_id"]].assign(is_decided=True)
     new = found.merge(keys, on=["l_id", "r_id"], how="left")
     new = new[new.pop("is_decided").isna()]

@@ -4,7 +4,9 @@
    frequencies, which a sample of a million records would miss.
 2. m (how often true pairs agree) by expectation maximisation on two or three blockings; where there is
    too little to learn from, the m of `crm_analytics.ingest.identity.comparisons` stands.
-3. Pairs sampled at random hold true pairs too: u is cleared of them.
+3. Pairs sampled at random hold true pairs too: u is cleared of them. What tells people apart by its nature
+   (a national id, a mailbox, a telephone number) keeps a small u where few records fill it. The levels keep
+   their order: what is less equal never says more, and what differs never speaks for a pair.
 4. The prior, that is how many pairs are true, is the one that the scores themselves confirm: the
    probabilities of pairs with enough evidence add up to it. It falls as the records grow in number, so
    the same probability asks for more evidence among more records: over-merging does not grow.
@@ -29,7 +31,7 @@ import pyarrow as pa
 from crm_analytics.ingest.identity.blocking import keys
 from crm_analytics.ingest.identity.compared import FIELDS
 from crm_analytics.ingest.identity.comparisons import COMPARISONS, settings
-from crm_analytics.ingest.identity.evidence import has_evidence
+from crm_analytics.ingest.identity.evidence import has_evidence, shares_key
 from crm_analytics.warehouse.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -38,14 +40,18 @@ if TYPE_CHECKING:
 
 SAMPLED_PAIRS = 3e5
 TRAINED_PAIRS = 1e6
-# A column that fewer records fill is not compared.
+# A column that fewer records fill is not compared, unless it tells people apart by its nature.
 FILLED_RATE = 0.02
+KEY_FIELDS = frozenset({"national_id", "email", "phone"})
+# At most so often do two strangers share one of those (shared ones are left out before).
+_LARGEST_KEY_U = 1e-4
 # Blocks with fewer pairs teach nothing.
 ENOUGH_PAIRS = 200
 # On which fields EM is trained besides the full name; the first two that are there.
 _TRAINED_ON = ("national_id", "birth", "email", "phone")
 _SMALLEST_M, _SMALLEST_U = 0.002, 1e-9
-_UNLIKELY = 0.01
+# Pairs less probable are not kept, unless they share a key; below the second they are not looked at.
+_UNLIKELY, _DROPPED_BELOW = 0.01, 1e-6
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,11 @@ def score(compared: pa.Table, *, seed: int = 1) -> Scored | None:
         Of the sampling.
     """
     count = compared.num_rows
-    filled = [name for name in FIELDS if count - compared[name].null_count >= max(2, FILLED_RATE * count)]
+    filled = [
+        name
+        for name in FIELDS
+        if count - compared[name].null_count >= max(2, 0 if name in KEY_FIELDS else FILLED_RATE * count)
+    ]
     with Sandbox() as sandbox, _quiet():
         sandbox.register("compared", compared)
         chosen = keys(sandbox, filled, count)
@@ -130,7 +140,7 @@ class _Model:
         return parameters
 
     def predict(self, parameters: dict[str, Any]) -> Scored:
-        found = self._linker(parameters).inference.predict(threshold_match_probability=1e-4)
+        found = self._linker(parameters).inference.predict(threshold_match_probability=_DROPPED_BELOW)
         fields = [one["output_column_name"] for one in parameters["comparisons"]]
         frequencies = {
             one["output_column_name"]
@@ -163,7 +173,7 @@ class _Model:
         parameters["probability_two_random_records_match"] = prior
         pairs["weight"] = np.round(bayes + _odds(prior), 6)
         pairs["probability"] = 1 / (1 + np.exp2(-pairs["weight"].to_numpy()))
-        likely = pairs[pairs["probability"] >= _UNLIKELY].reset_index(drop=True)
+        likely = pairs[(pairs["probability"] >= _UNLIKELY) | shares_key(pairs)].reset_index(drop=True)
         return Scored(likely, prior * self._possible, parameters)
 
     def _blocks(self) -> Iterator[tuple[str, ...]]:
@@ -197,18 +207,24 @@ class _Model:
         return float(min(0.5, (pairs + 1) / (self._possible + 1)))
 
     def _clear(self, parameters: dict[str, Any]) -> None:
-        """Give every level an m and a u; take the true pairs out of u."""
+        """Give every level an m and a u; take the true pairs out of u; keep the levels in their order."""
         prior = parameters["probability_two_random_records_match"]
         for comparison in parameters["comparisons"]:
             columns, levels = COMPARISONS[comparison["output_column_name"]]
             trained = comparison["comparison_levels"][1:]
+            most = math.inf
             for level, made in zip(levels, trained, strict=True):
                 m = max(made.get("m_probability", level.m), _SMALLEST_M)
                 u = made.get("u_probability", 0.5 / SAMPLED_PAIRS)
                 if level.label == "equal" and len(columns) == 1:
                     u = self._agreement(columns[0])
-                made["m_probability"] = m
-                made["u_probability"] = max((u - prior * m) / (1 - prior), 0.02 * u, _SMALLEST_U)
+                    if columns[0] in KEY_FIELDS:
+                        u = min(u, _LARGEST_KEY_U)
+                u = max((u - prior * m) / (1 - prior), 0.02 * u, _SMALLEST_U)
+                if level.condition == "else":
+                    most = min(most, 1.0)
+                most = min(most, m / u)
+                made["m_probability"], made["u_probability"] = m, m / most
 
     def _agreement(self, column: str) -> float:
         """Return how often two random records that have a value have the same one."""

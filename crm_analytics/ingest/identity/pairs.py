@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from crm_analytics.errors import UsageError
 from crm_analytics.ingest.identity.comparisons import COMPARISONS
+from crm_analytics.ingest.identity.evidence import BY_RULE
 from crm_analytics.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _OPEN = """
                 and greatest(decided.left_id, decided.right_id) = pairs.right_id and decided.change_number
                 not in (select undoes from entities.identity_log where kind = 'undo')
         )
-    order by pairs.probability desc, pairs.left_id, pairs.right_id"""
+    order by pairs.weight desc, pairs.left_id, pairs.right_id"""
 _PAIR = "select * from entities.identity_pairs where left_id = $left and right_id = $right"
 
 
@@ -46,8 +47,9 @@ def review(wh: Warehouse, *, decision: str = "review") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``left_id``, ``right_id``, ``probability``, ``weight`` (bits), ``because``, ``evidence`` (in words,
-        without values). Pairs that were merged or separated by hand are not among them.
+        ``left_id``, ``right_id``, ``probability`` (by the model; missing where a rule decided), ``weight``
+        (bits), ``because``, ``evidence`` (in words, without values). Pairs that were merged or separated by
+        hand are not among them.
 
     Examples
     --------
@@ -59,7 +61,10 @@ def review(wh: Warehouse, *, decision: str = "review") -> pd.DataFrame:
         raise UsageError(f"decision={decision!r}: there are 'review', 'link' and 'apart'.")
     found = wh.frame(_OPEN, decision=decision)
     evidence = [_evidence(row) for row in found.to_dict("records")]
-    return found[["left_id", "right_id", "probability", "weight", "because"]].assign(evidence=evidence)
+    by_rule = found["because"].isin(BY_RULE)
+    return found[["left_id", "right_id", "probability", "weight", "because"]].assign(
+        probability=found["probability"].mask(by_rule), evidence=evidence
+    )
 
 
 def pair(wh: Warehouse, a: str, b: str) -> pd.DataFrame:
