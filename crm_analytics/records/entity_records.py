@@ -259,7 +259,11 @@ class EntityRecords:
         good, problems = checked(self._entity, given)
         problems += [*missing(self._entity, given), *self._dangling(good)]
         values = dict.fromkeys(self._entity.column_names) | good
-        is_named = all(good.get(name) is not None for name in self._entity.key)
+        is_named = all(
+            good.get(name) is not None
+            or (given.get(name) is None and name not in self._entity.required_names)
+            for name in self._entity.key
+        )
         last = self.table.last(self.table.tables.key_of(values)) if is_named else None
         if last is not None and not last.is_deleted:
             problems.append(f"{', '.join(self._entity.key)}: such a record exists; use update")

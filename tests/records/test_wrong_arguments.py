@@ -68,6 +68,10 @@ def test_a_taken_or_unknown_id_is_told_together_with_what_else_is_wrong(records:
         records.customers.update("Z", {"nam": "x"})
     with pytest.raises(RecordNotFound):
         records.customers.update("Z", {"name": "x"})
+    consent = {"customer_source_id": "A", "channel": "email", "occurred_at": "2024-05-01T00:00:00Z"}
+    records.consents.add(consent | {"is_granted": True})  # a column of the key is empty
+    with pytest.raises(RecordInvalid, match="such a record exists"):
+        records.consents.add(consent | {"is_granted": False})
 
 
 @pytest.mark.parametrize(
