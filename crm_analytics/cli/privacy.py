@@ -62,6 +62,8 @@ def erase(
         )
     for path in receipt.to_delete_yourself:
         out.print_lines(f"Delete yourself: {path}")
+    for key in receipt.stay_alike:
+        out.print_lines(f"Stays, with an address or number of the person; erase it too if it is them: {key}")
     for path in receipt.stores_not_given:
         out.print_lines(f"Not looked into, a record store that the settings do not name: {path}")
 

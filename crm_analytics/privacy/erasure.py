@@ -24,7 +24,7 @@ from crm_analytics.privacy import erasures_due
 from crm_analytics.privacy.files_left import backups, files_left, stores_not_given
 from crm_analytics.privacy.names_told import empty_names, names_told
 from crm_analytics.privacy.stores import Records, given_stores, sync_stores
-from crm_analytics.privacy.subject import Mentions, Subject, about, find
+from crm_analytics.privacy.subject import Mentions, Subject, about, find, stay_alike
 from crm_analytics.records.tables import record_tables
 from crm_analytics.reports.customer_360.look_up import asked_text
 from crm_analytics.schema import entities
@@ -68,6 +68,9 @@ class Receipt:
         still hold an id, address or number of the person: exports, notes. Packed files are not looked into.
     stores_not_given : tuple of str
         Record stores in that folder that were neither given nor ever synced: nobody looked into them.
+    stay_alike : tuple of str
+        Keys of the records that stay and have an e-mail address or telephone number of the person: others who
+        share it, or the same person in a record that nobody merged. Erase these by their keys, if so.
     """
 
     erasure_id: int
@@ -78,6 +81,7 @@ class Receipt:
     runs_removed: tuple[str, ...]
     to_delete_yourself: tuple[str, ...]
     stores_not_given: tuple[str, ...]
+    stay_alike: tuple[str, ...]
 
 
 def erase(
@@ -155,6 +159,7 @@ def _erase(
     records: Records,
     published: str | os.PathLike[str] | None,
 ) -> Receipt:
+    alike = tuple(stay_alike(wh, subject))
     records_removed = _from_records(wh, records, subject)
     runs = withdraw_runs(published) if published is not None else ()
     removed: Counter[str] = Counter()
@@ -207,6 +212,7 @@ def _erase(
         runs_removed=runs,
         to_delete_yourself=(*backups(wh), *files_left(wh, subject)),
         stores_not_given=tuple(stores_not_given(wh, given_stores(wh, records))),
+        stay_alike=alike,
     )
 
 

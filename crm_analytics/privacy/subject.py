@@ -135,6 +135,20 @@ def find(wh: Warehouse, customer: str) -> Subject:
     return Subject(found, frozenset(names - {""}), frozenset(points - {""}))
 
 
+def stay_alike(wh: Warehouse, subject: Subject) -> list[str]:
+    """Return the keys of people's records that are not the subject's and have an address or number of it."""
+    found = {
+        one
+        for point in subject.points
+        for one in bearers(wh, point, for_customers=False)
+        if (one.source_system, one.source_id) not in subject.keys.get(one.entity, ())
+    }
+    return sorted(
+        f"{'' if one.entity == 'customers' else f'{one.entity}:'}{one.source_system}:{one.source_id}"
+        for one in found
+    )
+
+
 def about(wh: Warehouse, name: str, subject: Subject) -> list[tuple[int, int]]:
     """Return the (row_id, rowid) of the versions of an entity that are about a person.
 

@@ -62,6 +62,21 @@ def test_a_live_record_store_is_never_named_as_something_to_delete(wh: Warehouse
     assert receipt.stores_not_given == (other.path,)
 
 
+def test_records_that_stay_with_an_address_of_the_person_are_named(wh: Warehouse) -> None:
+    with store(wh) as records:
+        mine = {"name": PERSON, "email": f"{PERSON}@example.com"}
+        records.customers.add({"source_id": "R1", "phone": "+49 30 901820"} | mine)
+        records.customers.add({"source_id": "R2"} | mine)
+        records.customers.add({"source_id": "O1", "name": "Other One", "phone": "0049 30 901820"})
+        records.contacts.add({"source_id": "K1", "customer_source_id": "O1"} | mine)
+        crm.sync(wh, records)
+        receipt = crm.erase(wh, "R1", records=records)
+        assert receipt.stay_alike == ("contacts:default:K1", "default:O1", "default:R2")
+        crm.erase(wh, "contacts:default:K1", records=records)
+        assert crm.erase(wh, "default:R2", records=records).stay_alike == ()
+    assert holding(wh) == ""
+
+
 def test_all_files_of_an_export_of_the_person_are_named(wh: Warehouse, tmp_path: Path) -> None:
     file = tmp_path / "customers.csv"
     file.write_text("customer_id,name\nC1,Ada\nC2,Bob\n")
