@@ -33,8 +33,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.actions.save_rate import save_rate as measured
-from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.errors import NotEnoughData
 from crm_analytics.facts import settle_currency
+from crm_analytics.modelling.arguments import day_count, is_number, number, refuse, whole
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 RISE_DAYS = 28
@@ -160,8 +161,9 @@ def decisions(
     >>> decisions(Warehouse.open(), as_of=date(2024, 1, 1), capacity=-1)
     Traceback (most recent call last):
     ...
-    crm_analytics.errors.UsageError: capacity=-1 must be 0 or more.
+    crm_analytics.errors.UsageError: capacity=-1 must be a whole number of calls >= 0.
     """
+    day_count("horizon_days", horizon_days)
     _check(capacity, cool_down_days, save_rate, contact_cost, min_rise)
     settle_currency(wh)
     found = wh.frame(
@@ -248,16 +250,13 @@ def left_out(decided: pd.DataFrame) -> str:
 def _check(
     capacity: int, cool_down_days: int, save_rate: float | None, contact_cost: float, min_rise: float
 ) -> None:
-    for name, given in (
-        ("capacity", capacity),
-        ("cool_down_days", cool_down_days),
-        ("contact_cost", contact_cost),
-    ):
-        if given < 0:
-            raise UsageError(f"{name}={given} must be 0 or more.")
+    whole("capacity", capacity, what=" of calls")
+    whole("cool_down_days", cool_down_days, what=" of days")
+    number("contact_cost", contact_cost, "an amount >= 0", least=0.0)
     for name, share in (("save_rate", save_rate), ("min_rise", min_rise)):
-        if share is not None and not 0.0 <= share <= 1.0:
-            raise UsageError(f"{name}={share} must lie in 0..1.")
+        is_learned = name == "save_rate" and share is None
+        if not is_learned and not (is_number(share) and 0.0 <= share <= 1.0):
+            refuse(name, share, "a number in 0..1")
 
 
 def _value_at_stake(found: pd.DataFrame) -> tuple[Floats, str]:

@@ -104,7 +104,7 @@ class Kind:
 
 def kind_of(name: str) -> Kind:
     """Return a kind by its name; UsageError when there is none such."""
-    if name not in KINDS:
+    if not isinstance(name, str) or name not in KINDS:
         raise UsageError(f"kind={name!r} is not known. Kinds of churn: {', '.join(KINDS)}.")
     return KINDS[name]
 

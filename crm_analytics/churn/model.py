@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from crm_analytics.churn.candidates import Fitted, Parts, read_candidate
 from crm_analytics.churn.kinds import kind_of
 from crm_analytics.errors import ModelFileError, UsageError
+from crm_analytics.modelling.arguments import refuse
 from crm_analytics.modelling.logistic import sigmoid
 from crm_analytics.modelling.model_card import ModelCard
 from crm_analytics.modelling.saved_model import check_features, save_model
@@ -94,6 +95,8 @@ def load_model(path: str | os.PathLike[str]) -> ChurnModel:
     ModelFileError
         Not our file, changed since it was written, another kind of model, or trained on other features.
     """
+    if not isinstance(path, str | os.PathLike):
+        refuse("path", path, "the path of a model file")
     found, content = read_model(path, kind=KIND)
     try:
         kind = kind_of(content["kind"])

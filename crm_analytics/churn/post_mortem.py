@@ -20,8 +20,8 @@ from crm_analytics.churn.features import feature_themes, features
 from crm_analytics.churn.retention import HELD
 from crm_analytics.errors import NotEnoughData
 from crm_analytics.facts import settle_currency
-from crm_analytics.modelling.arguments import whole
-from crm_analytics.warehouse import SqlFile, Warehouse
+from crm_analytics.modelling.arguments import day_count, optional_days
+from crm_analytics.warehouse import SqlFile, Warehouse, check_day
 
 # Fewer lost or kept customers with a known value than this are no ground for a comparison.
 MIN_CASES = 10
@@ -67,9 +67,9 @@ def post_mortem(
     """
     from scipy.special import ndtri
 
-    horizon_days = whole("horizon_days", horizon_days, least=1, what=" of days")
-    if active_days is not None:
-        active_days = whole("active_days", active_days, least=1, what=" of days")
+    check_day(as_of)
+    horizon_days = day_count("horizon_days", horizon_days)
+    active_days = optional_days("active_days", active_days)
     settle_currency(wh)
     day = as_of - timedelta(days=horizon_days)
     file = SqlFile.beside(__file__, "label.sql")

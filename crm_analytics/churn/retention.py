@@ -31,9 +31,9 @@ import pandas as pd
 from crm_analytics.churn.activity import active_days as usual_days
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
-from crm_analytics.modelling.arguments import whole
+from crm_analytics.modelling.arguments import day_count, one_of, optional_days, whole
 from crm_analytics.modelling.evaluate import wilson_limits
-from crm_analytics.warehouse import SqlFile, Warehouse
+from crm_analytics.warehouse import SqlFile, Warehouse, check_day
 
 RETENTION_OF = {"purchases": "retention_purchases.sql", "contracts": "retention_contracts.sql"}
 # Facts that every question here reads; computed once for its day. What others rest on comes first.
@@ -79,11 +79,14 @@ def retention(
     >>> found["from_on"].astype(str).tolist(), found["starting_count"].tolist()
     (['2022-01-01', '2023-01-01'], [0, 0])
     """
-    if of not in RETENTION_OF:
-        raise UsageError(f"of={of!r} is not known. Retention is of {' or '.join(RETENTION_OF)}.")
-    if period_days < 1 or period_count < 1:
+    one_of("of", of, RETENTION_OF)
+    check_day(as_of)
+    period_days = day_count("period_days", period_days)
+    period_count = whole("period_count", period_count, least=1, what=" of periods")
+    if period_days * (period_count + 1) >= as_of.toordinal():
         raise UsageError(
-            f"period_days={period_days} and period_count={period_count} must both be at least 1."
+            f"period_count={period_count} periods of period_days={period_days} begin before the first day of "
+            "the calendar. Use fewer or shorter ones."
         )
     settle_currency(wh)
     file = SqlFile.beside(__file__, RETENTION_OF[of])
@@ -152,11 +155,9 @@ def leaving_rates(
     >>> leaving_rates(Warehouse.open(), as_of=date(2024, 1, 1)).columns[0]
     'silent_days'
     """
-    if by not in LEAVING_BY:
-        raise UsageError(f"by={by!r} is not known. Leaving is shown by {' or '.join(LEAVING_BY)}.")
-    horizon_days = whole("horizon_days", horizon_days, least=1, what=" of days")
-    if active_days is not None:
-        active_days = whole("active_days", active_days, least=1, what=" of days")
+    one_of("by", by, LEAVING_BY)
+    horizon_days = day_count("horizon_days", horizon_days)
+    active_days = optional_days("active_days", active_days)
     file = SqlFile.beside(__file__, LEAVING_BY[by])
     with wh.holding(*HELD, as_of=as_of):
         given: dict[str, object] = {"as_of": as_of, "horizon_days": horizon_days}

@@ -26,7 +26,9 @@ from crm_analytics.churn.model import ChurnModel
 from crm_analytics.churn.reasons import reason_codes, reasons
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
-from crm_analytics.warehouse import Warehouse
+from crm_analytics.modelling.arguments import instance
+from crm_analytics.modelling.arguments import known as known_moment
+from crm_analytics.warehouse import Warehouse, check_day
 
 # Odds of leaving so many times those of the average are high, so many times lower ones are low.
 BAND_ODDS = 2.0
@@ -84,6 +86,9 @@ def asked(
     wh: Warehouse, model: ChurnModel, *, as_of: date, known_at: datetime | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what the model needs to know at a day, and who is asked about; both sorted by customer_id."""
+    check_day(as_of)
+    instance("model", model, ChurnModel, "a ChurnModel, as train or load_model returns it")
+    known_moment(known_at)
     if model.as_of > as_of:
         raise UsageError(
             f"as_of={as_of}: this model was trained on outcomes up to {model.as_of}, so it knows the answer. "

@@ -23,10 +23,13 @@ from crm_analytics.churn.known import known
 from crm_analytics.churn.model import ChurnModel
 from crm_analytics.errors import NotEnoughData, UsageError
 from crm_analytics.facts import settle_currency
+from crm_analytics.modelling.arguments import day_count, one_of, optional_days
+from crm_analytics.modelling.arguments import known as known_moment
+from crm_analytics.modelling.arguments import seed as checked_seed
 from crm_analytics.modelling.cutoffs import Cutoff, monthly_cutoffs, months_before
 from crm_analytics.modelling.model_card import CutoffUse, ModelCard
 from crm_analytics.modelling.training_table import training_table
-from crm_analytics.warehouse import Warehouse
+from crm_analytics.warehouse import Warehouse, check_day
 
 # Two years, so that the last windows have the same season a year before, and three hold-outs before them.
 MAX_MONTHS = 24
@@ -96,7 +99,7 @@ def train(
     crm_analytics.errors.NotEnoughData: There is no purchase before 2024-01-01...
     """
     asked = kind_of(kind)
-    _check(as_of, horizon_days, active_days, kind, leaving)
+    _check(as_of, horizon_days, active_days, kind, leaving, known_at, seed)
     settle_currency(wh)
     history = asked.history(wh, as_of=as_of, known_at=known_at)
     odd = frozenset(history["customer_id"][asked.odd(history)])
@@ -177,17 +180,21 @@ def _event(kind: str, leaving: str, active_days: int, horizon_days: int) -> str:
     )
 
 
-def _check(as_of: date, horizon_days: int, active_days: int | None, kind: str, leaving: str) -> None:
-    if not isinstance(as_of, date) or isinstance(as_of, datetime):
-        raise UsageError(f"as_of={as_of!r} is no date. Use datetime.date(2024, 1, 1).")
-    if horizon_days < 1:
-        raise UsageError(f"horizon_days={horizon_days} must be at least 1.")
-    if active_days is not None and active_days < 1:
-        raise UsageError(
-            f"active_days={active_days} must be at least 1; leave it out to take it from the data."
-        )
-    if leaving not in LEAVING:
-        raise UsageError(f"leaving={leaving!r} is not known. Use {', '.join(LEAVING)}.")
+def _check(
+    as_of: date,
+    horizon_days: int,
+    active_days: int | None,
+    kind: str,
+    leaving: str,
+    known_at: datetime | None,
+    seed: int,
+) -> None:
+    check_day(as_of)
+    day_count("horizon_days", horizon_days)
+    optional_days("active_days", active_days, what="; leave it out to take it from the data")
+    one_of("leaving", leaving, LEAVING)
+    known_moment(known_at)
+    checked_seed(seed)
     if kind == "contract" and active_days is not None:
         raise UsageError("active_days is for purchases: of contracts those that run are asked about.")
     if kind != "contract" and leaving != "any":

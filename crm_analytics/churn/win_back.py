@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from crm_analytics.churn.activity import active_days as usual_days
 from crm_analytics.churn.retention import HELD, leaving_rates
 from crm_analytics.facts import settle_currency
-from crm_analytics.modelling.arguments import number, one_of, whole
+from crm_analytics.modelling.arguments import day_count, number, one_of, optional_days, whole
 from crm_analytics.vocabulary import WORDS
 from crm_analytics.warehouse import SqlFile, Warehouse
 
@@ -68,8 +68,8 @@ def win_back(
     >>> len(win_back(Warehouse.open(), as_of=date(2024, 1, 1)))
     0
     """
-    if active_days is not None:
-        active_days = whole("active_days", active_days, least=1, what=" of days")
+    active_days = optional_days("active_days", active_days)
+    horizon_days = day_count("horizon_days", horizon_days)
     contact_cost = number("contact_cost", contact_cost, "an amount >= 0", least=0.0)
     capacity = whole("capacity", capacity, what=" of contacts")
     one_of("channel", channel, WORDS["channels"])

@@ -19,6 +19,7 @@ from crm_analytics.errors import UsageError
 from crm_analytics.warehouse import Warehouse
 
 Kind = TypeVar("Kind")
+CENTURY = 36_500
 
 
 def refuse(name: str, value: object, allowed: str) -> NoReturn:
@@ -101,6 +102,31 @@ def whole(name: str, value: object, *, least: int = 0, what: str = "") -> int:
     if not is_number(value) or int(value) != value or value < least:
         refuse(name, value, f"a whole number{what} >= {least}")
     return int(value)
+
+
+def day_count(name: str, value: object, *, what: str = "") -> int:
+    """Return a length of time in whole days, 1 up to a century.
+
+    Examples
+    --------
+    >>> day_count("horizon_days", 90)
+    90
+    """
+    if not is_number(value) or int(value) != value or not 1 <= value <= CENTURY:
+        refuse(name, value, f"a whole number of days from 1 to {CENTURY:,}{what}")
+    return int(value)
+
+
+def optional_days(name: str, value: object, *, what: str = "") -> int | None:
+    """Return a length of time as `day_count` does, or None."""
+    return None if value is None else day_count(name, value, what=what)
+
+
+def known(value: object, name: str = "known_at") -> datetime | None:
+    """Return a moment, or None."""
+    if value is not None and (not isinstance(value, datetime) or value is pd.NaT):
+        refuse(name, value, "a datetime, or None for all that is known")
+    return value
 
 
 def seed(value: object) -> int:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
-from crm_analytics.modelling.arguments import number, one_of, whole
+from crm_analytics.modelling.arguments import number, one_of, optional_days
 from crm_analytics.segmentation.rfm import ALL_DAYS
 from crm_analytics.segmentation.thresholds import MONEY, Money
 from crm_analytics.warehouse import SqlFile, Warehouse
@@ -76,15 +76,14 @@ def abc(
     """
     if not 0 < number("a_share", a_share, "a share") <= number("b_share", b_share, "a share") <= 1:
         raise UsageError(f"a_share={a_share} and b_share={b_share} must be in order, above 0 and at most 1.")
-    if window_days is not None:
-        window_days = whole("window_days", window_days, least=1, what=" of days (None: the whole history)")
+    window_days = optional_days("window_days", window_days, what="; None takes the whole history")
     one_of("money", money, MONEY)
     settle_currency(wh)
     with wh.holding("orders_before", "order_days_before", "customers_before", as_of=as_of):
         return wh.frame(
             SqlFile.beside(__file__, "abc.sql"),
             as_of=as_of,
-            window_days=min(window_days or ALL_DAYS, ALL_DAYS),
+            window_days=window_days or ALL_DAYS,
             money=money,
             a_share=a_share,
             b_share=b_share,

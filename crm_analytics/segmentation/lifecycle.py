@@ -11,6 +11,7 @@ from datetime import date
 import pandas as pd
 
 from crm_analytics.errors import UsageError
+from crm_analytics.modelling.arguments import optional_days
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 
@@ -79,8 +80,8 @@ def lifecycle_transitions(
 def _spans(
     wh: Warehouse, as_of: date, at_risk_days: int | None, lapsed_days: int | None, *, is_current_only: bool
 ) -> pd.DataFrame:
-    if any(days is not None and days < 1 for days in (at_risk_days, lapsed_days)):
-        raise UsageError("at_risk_days and lapsed_days count days of silence: use 1 or more.")
+    at_risk_days = optional_days("at_risk_days", at_risk_days, what=" of silence")
+    lapsed_days = optional_days("lapsed_days", lapsed_days, what=" of silence")
     if at_risk_days is not None and lapsed_days is not None and lapsed_days <= at_risk_days:
         raise UsageError(
             f"lapsed_days={lapsed_days} must be more than at_risk_days={at_risk_days}: "

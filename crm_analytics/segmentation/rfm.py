@@ -12,10 +12,11 @@ from datetime import date, datetime
 
 import pandas as pd
 
-from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
+from crm_analytics.modelling.arguments import instance, known, one_of, optional_days
 from crm_analytics.segmentation.names import SCORES, segment_names, segment_of
 from crm_analytics.segmentation.thresholds import (
+    MONEY,
     PAUSE_UNKNOWN_DAYS,
     SHORTEST_PAUSE_DAYS,
     Money,
@@ -83,6 +84,7 @@ def rfm(
     True
     """
     if thresholds is not None:
+        instance("thresholds", thresholds, RfmThresholds, "RfmThresholds, as learn_thresholds returns them")
         window_days, money = thresholds.window_days, thresholds.money
     scored = _measured(wh, as_of=as_of, window_days=window_days, money=money, known_at=known_at)
     limits = thresholds or _learned(scored, as_of=as_of, window_days=window_days, money=money)
@@ -132,10 +134,9 @@ def learn_thresholds(
 def _measured(
     wh: Warehouse, *, as_of: date, window_days: int | None, money: Money, known_at: datetime | None
 ) -> pd.DataFrame:
-    if window_days is not None and window_days < 1:
-        raise UsageError(f"window_days={window_days} must be at least 1; leave it out for the whole history.")
-    if money not in ("net_spend", "net_margin"):
-        raise UsageError(f"money={money!r} is no measure of money here. Use 'net_spend' or 'net_margin'.")
+    window_days = optional_days("window_days", window_days, what="; leave it out for the whole history")
+    one_of("money", money, MONEY)
+    known(known_at)
     settle_currency(wh)
     given = {"as_of": as_of, "known_at": known_at, "window_days": window_days or ALL_DAYS}
     with wh.holding("orders_before", "order_days_before", "customers_before", as_of=as_of, known_at=known_at):

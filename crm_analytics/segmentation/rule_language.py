@@ -142,6 +142,8 @@ def parse_rule(text: str, measures: Mapping[str, Measure]) -> Rule:
     >>> write_rule(rule)
     'days_since_last_order >= 90 and high_margin_share >= 0.5'
     """
+    if not isinstance(text, str):
+        raise UsageError(f"A rule is a text such as 'order_count >= 2', not {type(text).__name__}.")
     if len(text) > MAX_LENGTH:
         raise UsageError(f"The rule has {len(text):,} characters; {MAX_LENGTH:,} are allowed.")
     return _Parser(text, measures).rule()

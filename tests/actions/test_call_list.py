@@ -258,7 +258,7 @@ def test_reasons_for_staying_are_no_reason_to_call() -> None:
     [
         ({"capacity": -1}, "capacity=-1"),
         ({"cool_down_days": -1}, "cool_down_days=-1"),
-        ({"save_rate": 1.2}, r"save_rate=1\.2 must lie in 0\.\.1"),
+        ({"save_rate": 1.2}, r"save_rate=1\.2 must be a number in 0\.\.1"),
         ({"contact_cost": -0.5}, r"contact_cost=-0\.5"),
         ({"min_rise": math.nan}, "min_rise=nan"),
     ],

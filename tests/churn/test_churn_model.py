@@ -272,9 +272,9 @@ def test_active_days_come_from_the_customers_own_pauses() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"as_of": "2024-07-01"}, "is no date"),
-        ({"as_of": AS_OF, "horizon_days": 0}, "horizon_days=0 must be at least 1"),
-        ({"as_of": AS_OF, "active_days": 0}, "active_days=0 must be at least 1"),
+        ({"as_of": "2024-07-01"}, "as_of='2024-07-01' is no day"),
+        ({"as_of": AS_OF, "horizon_days": 0}, "horizon_days=0 must be a whole number of days from 1"),
+        ({"as_of": AS_OF, "active_days": 0}, "active_days=0 must be a whole number of days from 1"),
     ],
 )
 def test_calls_that_cannot_mean_anything_are_refused(

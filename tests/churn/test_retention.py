@@ -310,9 +310,15 @@ def test_the_interval_of_the_effect_holds_the_truth_nineteen_times_in_twenty() -
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda wh: churn.retention(wh, as_of=AS_OF, of="hearts"), "of='hearts' is not known"),
+        (
+            lambda wh: churn.retention(wh, as_of=AS_OF, of="hearts"),
+            "of='hearts' must be one of purchases, contracts",
+        ),
         (lambda wh: churn.retention(wh, as_of=AS_OF, period_days=0), "period_days=0"),
-        (lambda wh: churn.leaving_rates(wh, as_of=AS_OF, by="mood"), "by='mood' is not known"),
+        (
+            lambda wh: churn.leaving_rates(wh, as_of=AS_OF, by="mood"),
+            "by='mood' must be one of silence, tenure",
+        ),
         (lambda wh: churn.leaving_rates(wh, as_of=AS_OF, horizon_days=0), "horizon_days=0"),
         (lambda wh: churn.leaving_rates(wh, as_of=AS_OF, by="tenure", active_days=0), "active_days=0"),
         (lambda wh: churn.win_back(wh, as_of=AS_OF, contact_cost=-1.0), r"contact_cost=-1\.0"),

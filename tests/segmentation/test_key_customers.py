@@ -116,7 +116,7 @@ def test_shares_out_of_order_are_refused() -> None:
         for a_share, b_share in ((0.9, 0.8), (0, 0.5), (0.8, 1.2)):
             with pytest.raises(UsageError, match="must be in order"):
                 abc(wh, as_of=AS_OF, a_share=a_share, b_share=b_share)
-        with pytest.raises(UsageError, match="window_days=0 must be a whole number of days"):
+        with pytest.raises(UsageError, match="window_days=0 must be a whole number of days from 1"):
             abc(wh, as_of=AS_OF, window_days=0)
         for ask in (abc, priorities):
             with pytest.raises(UsageError, match="money='margin' must be one of net_spend, net_margin"):

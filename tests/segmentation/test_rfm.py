@@ -112,7 +112,7 @@ def test_an_amount_without_a_rate_is_counted_and_not_priced() -> None:
 
 
 def test_a_window_must_have_a_day() -> None:
-    with build.warehouse() as wh, pytest.raises(UsageError, match="at least 1"):
+    with build.warehouse() as wh, pytest.raises(UsageError, match="window_days=0 must be a whole number"):
         rfm(wh, as_of=AS_OF, window_days=0)
 
 
