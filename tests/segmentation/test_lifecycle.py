@@ -92,7 +92,7 @@ def test_a_state_is_seen_on_the_day_after_it_began() -> None:
 
 @pytest.mark.parametrize(("at_risk", "lapsed"), [(0, None), (None, 0), (30, 30), (60, 30)])
 def test_limits_that_cannot_mean_anything_are_refused(at_risk: int | None, lapsed: int | None) -> None:
-    with Warehouse.open() as wh, pytest.raises(UsageError, match="at_risk_days|lapsed_days"):
+    with Warehouse.open() as wh, pytest.raises(UsageError, match=r"at_risk_days|lapsed_days"):
         lifecycle(wh, as_of=AS_OF, at_risk_days=at_risk, lapsed_days=lapsed)
 
 
