@@ -36,7 +36,7 @@ Indices = NDArray[np.intp]
 
 _POINTS = 1_024
 # Grid of the logarithms of the mean number, and of what a purchase is worth.
-_NUMBER_STEP, _FEWEST, _NUMBERS = 0.0625, -9.0, 400
+NUMBER_STEP, FEWEST, _NUMBERS = 0.0625, -9.0, 400
 # Numbers that are asked together: so few that a product of matrices is not worth a second thread.
 _BLOCK, _NOTHING = 16, 1e-12
 WORTH_STEP = 0.125
@@ -85,7 +85,7 @@ class Futures:
         A future is shared between the two numbers and the four worths around it.
         """
         with np.errstate(divide="ignore"):
-            at = np.clip((np.log(self.number) - _FEWEST) / _NUMBER_STEP, 0.0, _NUMBERS - 1.001)
+            at = np.clip((np.log(self.number) - FEWEST) / NUMBER_STEP, 0.0, _NUMBERS - 1.001)
             down = np.clip(-np.log(self.worth) / WORTH_STEP, 0.0, _WORTHS - 1.001)
         low = at.astype(np.intp)
         worth, share = np.zeros((*at.shape, 1), dtype=np.intp), np.ones((*at.shape, 1))
@@ -142,7 +142,7 @@ def futures_of(
 @cache
 def reached(k: int) -> Floats:
     """Return P(at most ENDS purchases) for every number of the grid, (2, numbers, ends); [1]: one more."""
-    mean = np.exp(_FEWEST + _NUMBER_STEP * np.arange(_NUMBERS))[:, None]
+    mean = np.exp(FEWEST + NUMBER_STEP * np.arange(_NUMBERS))[:, None]
     at_most = np.zeros((2, _NUMBERS, len(ENDS)))
     for more in (0, 1):
         for phase in range(k):

@@ -9,7 +9,7 @@ grow outwards, where a customer that leaves early ends.
 Given a future (rate and day of leaving, discounted_futures.py) with many purchases, log spend is nearly
 normal: its mean, variance and third cumulant follow from those of the compound Poisson sum (Taylor's series
 of the logarithm) and of the log-gamma dearness of the customer, and the third enters by the first term of
-Edgeworth's series.  Futures are shared between the two nearest of twice as many bins as the grid has points.
+Edgeworth's series.  Futures are shared between the two nearest bins, as many as the grid has points.
 Futures of fewer than `FEW` purchases, wide as they are, come from the common grid.
 
 Source of the expansion: Kendall and Stuart (1977), The Advanced Theory of Statistics 1, 4th ed., chapter 6.
@@ -34,11 +34,9 @@ Floats = NDArray[np.float64]
 HEAVY = 64.0
 FEW = 32.0
 _FARTHEST = 18.0
-
-
-def places(points: int) -> Floats:
-    """Return t of the grid as fractions of its largest, -1 to 1."""
-    return np.linspace(-1.0, 1.0, points)
+# Of the grid, and bins.
+POINTS = 88
+PLACES = np.linspace(-1.0, 1.0, POINTS)
 
 
 def log_spends(frequency: Floats, place: Floats) -> Floats:
@@ -105,7 +103,7 @@ class Bins:
         return np.asarray(result / len(spending))
 
 
-def bins_of_futures(futures: Futures, row: int, k: int, x: float, log_scale: float, points: int) -> Bins:
+def bins_of_futures(futures: Futures, row: int, k: int, x: float, log_scale: float) -> Bins:
     """Return futures of at least `FEW` purchases of one customer, shared between the two nearest bins.
 
     Parameters
@@ -120,33 +118,30 @@ def bins_of_futures(futures: Futures, row: int, k: int, x: float, log_scale: flo
         Purchases seen.
     log_scale : float
         Of `spend_scale`.
-    points : int
-        Of the grid; there are twice as many bins.
     """
     many = futures.number[row] >= FEW
-    mean, worth, variance = (
-        column[row, many] for column in (futures.mean, futures.worth, futures.variance)
-    )
-    count, width = 2 * points - 1, 1.0 / np.sqrt(x)
+    mean, worth, variance = (column[row, many] for column in (futures.mean, futures.worth, futures.variance))
+    width = 1.0 / np.sqrt(x)
     at = np.arcsinh((np.log(mean) - log_scale) / width) / np.arcsinh(_FARTHEST / width)
-    at = np.clip((at + 1.0) / 2.0 * (count - 1), 0.0, count - 1.001)
+    at = np.clip((at + 1.0) / 2.0 * (POINTS - 1), 0.0, POINTS - 1.001)
     low = at.astype(np.intp)
-    total = np.zeros((4, count))
-    for place, share in ((low, low + 1.0 - at), (low + 1, at - low)):
-        for sums, moment in zip(
-            total, (np.ones(len(at)), variance / mean**2, worth / mean, (worth / mean) ** 2), strict=True
-        ):
-            sums += np.bincount(place, share * moment, count)
+    above, each = at - low, worth / mean
+    moments = np.stack([np.ones(len(at)), variance / mean**2, each, each**2])
+    total = np.zeros((4, POINTS))
+    for sums, moment in zip(total, moments, strict=True):
+        upper = np.bincount(low, above * moment, POINTS)
+        sums += np.bincount(low, moment, POINTS) - upper
+        sums[1:] += upper[:-1]
     there = np.flatnonzero(total[0] > 1e-9)
     weight = total[0, there]
-    middles = log_scale + log_spends(np.full(count, x), places(count))[there]
-    return Bins(weight / futures.mean.shape[1], middles, *(total[1:, there] / weight), k=float(k))
+    middles = log_scale + log_spends(np.full(POINTS, x), PLACES)[there]
+    of_number, of_worth, squared = total[1:, there] / weight
+    return Bins(weight / futures.mean.shape[1], middles, of_number, of_worth, squared, float(k))
 
 
-def edges(x: float, log_scale: Floats, points: int) -> Floats:
+def edges(x: float, log_scale: Floats) -> Floats:
     """Return the largest whole number in each bin, ascending from `FEW` - 1, shape (n, bins)."""
-    count = 2 * points - 1
-    ends = log_scale[:, None] + log_spends(np.full(count, x), places(count))
+    ends = log_scale[:, None] + log_spends(np.full(POINTS, x), PLACES)
     return np.asarray(np.maximum(np.floor(np.exp(ends)), FEW - 1.0))
 
 
@@ -155,6 +150,4 @@ def bins_of_numbers(largest: Floats, at_most: Floats) -> Bins:
     share, first = np.diff(at_most), largest[:-1] + 1.0
     there = np.flatnonzero((share > 1e-12) & (largest[1:] >= first))
     number = (first[there] + largest[1:][there]) / 2.0
-    return Bins(
-        share[there], np.log(number), np.zeros(len(there)), 1.0 / number, 1.0 / number**2, k=np.inf
-    )
+    return Bins(share[there], np.log(number), np.zeros(len(there)), 1.0 / number, 1.0 / number**2, np.inf)

@@ -23,17 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
-from crm_analytics.clv.discounted_futures import ENDS, Cells, bands, futures_of
+from crm_analytics.clv.discounted_futures import ENDS, FEWEST, NUMBER_STEP, Cells, bands, futures_of
 from crm_analytics.clv.future_counts import Curves, FutureCounts, stencil
 from crm_analytics.clv.heavy_spend import (
     FEW,
     HEAVY,
+    PLACES,
+    POINTS,
     Spending,
     bins_of_futures,
     bins_of_numbers,
     edges,
     log_spends,
-    places,
     spend_scale,
 )
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
@@ -99,7 +100,8 @@ def future_limits(
     for first, last in pairwise(bounds):
         some = by_row[slice(*np.searchsorted(futures.row[by_row], [first, last]))]
         counts = futures.tables(first, last)
-        spent = None if spend is None else futures.curves(spend, first, last)
+        width = POINTS if first >= heavy else None
+        spent = None if spend is None else futures.curves(spend[:, :width], first, last)
         row, there = futures.row[some] - first, alive[some]
         for side, tail in enumerate(((1.0 - level) / 2.0, (1.0 + level) / 2.0)):
             gone = there <= 1.0 - tail
@@ -154,7 +156,7 @@ def _heavy_quantile(
     futures: FutureCounts, at_most: Curves, part: Histories, row: Indices, tail: Floats, daily_rate: float
 ) -> Floats:
     """Return the quantile of spend of customers of many purchases, whose curves are on grids of their own."""
-    place = _filled_quantile(at_most, places(at_most.longest), row, tail)
+    place = _filled_quantile(at_most, PLACES, row, tail)
     scale = spend_scale(futures.model, part, futures.horizon_days, daily_rate)[row]
     spending = scale * np.exp(log_spends(part.frequency[row], np.log(np.where(place > 0, place, 1.0))))
     return np.where(place > 0, spending, 0.0)
@@ -199,7 +201,7 @@ def _spend_at_nodes(futures: FutureCounts, spend_model: GammaGammaModel, daily_r
         node = np.arange(begin, end)
         spending = _spending(possible, spend_model, float(x[begin]))
         if x[begin] >= HEAVY:
-            result[node] = _heavy_spend(futures, spending, node, daily_rate, len(grid))
+            result[node, :POINTS] = _heavy_spend(futures, spending, node, daily_rate)
             continue
         tables = _exact(futures, node)
         drawn: list[list[Cells]] = []
@@ -228,59 +230,65 @@ def _spend_at_nodes(futures: FutureCounts, spend_model: GammaGammaModel, daily_r
     return result
 
 
-def _heavy_spend(
-    futures: FutureCounts, spending: list[Spending], node: Indices, daily_rate: float, points: int
-) -> Floats:
-    """Return P(discounted spend <= grid) of nodes of one frequency, from `HEAVY` on, (nodes, points).
+def _heavy_spend(futures: FutureCounts, spending: list[Spending], node: Indices, daily_rate: float) -> Floats:
+    """Return P(discounted spend <= grid) of nodes of one frequency, from `HEAVY` on, (nodes, POINTS).
 
     Undiscounted from the exact distribution of the purchases; discounted from `futures_of`, of which what is
     missed undiscounted is put right level by level.
     """
     part, days = futures.nodes.take(node), futures.horizon_days
     x = float(part.frequency[0])
-    steps = log_spends(np.full(points, x), places(points))
-    plain_scale = np.log(spend_scale(futures.model, part, days, 0.0))
-    largest = np.column_stack([np.full(len(node), FEW - 1.0), edges(x, plain_scale, points)])
+    steps = log_spends(np.full(POINTS, x), PLACES)
+    rates = (0.0,) if daily_rate == 0.0 else (0.0, daily_rate)
+    scales = [np.log(spend_scale(futures.model, part, days, rate)) for rate in rates]
+    largest = np.column_stack([np.full(len(node), FEW - 1.0), edges(x, scales[0])])
     at_most = futures.at_most_at_nodes(node, largest)
     few = futures.at_most_at_nodes(node, np.tile(np.arange(FEW), (len(node), 1)))
     of_few = np.ones((few.shape[1], len(_LONG_LOG_SPEND)))
     of_few[1:] = _spend_of(spending, np.arange(1.0, FEW), _LONG_LOG_SPEND)
-    result = np.empty((len(node), points))
+    result = np.empty((len(node), POINTS))
     for row, chances in enumerate(few):
-        log_grid = plain_scale[row] + steps
+        log_grid = scales[0][row] + steps
         result[row] = bins_of_numbers(largest[row], at_most[row]).spend(spending, log_grid)
         result[row] += _on(log_grid, np.diff(chances, prepend=0.0) @ of_few)
     result = _rising(result)
     if daily_rate == 0.0:
         return result
-    drawn = [_drawn_heavy(futures, spending, node, rate, points) for rate in (0.0, daily_rate)]
+    drawn = _drawn_heavy(futures, spending, node, dict(zip(rates, scales, strict=True)))
     for exact, plain, spent in zip(result, *drawn, strict=True):
         exact[:] = np.interp(spent, plain, exact)
     return result
 
 
 def _drawn_heavy(
-    futures: FutureCounts, spending: list[Spending], node: Indices, daily_rate: float, points: int
-) -> Floats:
-    """Return what `_heavy_spend` does, from `futures_of`."""
-    k, days, x = _phases(futures), futures.horizon_days, float(futures.nodes.frequency[node[0]])
-    steps = log_spends(np.full(points, x), places(points))
-    result = np.empty((len(node), points))
+    futures: FutureCounts, spending: list[Spending], node: Indices, log_scales: dict[float, Floats]
+) -> list[Floats]:
+    """Return what `_heavy_spend` does, from `futures_of`, one table per daily rate of `log_scales`."""
+    k, x = _phases(futures), float(futures.nodes.frequency[node[0]])
+    steps = log_spends(np.full(POINTS, x), PLACES)
+    by_number = _by_number(spending, k)
+    result = [np.empty((len(node), POINTS)) for _ in log_scales]
     for some in np.array_split(np.arange(len(node)), len(node) // _NODES + 1):
-        part = futures.nodes.take(node[some])
-        (drawn,) = futures_of(futures.possible, part, days=days, daily_rates=(daily_rate,))
-        log_scale = np.log(spend_scale(futures.model, part, days, daily_rate))
-        cells = drawn.cells(fewer_than=FEW)
-        most = max(one.numbers.stop for one in cells)
-        used = [band for band in bands(k) if band.numbers.start < most]
-        at_most = np.ones((used[-1].ends.stop, len(_LONG_LOG_SPEND)))
-        at_most[1:] = _spend_of(spending, _MIDDLES[1 : len(at_most)], _LONG_LOG_SPEND)
-        by_number = np.concatenate([band.share @ at_most[band.ends] for band in used], axis=1)
-        for place, row in enumerate(some):
-            log_grid = log_scale[place] + steps
-            many = bins_of_futures(drawn, place, k, x, log_scale[place], points)
-            result[row] = many.spend(spending, log_grid) + _on(log_grid, _worth(cells[place], by_number))
-    return _rising(result)
+        tables = futures_of(
+            futures.possible, futures.nodes.take(node[some]), days=futures.horizon_days,
+            daily_rates=tuple(log_scales),
+        )  # fmt: skip
+        for drawn, log_scale, found in zip(tables, log_scales.values(), result, strict=True):
+            for place, (row, few) in enumerate(zip(some, drawn.cells(fewer_than=FEW), strict=True)):
+                log_grid = log_scale[row] + steps
+                many = bins_of_futures(drawn, place, k, x, log_scale[row])
+                found[row] = many.spend(spending, log_grid)
+                if few.share.any():
+                    found[row] += _on(log_grid, _worth(few, by_number))
+    return [_rising(found) for found in result]
+
+
+def _by_number(spending: list[Spending], k: int) -> Floats:
+    """Return P(spend <= grid) for mean numbers up to beyond `FEW`, with and without a last purchase."""
+    used = bands(k)[: 2 + int((np.log(FEW) - FEWEST) / NUMBER_STEP) // len(bands(k)[0].share[0])]
+    at_most = np.ones((used[-1].ends.stop, len(_LONG_LOG_SPEND)))
+    at_most[1:] = _spend_of(spending, _MIDDLES[1 : len(at_most)], _LONG_LOG_SPEND)
+    return np.concatenate([band.share @ at_most[band.ends] for band in used], axis=1)
 
 
 def _on(log_grid: Floats, common: Floats) -> Floats:

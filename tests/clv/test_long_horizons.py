@@ -115,14 +115,14 @@ def test_without_a_discount_limits_are_those_of_the_exact_distribution() -> None
     ("name", "k", "x", "days"),
     [
         ("bg_nbd", 1, 1_000, 3_650), ("mbg_nbd", 1, 5_000, 365), ("pareto_nbd", 1, 5_000, 3_650),
-        ("bg_cnbd", 12, 400, 3_650), ("mbg_cnbd", 4, 2_000, 1_095),
+        ("bg_cnbd", 12, 400, 3_650), ("mbg_cnbd", 4, 2_000, 1_095), ("nbd", 1, 5_000, 3_650),
     ],
 )  # fmt: skip
 def test_limits_of_many_purchases_are_those_of_drawn_futures(name: str, k: int, x: int, days: int) -> None:
-    """Within four standard errors of 20,000 futures; docs/lifetime-value.md tells of 192 and 60,000."""
+    """Purchases and spend: four standard errors of 20,000 futures; docs/lifetime-value.md has 60,000."""
     settings: dict[str, Any] = {"k": k} if k > 1 else {}
-    rare = {"bg_nbd": {"a": 0.2, "b": 60.0}, "pareto_nbd": {"s": 0.6, "beta": 3_000.0}}
-    parameters = {"r": 0.55, "alpha": 42.0, **rare["pareto_nbd" if name == "pareto_nbd" else "bg_nbd"]}
+    rare = {"pareto_nbd": {"s": 0.6, "beta": 3_000.0}, "nbd": {}}
+    parameters = {"r": 0.55, "alpha": 42.0, **rare.get(name, {"a": 0.2, "b": 60.0})}
     model = MODELS[name].from_parameters(parameters, **settings)
     rng, size, T = np.random.default_rng(4), 20_000, 900.0
     phase = np.zeros(size, dtype=int)
@@ -133,15 +133,36 @@ def test_limits_of_many_purchases_are_those_of_drawn_futures(name: str, k: int, 
     if name == "pareto_nbd":
         life = rng.exponential(1.0 / rng.gamma(0.6, 1.0 / (3_000.0 + T), size))
         number = rng.poisson(rate * np.minimum(life, days))
+    elif name == "nbd":
+        number = rng.poisson(rate * days)
     else:
         last = rng.geometric(rng.beta(0.2, 60.0 + x + name.startswith("mbg"), size))
         number = np.minimum((rng.poisson(rate * days) + phase) // k, last)
     futures = FutureCounts(model, known, horizon_days=days)
-    limits = future_limits(futures, None, known, alive=np.ones(1), level=0.9)
-    for limit, tail in ((limits.purchases_low.item(), 0.05), (limits.purchases_high.item(), 0.95)):
-        error = 4.0 * np.sqrt(tail * (1.0 - tail) / size)
-        assert np.mean(number <= limit) >= tail - error
-        assert np.mean(number < limit) <= tail + error
+    limits = future_limits(futures, SPEND, known, alive=np.ones(1), level=0.9)
+    p, q, _ = SPEND.params_.values()
+    dearness = rng.gamma(p * x + q, size=size) * p / (p * x + q - 1.0)
+    spent = np.where(number > 0, rng.gamma(p * np.maximum(number, 1.0)), 0.0) / dearness
+    for came, low, high in (
+        (number, limits.purchases_low.item(), limits.purchases_high.item()),
+        (spent, limits.spend_low.item(), limits.spend_high.item()),
+    ):
+        for limit, tail in ((low, 0.05), (high, 0.95)):
+            error = 4.0 * np.sqrt(tail * (1.0 - tail) / size)
+            assert np.mean(came <= limit) >= tail - error
+            assert np.mean(came < limit) <= tail + error
+
+
+@pytest.mark.parametrize(("name", "x"), [("bg_nbd", 400), ("pareto_nbd", 64)])
+def test_limits_of_discounted_spend_of_many_purchases_are_those_of_drawn_futures(name: str, x: int) -> None:
+    """Ten years, many purchases each: within four standard errors of 4,000 futures."""
+    model, one = of(name), history(x, 899.5, 900.0)
+    _, spent = drawn(model, one, 3_650.0, 4_000)
+    scores = score_summary(one, models=Models(model, SPEND), model=name, horizon_days=3_650)
+    for side, tail in (("low", 0.05), ("high", 0.95)):
+        error = 4.0 * np.sqrt(tail * (1.0 - tail) / 4_000)
+        limit = scores[f"lifetime_revenue_{side}"].item()
+        assert np.mean(spent <= limit) == pytest.approx(tail, abs=error)
 
 
 @pytest.mark.parametrize("name", MODELS)
