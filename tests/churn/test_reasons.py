@@ -147,6 +147,16 @@ def test_a_long_silence_is_worded_with_the_usual_rhythm() -> None:
     assert lowered == "loyal: 9 order days so far"
 
 
+def test_a_caller_is_told_a_figure_wherever_one_is_known() -> None:
+    known = pd.DataFrame({name: [3.0] for name in COLUMNS})
+    vague = [
+        wording.text for wording in WORDINGS if "customers who leave" in wording.text and not wording.columns
+    ]
+    for theme in sorted(set(THEMES_OF_COLUMNS.values())):
+        first, _, _ = reasons(known, {theme: np.array([0.8])}, np.array([True]))
+        assert first[0] not in [None, *vague], theme
+
+
 def test_nothing_known_is_no_reason() -> None:
     empty = pd.DataFrame({name: [float("nan")] for name in COLUMNS}, dtype="float64")
     assert reasons(empty, {}, np.array([True]))[0] == [None]
