@@ -56,6 +56,14 @@ class SqliteEngine:
     def connect(self) -> sa.Connection:
         face = self._engine.connect()
         driver: Any = face.connection.dbapi_connection
+        try:
+            self._prepare(driver)
+        except BaseException:
+            face.close()  # a connection that nobody gets would keep the file locked
+            raise
+        return face
+
+    def _prepare(self, driver: sqlite3.Connection) -> None:
         driver.execute("pragma foreign_keys = on")
         driver.execute("pragma secure_delete = on")
         if not self.has_one_connection:
@@ -65,7 +73,6 @@ class SqliteEngine:
                 driver.execute("select count(*) from sqlite_schema").fetchone()  # opens the log
             except UnicodeDecodeError as error:  # SQLite quotes what it cannot read
                 raise errors.StoreCorrupt(f"{self.name}: the file is damaged; restore a backup.") from error
-        return face
 
     def identity(self) -> tuple[int, ...]:
         if self.has_one_connection:

@@ -218,3 +218,20 @@ def test_a_store_of_the_first_layout_opens_with_what_it_held(tmp_path: Path) -> 
         assert records.erase_customer("source_id 0 سلام").records == {"customers": 1}
     with RecordStore.open(path) as records:
         assert records.last_change_number == 29
+
+
+def test_a_file_that_could_not_be_opened_is_not_kept_locked(tmp_path: Path) -> None:
+    path = tmp_path / "crm.records.db"
+    with RecordStore.open(path) as records:
+        for number in range(7):
+            records.customers.add({"name": str(number)})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192])
+    with pytest.raises(
+        errors.StoreCorrupt, match="damaged"
+    ) as kept:  # whoever keeps the error keeps what it holds
+        RecordStore.open(path)
+    path.write_bytes(b"")
+    with pytest.raises(errors.StoreRolledBack, match="was acknowledged"):
+        RecordStore.open(path, wait_seconds=0.1)
+    assert kept.value.__traceback__ is not None
