@@ -42,7 +42,7 @@ RISE_DAYS = 28
 # A call is due within a week: what raised the risk is fresh then.
 DUE_DAYS = 7
 # Whom a call is not worth and who is alive with less than this has probably left already.
-GONE = 0.5
+LEAST_ALIVE = 0.5
 LISTED = "listed"
 COLUMNS = (
     "customer_id",
@@ -187,7 +187,7 @@ def decisions(
             found["has_refused_phone"].to_numpy(dtype=bool),
             found["last_listed_on"].notna().to_numpy(),
             np.isnan(saved),
-            ~(saved > 0.0) & (found["probability_alive"] < GONE).to_numpy(dtype=bool),
+            ~(saved > 0.0) & (found["probability_alive"] < LEAST_ALIVE).to_numpy(dtype=bool),
             ~(saved > 0.0),
         ],
         [
