@@ -118,9 +118,9 @@ def erase(
 
     Examples
     --------
-    >>> import crm_analytics as crm, tempfile
+    >>> import crm_analytics as crm, pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Warehouse.open() as wh:
-    ...     file = Path(folder, "customers.csv")
+    ...     file = pathlib.Path(folder, "customers.csv")
     ...     _ = file.write_text("customer_id,name\\nC1,Ada\\nC2,Bob\\n")
     ...     _ = crm.load(wh, file)
     ...     receipt = erase(wh, "default:C1")
