@@ -5,16 +5,21 @@ Where a layout requires little more than an id, such a line would become a custo
 the beginning) is doubtful where it fills little, and its first text is not written as those of its column:
 
 - it has a mark that none of them has: a colon, an equals sign, an asterisk; or a blank, where all other rows
-  fill more or there are many of them;
-- or all other rows fill more, and it lacks digits, letters or "@" that all have, or has some that none has.
+  fill more or there are many of them. Cells beside it are no hindrance where one is not as its column is;
+- or all other rows fill more, and it lacks digits, letters or "@" that all have, or has some that none has;
+  where they fill no more, it must have a blank as well. What is written as ids are ("WEB-7", a hexadecimal
+  number among such, the word that all others begin with) does not stand out so;
+- or it is a word of totals, and beside it stand only numbers, dates, codes and what other rows say as well.
 
 Nobody knows what it is: it is set aside (``doubtful_end``), and comes in again where a person says so. A row
-below or above a record that is beyond doubt is never looked at. Words of totals are known before
-(`crm_analytics.ingest.total_rows`).
+below or above a record that is beyond doubt is never looked at. Words of totals beside only numbers are
+known before (`crm_analytics.ingest.total_rows`). Characters of full width count as the plain ones.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +28,7 @@ import pyarrow as pa
 
 from crm_analytics.ingest.total_rows import is_number
 from crm_analytics.normalise.cell_errors import CELL_ERRORS
+from crm_analytics.normalise.total_words import total_kind
 
 # How many rows at an end may be doubtful, by how many others they are judged, and how many are many.
 LOOKED_AT = 5
@@ -30,8 +36,15 @@ COMPARED = 200
 MANY = 20
 # A record of which more is required is known by that.
 _MOST_REQUIRED = 2
-# Cells of a line such as "Exported by | Ada".
-_MOST_BESIDE = 2
+# Cells of a line such as "Exported by | Ada | on | 2024-05-01"; up to so many say little by themselves.
+_MOST_CELLS, _FEW_CELLS = 4, 2
+# How many others a row that fills no less than they do is judged by.
+_FEWEST_ALIKE = 3
+# Ids that tell themselves: a word and a number ("WEB-7"); hexadecimal numbers; letters before the number.
+_WORD_AND_NUMBER = re.compile(r"[^\W\d_]+[-_/.#]?\d+")
+_HEXADECIMAL = re.compile(r"[0-9a-fA-F-]{6,}")
+_STEM = re.compile(r"[^\W\d_]{3,}")
+_CODE = re.compile(r"[A-Z]{2,3}")
 _MARKS = frozenset(":=*")
 Item = TypeVar("Item")
 
@@ -96,7 +109,7 @@ class Ends:
         if is_last:
             end = _rows(cells.slice(max(cells.num_rows - COMPARED, 0)))
             rows |= {one.number: one for one in end}
-            last = [one for one in self._candidates(end[::-1]) if one not in first]
+            last = self._candidates(end[::-1])
         found = _stand_out(first, last, list(rows.values()))
         self._begin = [one for one in self._begin if one.number not in found]
         return found
@@ -108,7 +121,8 @@ class Ends:
             if not all(any(row.cells[place] for place in places) for places in self._required):
                 continue  # is set aside for what it lacks
             is_id = any(row.place in places for places in self._required)
-            if not (row.is_bare or (is_id and row.filled == _MOST_BESIDE and _may_be_marked(row.text))):
+            is_marked = row.filled <= _MOST_CELLS and _may_be_marked(row.text)
+            if not (row.is_bare or (is_id and (is_marked or total_kind(row.text) is not None))):
                 break
             found.append(row)
         return found
@@ -116,13 +130,15 @@ class Ends:
 
 def _stand_out(first: Sequence[_Row], last: Sequence[_Row], rows: Sequence[_Row]) -> list[int]:
     """Return as many rows at both ends as stand out from all the others."""
-    sizes = [(one, other) for one in range(len(first) + 1) for other in range(len(last) + 1)]
-    for one, other in sorted(sizes, key=sum, reverse=True):
-        group = [*first[:one], *last[:other]]
-        numbers = {row.number for row in group}
-        judges = [row for row in rows if row.number not in numbers]
-        if all(_is_doubtful(row, judges) for row in group):
-            return sorted(numbers)
+    groups = [
+        {row.number: row for row in (*first[:one], *last[:other])}
+        for one in range(len(first) + 1)
+        for other in range(len(last) + 1)
+    ]
+    for group in sorted(groups, key=len, reverse=True):
+        judges = [row for row in rows if row.number not in group]
+        if all(_is_doubtful(row, judges) for row in group.values()):
+            return sorted(group)
     return []
 
 
@@ -151,7 +167,7 @@ def _rows(cells: pa.Table) -> list[_Row]:
     columns = [one.to_pylist() for one in cells.drop_columns("record_number").columns]
     rows = []
     for number, texts in zip(numbers, zip(*columns, strict=True), strict=True):
-        stripped = tuple((text or "").strip() for text in texts)
+        stripped = tuple(unicodedata.normalize("NFKC", text or "").strip() for text in texts)
         place = next((place for place, text in enumerate(stripped) if text), None)
         if place is not None:
             rows.append(_Row(number, stripped, place))
@@ -159,14 +175,47 @@ def _rows(cells: pa.Table) -> list[_Row]:
 
 
 def _is_doubtful(row: _Row, others: Sequence[_Row]) -> bool:
+    if total_kind(row.text) is not None:
+        return _tells_nothing(row, others)
     texts = [one.cells[row.place] for one in others if one.cells[row.place]]
     others_fill_more = all(one.filled > row.filled or (row.is_bare and not one.is_bare) for one in others)
     marks = _marks(row.text) - {mark for text in texts for mark in _marks(text)}
     if " " in row.text and not any(" " in text for text in texts):
         marks |= {" "} if texts and (others_fill_more or len(texts) >= MANY) else set()
     if marks:
-        return row.is_bare or others_fill_more
-    return len(texts) > 1 and row.is_bare and others_fill_more and _is_otherwise(row.text, texts)
+        return row.is_bare or (others_fill_more and (row.filled <= _FEW_CELLS or _is_odd_beside(row, others)))
+    if not row.is_bare or not _is_otherwise(row.text, texts) or _may_be_id(row.text, texts):
+        return False
+    return len(texts) > 1 if others_fill_more else len(texts) >= _FEWEST_ALIKE and " " in row.text
+
+
+def _tells_nothing(row: _Row, others: Sequence[_Row]) -> bool:
+    """Is there nothing beside the word of a row but numbers, dates, codes and what other rows say as well?"""
+    return all(
+        _is_mute(text) or _CODE.fullmatch(text) is not None or any(one.cells[place] == text for one in others)
+        for place, text in enumerate(row.cells)
+        if text and place != row.place
+    )
+
+
+def _is_odd_beside(row: _Row, others: Sequence[_Row]) -> bool:
+    """Is a cell beside the first text not written as those of its column?"""
+    for place, text in enumerate(row.cells):
+        texts = [one.cells[place] for one in others if one.cells[place]]
+        if text and place != row.place and len(texts) > 1 and _is_otherwise(text, texts):
+            return True
+    return False
+
+
+def _may_be_id(text: str, texts: Sequence[str]) -> bool:
+    """Is a text written as ids are, though not as all others?"""
+    if _WORD_AND_NUMBER.fullmatch(text):
+        return True
+    if all(_HEXADECIMAL.fullmatch(one) and len(one) == len(text) for one in (text, *texts)):
+        return any(map(_has_letter, texts)) and any(map(_has_digit, texts))
+    stem = _STEM.match(text)
+    begin = [_STEM.match(one) for one in texts]
+    return stem is not None and all(one is not None and one[0] == stem[0] for one in begin)
 
 
 def _marks(text: str) -> set[str]:

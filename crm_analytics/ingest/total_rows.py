@@ -10,6 +10,7 @@ are looked at.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -158,6 +159,7 @@ def _found(cells: pa.Table) -> Iterable[TotalRow]:
 
 def _count_beside(text: str, kind: TotalKind) -> int | None:
     """Return the number of records that a word states: of a word that counts, the number behind it."""
+    text = unicodedata.normalize("NFKC", text)
     stated = footer_count(text)
     behind = _NUMBER_BEHIND.search(fold_digits(text)) if stated is None and kind == "count" else None
     return stated if behind is None else int(re.sub("[,٬]", "", behind[1]))

@@ -1,9 +1,10 @@
-"""Does a row add others up, by the word that it begins with?  Twelve languages, in ``total_words.toml``."""
+"""Does a row add others up, by the word that it begins with?  Fifteen languages, in ``total_words.toml``."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -27,8 +28,8 @@ def total_kind(text: str) -> TotalKind | None:
     Parameters
     ----------
     text : str
-        First filled cell of the row. Case, blanks, marks and a bracket at the end do not count; a number
-        may follow, with what it counts.
+        First filled cell of the row. Case, blanks, marks, full width and a bracket at the end do not count; a
+        number may follow, with what it counts.
 
     Returns
     -------
@@ -43,11 +44,14 @@ def total_kind(text: str) -> TotalKind | None:
     ['total', 'count', 'count', 'end']
     >>> [total_kind(text) for text in ("Total customers: 2", "Kunden insgesamt", "Page 1 of 3", "صفحه ۱")]
     ['count', 'count', 'end', 'end']
+    >>> [total_kind(text) for text in ("合计：5", "共5条", "総計")]
+    ['total', 'count', 'grand']
     >>> total_kind("Total Energies"), total_kind("Total2"), total_kind("2 Euro"), total_kind("Customers 2")
     (None, None, None, None)
     """
     if len(text) > _LONGEST:
         return None
+    text = unicodedata.normalize("NFKC", text)
     kind = _kind_of(_BRACKET.sub("", text))
     if kind is not None:
         return kind

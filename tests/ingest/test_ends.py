@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from crm_analytics import Warehouse, load, replay
@@ -32,6 +33,13 @@ def deliver(wh: Warehouse, folder: Path, text: str, **how: Any) -> Load:
     file.write_text(text, encoding="utf-8")
     [account] = load(wh, file, received_at="2025-02-01", source_system=folder.name, **how)
     return account
+
+
+def ends_of(rows: list[str]) -> list[int]:
+    """Numbers of the doubtful rows of a list of which nothing but the first cell is required."""
+    columns = zip(*(one.split(",") for one in rows), strict=True)
+    cells = {f"c{place}": list(column) for place, column in enumerate(columns)}
+    return Ends([[0]]).take(pa.table({"record_number": range(1, len(rows) + 1), **cells}), is_last=True)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +91,64 @@ def test_last_row_that_fills_little_and_is_no_id_is_set_aside(
     assert (account.rows_loaded, account.reasons) == (2, {"doubtful_end": 1})
 
 
+FIVE = "customer_id,name,email,phone,country,created_at\n" + "".join(
+    f"C{number},Name {number},c{number}@example.com,,DE,2024-01-0{number}\n" for number in range(1, 6)
+)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "導出時間：2024-05-01,,,,,",
+        "出力日時：2024/05/01,,,,,",
+        "Summe,5,,,,2024-05-01",
+        "Total,,,,,2024-02-01",
+        "Total,5,,,DE,",
+        "Total,,,,FR,",
+        "Exported by,Ada,on,2024-05-01,,",
+    ],
+)
+def test_end_in_full_width_or_with_a_date_or_country_beside_a_word_of_totals_is_doubtful(last: str) -> None:
+    assert ends_of([*FIVE.splitlines()[1:], last]) == [6]
+
+
+def test_ends_in_full_width_become_no_customers(wh: Warehouse, tmp_path: Path) -> None:
+    account = deliver(wh, tmp_path, FIVE + "共5条,,,,,\n合计：5,,,,,\nTotal,,,,,2024-02-01\n")
+    assert (account.rows_loaded, account.reasons) == (5, {"not_a_record": 2, "doubtful_end": 1})
+
+
+@pytest.mark.parametrize(
+    ("ids", "last"),
+    [
+        (["a0@e.com", "a1@e.com", "a2@e.com", "a3@e.com"], "Export vom 5. Mai"),
+        (["KD 0", "KD 1", "KD 2", "KD 3"], "Exported by Ada"),
+    ],
+)
+def test_words_below_a_list_of_nothing_but_ids_are_set_aside(ids: list[str], last: str) -> None:
+    assert ends_of([f"{one},,,," for one in [*ids, last]]) == [len(ids) + 1]
+
+
+@pytest.mark.parametrize(
+    ("ids", "last"),
+    [
+        (["1", "2", "39"], ["WEB-7,,,,", "WEB-8,,,,2024-01-02"]),
+        (["a@example.com", "b@example.com", "c@example.com"], ["guest1,,,,", "guest2,,,,"]),
+        (["6f1c1b3e", "b1bbbbbb", "7f8c9d0e"], ["abcdefab,,,,", "12345678,,,,"]),
+        (["Клиент1", "Клиент2", "Клиент3"], ["Клиент,,,,"]),
+    ],
+)
+def test_id_of_another_form_is_a_customer_at_the_end_too(ids: list[str], last: list[str]) -> None:
+    assert ends_of([*(f"{one},Ada,ada@example.com,DE,2024-01-02" for one in ids), *last]) == []
+
+
+@pytest.mark.parametrize(
+    "last", ["Vertraulich,,,,", "57,,,,", "2024-05-01,,,,", "Exported by,Ada,on,,2024-05-01"]
+)
+def test_what_is_written_as_no_id_stands_out_among_them(last: str) -> None:
+    ids = ["C1", "C2", "6f1c1b3e"]
+    assert ends_of([*(f"{one},Ada,ada@example.com,DE,2024-01-02" for one in ids), last]) == [4]
+
+
 def test_two_words_below_records_that_fill_more_are_set_aside(wh: Warehouse, tmp_path: Path) -> None:
     records = PEOPLE.replace("Ben,", "Ben,ben@example.com")
     account = deliver(wh, tmp_path, records + "Exported by,Ada Example,,,\n")
@@ -124,8 +190,6 @@ def test_what_is_written_as_the_other_ids_is_a_customer(wh: Warehouse, tmp_path:
 
 
 def test_an_end_is_judged_by_the_first_block_too(tmp_path: Path) -> None:
-    import pyarrow as pa
-
     first = pa.table({"record_number": [1, 2], "c0": ["C1", "C2"], "c1": ["Ada", "Ben"]})
     last = pa.table({"record_number": [3], "c0": ["Vertraulich"], "c1": [""]})
     ends = Ends([[0]])
