@@ -36,10 +36,10 @@ RECORDS = SqlFile.beside(__file__, "records.sql")
 RULES = "2"
 
 _TOLD_BY = (
-    *("given_name", "given_is_rtl", "family_name", "birth"),
+    *("given_name", "given_is_rtl", "given_spelt", "given_bare", "family_name", "whole_name"),
+    *("birth", "birth_day"),
     *("national_id", "is_checked", "is_organisation"),
 )
-_SIMILAR_BIRTH = f"({SIMILAR_BIRTH.format(one='birth_l', other='birth_r')})"
 
 _COLUMNS = ("left_id", "right_id", "probability", "weight", "decision", "because")
 _MEMBERS = f"""
@@ -64,10 +64,10 @@ _MEMBERS = f"""
                 or {MAY_BE_ANOTHER}
             )
             and not coalesce(given_name_l = family_name_r or given_name_r = family_name_l, false)
-            and not coalesce({_SIMILAR_BIRTH}, false)
-            or not ({_SIMILAR_BIRTH} or {ONE_OFF.format(one="birth_l", other="birth_r")})
+            and not coalesce({SIMILAR_BIRTH}, false)
+            or not ({SIMILAR_BIRTH} or {ONE_OFF})
             and (
-                not {ONE_LIFE.format(one="birth_l", other="birth_r")}
+                not ({ONE_LIFE})
                 or given_name_l <> given_name_r
                 and not coalesce(given_name_l = family_name_r or given_name_r = family_name_l, false)
             )
