@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from crm_analytics.churn.score import RISK_CUTS
+from crm_analytics.churn.score import BAND_ODDS
 from crm_analytics.modelling.evaluate import Metric
 from crm_analytics.modelling.model_card import ModelCard, ReliabilityGroup
 from crm_analytics.reports.company import TEMPLATES, company_report
@@ -217,11 +217,11 @@ def test_whom_to_call_is_the_list_of_the_night_and_nobody_elses() -> None:
     assert "silent 80 days" not in nobody
 
 
-def test_the_limits_of_the_bands_are_those_of_the_scores_and_ranges_say_how_sure() -> None:
-    low, high = RISK_CUTS
+def test_the_bands_are_explained_as_the_scores_make_them_and_ranges_say_how_sure() -> None:
+    assert BAND_ODDS == 2.0
     with company() as wh:
         text = Page(company_report(wh, as_of=AS_OF)).text
-    assert f"a probability of {high:.0%} or more, low is one below {low:.0%}".replace("%", " %") in text
+    assert "High: the odds of leaving are at least twice those of the average customer; low: half of" in text
     assert "9 times in 10 between" in text
     assert "30 from repeat purchases of the customer's own" in text
 
