@@ -115,13 +115,34 @@ def fit_models(summary: pd.DataFrame, *, model: str = "bg_nbd", robust: bool = T
 
 
 def summary_ids(summary: pd.DataFrame) -> pd.Series:
-    """Return the customers of a summary; without that column, or without spend, it is none."""
+    """Return the customers of a summary, one row each; without that column, or without spend, it is none."""
     refuse_no_table(summary)
     if "customer_id" not in summary or "monetary_value" not in summary:
         raise UsageError(
             "The summary needs customer_id and monetary_value; make it with crm.clv.summary(wh, as_of=...)."
         )
-    return summary["customer_id"]
+    if not summary.columns.is_unique:
+        name = summary.columns[summary.columns.duplicated()][0]
+        count = int((summary.columns == name).sum())
+        raise UsageError(f"The summary has {count} columns {name!r}. Drop or rename all but one.")
+    customers = summary["customer_id"]
+    if customers.hasnans:
+        missing = customers.isna().to_numpy()
+        raise UsageError(
+            f"There is no customer_id in {_rows(int(missing.sum()))} of the summary, the first at position "
+            f"{int(np.argmax(missing))}. Fill it, or drop them."
+        )
+    if not customers.is_unique:
+        first = customers[customers.duplicated()].iloc[0]
+        raise UsageError(
+            f"customer_id {first!r} is there more than once ({_rows(int((customers == first).sum()))}). Give "
+            "each customer one row."
+        )
+    return customers
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' if count > 1 else ''}"
 
 
 def fit_purchases(summary: pd.DataFrame, *, model: str = "bg_nbd", robust: bool = True) -> Purchases:

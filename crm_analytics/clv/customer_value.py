@@ -32,6 +32,8 @@ from crm_analytics.modelling import arguments
 Floats = NDArray[np.float64]
 
 DEFAULT_MODEL = "bg_nbd"
+_NUMBERS_OF_PANDAS = ("floating", "integer", "mixed-integer-float", "decimal", "empty")
+NO_MARGIN = "margin_rate has no margin of this customer: lifetime_value is missing"
 NUMBERS = (
     "probability_alive", "expected_purchases", "expected_purchases_low", "expected_purchases_high",
     "next_purchase_days", "next_purchase_days_low", "next_purchase_days_high",
@@ -70,9 +72,9 @@ def score_summary(
     annual_discount_rate : float
         Fraction per year, >= 0, default 0.1.
     margin_rate : float or Series, optional
-        Margin where the customer's own is unknown, as a fraction of net amount, at most 1 (0.3, not 30): one
-        for all, or indexed by customer_id. Own margin: net_margin / net_spend, between -1 and 1, where the
-        summary has both and all costs are known.
+        Margin where the customer's own is unknown, as a fraction of net amount, -1 to 1 (0.3, not 30): one
+        for all, or indexed by customer_id (who is not in it has no value, and status_reason says so). Own
+        margin: net_margin / net_spend, between -1 and 1, where the summary has both and all costs are known.
     model : str
         Key of `crm_analytics.clv.models.MODELS`, default "bg_nbd".
     models : Models, optional
@@ -159,14 +161,17 @@ def score_with_models(
         scored |= _values(known, scored, margin_rate)
         if used.purchase_fallback:
             scored["probability_alive"] = np.full(len(known), np.nan)
-        status, reasons = _filled(status, reasons, valid, statuses(known, used))
+        found = statuses(known, used)
+        if isinstance(margin_rate, pd.Series):
+            found = _without_margin(*found, unknown=np.isnan(margins(known, margin_rate)))
+        status, reasons = _filled(status, reasons, valid, found)
         named = "mean_rate" if used.purchase_fallback else used.purchases.name
     columns: dict[str, object] = {name: summary[name] for name in COLUMNS if name in summary}
     columns |= {"horizon_days": float(horizon_days), "status": status, "status_reason": reasons}
     columns |= {name: _spread(scored.get(name), valid) for name in (*PAST, *NUMBERS)}
     columns["model"] = named if valid.all() else np.where(valid, named, model)
-    found = pd.DataFrame({name: columns[name] for name in COLUMNS if name in columns}, index=summary.index)
-    return found, used
+    table = pd.DataFrame({name: columns[name] for name in COLUMNS if name in columns}, index=summary.index)
+    return table, used
 
 
 def spend_per_purchase(known: pd.DataFrame, used: Models) -> Floats:
@@ -185,14 +190,15 @@ def margins(known: pd.DataFrame, margin_rate: float | pd.Series | None) -> Float
     """Return a margin per row: the customer's own, else the given one, else NaN."""
     given = np.full(len(known), np.nan)
     if isinstance(margin_rate, pd.Series):
-        try:
-            given = margin_rate.reindex(known["customer_id"]).to_numpy(dtype=np.float64, na_value=np.nan)
-        except (TypeError, ValueError):
-            raise UsageError(f"margin_rate is not numeric (dtype {margin_rate.dtype}).") from None
+        if not margin_rate.index.isin(known["customer_id"]).any() and len(known):
+            raise UsageError(
+                f"margin_rate names none of the {len(known):,} customers: its index must hold customer_id "
+                f"(as {known['customer_id'].iloc[0]!r}), got {_first_labels(margin_rate)}. For example "
+                "table.set_index('customer_id')['margin_rate']."
+            )
+        given = margin_rate.reindex(known["customer_id"]).to_numpy(dtype=np.float64, na_value=np.nan)
     elif margin_rate is not None:
         given = np.full(len(known), float(margin_rate))
-    if np.isinf(given).any() or (given > 1).any():
-        raise UsageError("margin_rate must be a fraction of net amount, at most 1: write 0.3 for 30 %.")
     if not {"net_margin", "net_spend"} <= set(known.columns):
         return given
     margin, spend = number_column(known, "net_margin"), number_column(known, "net_spend")
@@ -214,12 +220,34 @@ def check_terms(
     arguments.level(level)
     arguments.flag("robust", robust)
     if isinstance(margin_rate, pd.Series):
-        if not margin_rate.index.is_unique:
-            raise UsageError("margin_rate names a customer_id twice. Give one margin per customer_id.")
+        _check_margins(margin_rate)
     elif margin_rate is not None:
-        allowed = "a number <= 1, or a Series by customer_id: write 0.3 for 30 %, leave it out if unknown"
-        if arguments.number("margin_rate", margin_rate, allowed) > 1.0:
+        allowed = (
+            "a number from -1 to 1, or a Series by customer_id: write 0.3 for 30 %, leave it out if unknown"
+        )
+        if arguments.number("margin_rate", margin_rate, allowed, least=-1.0) > 1.0:
             arguments.refuse("margin_rate", margin_rate, allowed)
+
+
+def _check_margins(margin_rate: pd.Series) -> None:
+    """Refuse a Series that holds no margins, one per customer; missing ones are unknown."""
+    if not margin_rate.index.is_unique:
+        raise UsageError("margin_rate names a customer_id twice. Give one margin per customer_id.")
+    if pd.api.types.infer_dtype(margin_rate, skipna=True) not in _NUMBERS_OF_PANDAS:
+        raise UsageError(f"margin_rate is not numeric (dtype {margin_rate.dtype}): write 0.3 for 30 %.")
+    rates = margin_rate.to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = ~np.isnan(rates) & ~(np.abs(rates) <= 1.0)
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise UsageError(
+            f"margin_rate must hold fractions of net amount from -1 to 1 (0.3 for 30 %), got "
+            f"{margin_rate.iloc[first]!r} for {margin_rate.index[first]!r}."
+        )
+
+
+def _first_labels(column: pd.Series) -> str:
+    labels = column.index[:3].tolist()
+    return ", ".join(map(repr, labels)) + (", ..." if len(column) > 3 else "") if labels else "no row at all"
 
 
 def serving_costs(known: pd.DataFrame) -> Floats:
@@ -268,6 +296,14 @@ def _values(
         "lifetime_value_low": np.minimum(*ends),
         "lifetime_value_high": np.maximum(*ends),
     }
+
+
+def _without_margin(
+    status: pd.Series, reasons: pd.Series, *, unknown: NDArray[np.bool_]
+) -> tuple[pd.Series, pd.Series]:
+    """Return status and reason that tell whom the given margins leave without a value."""
+    told = (reasons + "; " + NO_MARGIN).where(reasons != "", NO_MARGIN)
+    return status.mask(unknown & (status == "ok"), "low_information"), reasons.mask(unknown, told)
 
 
 def _filled(

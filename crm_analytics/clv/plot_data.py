@@ -248,8 +248,9 @@ def calibration_table(predicted: pd.Series, actual: pd.Series, *, groups: int = 
     Parameters
     ----------
     predicted, actual : Series
-        One number per customer, in the same order: expected and actual purchases, or a chance and 0 / 1.
-        Customers without one of them (excluded ones have no prediction) are left out.
+        One number per customer: expected and actual purchases, or a chance and 0 / 1. Two Series belong
+        together by their labels, in any order; arrays and lists by position. Customers without one
+        of them (excluded ones have no prediction) are left out.
     groups : int
         At most so many groups of about equal size, default 10.
 
@@ -262,7 +263,8 @@ def calibration_table(predicted: pd.Series, actual: pd.Series, *, groups: int = 
     Raises
     ------
     UsageError
-        There are not as many predictions as outcomes, none of both, or they are not numbers.
+        There are not as many predictions as outcomes, none of both, or they are not numbers; two Series are
+        not of the same customers.
 
     Examples
     --------
@@ -277,6 +279,8 @@ def calibration_table(predicted: pd.Series, actual: pd.Series, *, groups: int = 
         raise UsageError(
             f"{len(predicted)} predictions and {len(actual)} outcomes: give one of each per customer."
         )
+    if isinstance(predicted, pd.Series) and isinstance(actual, pd.Series):
+        actual = _of_the_same(predicted, actual)
     given = pd.DataFrame({"predicted": np.asarray(predicted), "actual": np.asarray(actual)})
     rows = pd.DataFrame({name: number_column(given, name) for name in given})
     known = np.isfinite(rows).all(axis=1)
@@ -291,6 +295,24 @@ def calibration_table(predicted: pd.Series, actual: pd.Series, *, groups: int = 
     table.index = pd.RangeIndex(1, len(table) + 1, name="group")
     table.attrs["left_out"] = int((~known).sum())
     return table
+
+
+def _of_the_same(predicted: pd.Series, actual: pd.Series) -> pd.Series:
+    """Return the outcomes in the order of the predictions' labels."""
+    if predicted.index.equals(actual.index):
+        return actual
+    if not (predicted.index.is_unique and actual.index.is_unique):
+        raise UsageError(
+            "predicted and actual have labels that are there twice, in different orders. Give both the same "
+            "labels (set_index('customer_id')), or arrays (.to_numpy()) in the same order."
+        )
+    if len(unknown := predicted.index.difference(actual.index, sort=False)):
+        raise UsageError(
+            f"predicted and actual are not of the same customers: {len(unknown):,} of {len(predicted):,} "
+            f"labels of predicted are not in actual, the first {unknown[0]!r}. Give both the same labels "
+            "(set_index('customer_id')), or arrays (.to_numpy()) in the same order."
+        )
+    return actual.reindex(predicted.index)
 
 
 def alive_matrix(model: PurchaseModel, *, age_days: float, up_to: int = 20) -> pd.DataFrame:

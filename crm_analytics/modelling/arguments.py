@@ -43,8 +43,12 @@ def is_number(value: object) -> TypeGuard[float]:
     --------
     >>> is_number(3), is_number(np.float64(0.5)), is_number("3"), is_number(True), is_number(float("nan"))
     (True, True, False, False, False)
+    >>> is_number(np.timedelta64(365, "D"))  # a duration, though numpy counts it among the whole numbers
+    False
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+    if isinstance(value, bool | np.timedelta64) or not isinstance(
+        value, int | float | np.integer | np.floating
+    ):
         return False
     return math.isfinite(value)
 
@@ -169,13 +173,16 @@ def one_of(name: str, value: object, known: Collection[str]) -> str:
 
 def some_of(name: str, value: object, known: Collection[str]) -> list[str]:
     """Return at least one word of a closed list, each once."""
-    given = column_names(name, value)
+    allowed = f"a list of at least one of {', '.join(known)}, each once"
+    given = column_names(name, value, allowed)
     if not given or any(word not in known for word in given):
-        refuse(name, value, f"a list of at least one of {', '.join(known)}")
+        refuse(name, value, allowed)
     return list(given)
 
 
-def column_names(name: str, value: object) -> tuple[str, ...]:
+def column_names(
+    name: str, value: object, allowed: str = "distinct column names in a list"
+) -> tuple[str, ...]:
     """Return distinct names, given as a list, tuple, array or index of them.
 
     Examples
@@ -188,21 +195,29 @@ def column_names(name: str, value: object) -> tuple[str, ...]:
     if isinstance(value, np.ndarray | pd.Index | pd.Series):
         value = value.tolist()
     if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
-        refuse(name, value, "distinct column names in a list")
+        refuse(name, value, allowed)
     if len(set(value)) < len(value):
-        refuse(name, value, "distinct column names in a list")
+        refuse(name, value, allowed)
     return tuple(str(word) for word in value)
 
 
 def numbers(name: str, value: object, allowed: str, *, least: float = -math.inf) -> NDArray[np.float64]:
     """Return a flat array of finite numbers >= least."""
     try:
-        array = np.asarray(value if not isinstance(value, str) else None, dtype=np.float64)
+        array = as_floats(value)
     except (TypeError, ValueError):
         refuse(name, value, allowed)
     if array.ndim != 1 or not (np.isfinite(array) & (array >= least)).all():
         refuse(name, value, allowed)
     return array
+
+
+def as_floats(value: object) -> NDArray[np.float64]:
+    """Return an array as floats; text, durations, moments and complex numbers are a TypeError."""
+    array = np.asarray(value)
+    if array.dtype.kind in "mMcUST":
+        raise TypeError(f"no numbers: {array.dtype}")
+    return np.asarray(array, dtype=np.float64)
 
 
 def traits(covariates: Sequence[str], given: object) -> NDArray[np.float64]:

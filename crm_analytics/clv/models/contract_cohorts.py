@@ -126,7 +126,12 @@ def lives_from_survivors(survivors: pd.DataFrame) -> pd.DataFrame:
     ...     )[["periods", "has_ended", "customer_count"]].values.tolist()
     [[1, True, 40.0], [2, True, 15.0], [2, False, 45.0]]
     """
-    refuse_no_table(survivors, "survivors")
+    if not isinstance(survivors, pd.DataFrame) or not {"period", "customers"} <= set(survivors.columns):
+        given = list(survivors) if isinstance(survivors, pd.DataFrame) else type(survivors).__name__
+        raise UsageError(
+            "survivors must be a table (pandas DataFrame) with the columns period (0, 1, 2, ...) and "
+            f"customers (how many were left), got {given}."
+        )
     table = pd.DataFrame(
         {
             "cohort": survivors.get("cohort", "all"),

@@ -26,6 +26,8 @@ from crm_analytics.warehouse.run_log import versions
 Floats = NDArray[np.float64]
 
 FORMAT_VERSION = 2
+# Share of the largest entry by which a covariance may miss being one.
+_ROUNDING = 1e-6
 UNIT_DAYS = {"day": 1.0, "week": 7.0, "month": 365.25 / 12.0, "year": 365.25}
 
 
@@ -278,10 +280,9 @@ class MaximumLikelihoodModel:
             return f"a parameter cannot be: {params}"
         if covariance.shape != (len(names), len(names)):
             return f"log_covariance has the shape {covariance.shape} for {len(names)} parameters"
-        size = float(np.abs(covariance).max(initial=0.0))
-        if not np.isfinite(size) or np.abs(covariance - covariance.T).max(initial=0.0) > 1e-6 * size:
+        if not np.isfinite(covariance).all() or _is_skew(covariance):
             return "log_covariance is not finite and symmetric"
-        if np.linalg.eigvalsh(covariance).min(initial=0.0) < -1e-6 * size:
+        if np.linalg.eigvalsh(covariance).min(initial=0.0) < -_ROUNDING * np.abs(covariance).max(initial=0.0):
             return "log_covariance is not positive semidefinite"
         return ""
 
@@ -370,7 +371,17 @@ def _covariance(given: object, size: int) -> Floats:
         covariance = np.empty(0)
     if covariance.shape != (size, size) or np.isinf(covariance).any():
         refuse("log_covariance", given, f"an array of numbers of the shape {(size, size)}")
+    known = ~np.isnan(np.diag(covariance))
+    part = covariance[np.ix_(known, known)]
+    if _is_skew(part) or (np.linalg.eigvalsh(part) < -_ROUNDING * np.abs(part).max(initial=0.0)).any():
+        refuse("log_covariance", given, "symmetric, without a negative variance in any direction")
     return covariance
+
+
+def _is_skew(covariance: Floats) -> bool:
+    """Whether a matrix has a missing entry or is not symmetric."""
+    room = _ROUNDING * np.abs(covariance).max(initial=0.0)
+    return not (np.abs(covariance - covariance.T) <= room).all()
 
 
 def _settings(model: type[MaximumLikelihoodModel]) -> list[str]:

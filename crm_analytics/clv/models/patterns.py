@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.errors import UsageError
-from crm_analytics.modelling.arguments import refuse_no_table
+from crm_analytics.modelling.arguments import as_floats, refuse_no_table
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -29,6 +29,8 @@ HISTORY = ("frequency", "recency", "T")
 LARGEST_AMOUNT = 1e18
 _DENSE = 2.0**20
 _LARGEST_KEY = 2**62
+# Kinds of columns (numpy's letters): durations, moments and complex numbers would be read as other numbers.
+_NO_NUMBERS, _NO_COUNTS = "mMc", "mMcb"
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ def checked_weights(summary: pd.DataFrame, weights: Sequence[float] | Floats | p
     """Return one weight >= 0 per row of the summary (one each if None)."""
     refuse_no_table(summary)
     try:
-        weight = np.ones(len(summary)) if weights is None else np.asarray(weights, dtype=np.float64)
+        weight = np.ones(len(summary)) if weights is None else as_floats(weights)
     except (TypeError, ValueError):
         weight = np.full(len(summary), np.nan)
     if weight.shape != (len(summary),) or not np.isfinite(weight).all() or (weight < 0).any():
@@ -345,7 +347,11 @@ def _history_columns(summary: pd.DataFrame) -> list[Floats]:
 
 
 def number_column(summary: pd.DataFrame, name: str) -> Floats:
-    """Return one column as floats (missing values become NaN)."""
+    """Return one column as floats (missing values become NaN).
+
+    Numbers, decimals, numbers as text and, except for histories, true and false; never dates or durations,
+    whose ticks would be read as numbers.
+    """
     refuse_no_table(summary)
     if name not in summary.columns:
         found = ", ".join(repr(str(column)) for column in summary.columns) or "no column at all"
@@ -353,17 +359,31 @@ def number_column(summary: pd.DataFrame, name: str) -> Floats:
             f"The summary has no column {name!r}; found {found}. Make it with crm.clv.summary(wh, "
             "as_of=...), which returns frequency, recency, T and monetary_value per customer."
         )
+    column = summary[name]
+    if isinstance(column, pd.DataFrame):
+        raise UsageError(f"The summary has {column.shape[1]} columns {name!r}. Drop or rename all but one.")
+    refused = _NO_COUNTS if name in HISTORY else _NO_NUMBERS
     try:
-        return np.asarray(pd.to_numeric(summary[name]).to_numpy(dtype=np.float64, na_value=np.nan))
+        if column.dtype.kind in refused or isinstance(column.dtype, pd.PeriodDtype):
+            raise TypeError
+        numbers = pd.to_numeric(column)
+        if numbers.dtype.kind in refused:
+            raise TypeError
+        return np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
     except (TypeError, ValueError):
         raise UsageError(
-            f"Column {name!r} of the summary is not numeric (dtype {summary[name].dtype}). "
-            + (
-                "Frequency is a count; recency and T are days as numbers."
-                if name in HISTORY
-                else "Give numbers; a trait in words becomes one column of 0 and 1 per word."
-            )
+            f"Column {name!r} of the summary is not numeric (dtype {column.dtype}). {_as_numbers(column)}"
         ) from None
+
+
+def _as_numbers(column: pd.Series) -> str:
+    """Return how a column that holds no numbers is made to."""
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if column.dtype.kind == "m" or kind.startswith("timedelta"):
+        return f"Give days as numbers: summary[{column.name!r}].dt.days."
+    if column.name in HISTORY:
+        return "Frequency is a count; recency and T are days as numbers."
+    return "Give numbers; a trait in words becomes one column of 0 and 1 per word."
 
 
 def impossible_rows(summary: pd.DataFrame) -> pd.Series:
