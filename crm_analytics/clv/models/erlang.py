@@ -30,7 +30,7 @@ from crm_analytics.clv.models.quadrature import dropout_nodes
 
 Floats = NDArray[np.float64]
 
-_SERIES = (8, 16, 32, 64, 128, 256)
+_SERIES = (8, 12, 16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 256)
 # Phases of a gap from which on single beta functions cost less than all numbers in between.
 _LARGE_STEPS = 8
 _LIKELY = 0.5

@@ -31,12 +31,15 @@ def event_chances(shape: Floats, ratio: Floats, up_to: int) -> tuple[Floats, Flo
     ([[0.5, 0.25, 0.125]], [[1.0, 0.5, 0.25]])
     """
     n = np.arange(1.0, up_to + 1.0)
-    logs = np.empty((len(shape), up_to + 1))
-    logs[:, 0] = -shape * np.log1p(ratio)
+    # the logarithms depend on the shape only, and many rows share it
+    shapes, position = np.unique(shape, return_inverse=True)
+    ways = np.zeros((len(shapes), up_to + 1))
+    np.cumsum(np.log((shapes[:, None] + (n - 1.0)) / n), axis=1, out=ways[:, 1:])
+    logs = ways[position]
     with np.errstate(divide="ignore"):
-        np.log((shape[:, None] + (n - 1.0)) / n, out=logs[:, 1:])
-        logs[:, 1:] -= np.log1p(1.0 / ratio)[:, None]
-    exactly = np.exp(np.cumsum(logs, axis=1, out=logs))
+        logs[:, 1:] -= np.log1p(1.0 / ratio)[:, None] * n
+    logs -= (shape * np.log1p(ratio))[:, None]
+    exactly = np.exp(logs, out=logs)
     more = betainc(up_to + 1.0, shape, ratio / (1.0 + ratio))
     at_least = np.cumsum(exactly[:, ::-1], axis=1)[:, ::-1] + more[:, None]
     return exactly, at_least
