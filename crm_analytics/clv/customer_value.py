@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from crm_analytics.clv.cohort_models import Models, fit_models, summary_ids
 from crm_analytics.clv.models import MODELS
+from crm_analytics.clv.models.cnbd import BetaGeoErlangModel, impossible_gaps
 from crm_analytics.clv.models.patterns import (
     HISTORY,
     LARGEST_AMOUNT,
@@ -33,6 +34,7 @@ Floats = NDArray[np.float64]
 
 DEFAULT_MODEL = "bg_nbd"
 _NUMBERS_OF_PANDAS = ("floating", "integer", "mixed-integer-float", "decimal", "empty")
+WRONG_GAPS = "log_gap_sum is missing, or more than gaps of so many purchases in recency days can sum to"
 NO_MARGIN = "margin_rate has no margin of this customer: lifetime_value is missing"
 NUMBERS = (
     "probability_alive", "expected_purchases", "expected_purchases_low", "expected_purchases_high",
@@ -91,12 +93,12 @@ def score_summary(
         Index as the summary. customer_id, source_system and source_id (if the summary has them),
         horizon_days, frequency, recency, T, monetary_value; historic_revenue and historic_value (margin less
         serving cost) so far; cohort_revenue; probability_alive at as_of; expected_purchases (days with a
-        purchase in the horizon) and the limits of their actual number; next_purchase_days, after which the
-        next purchase has come with probability one half, and the limits between which it comes (missing:
-        the chance that it ever comes, or within 100 years, is smaller); expected_spend over the horizon, not
-        discounted; lifetime_revenue (discounted) and the limits of the actual; lifetime_value and its
-        limits; model; status; status_reason ("" if ok). Numbers are missing where the status is excluded;
-        probability_alive also where it is fallback.
+        purchase in the horizon, at most all of its days) and the limits of their actual number;
+        next_purchase_days, after which the next purchase has come with probability one half, and the limits
+        between which it comes (missing: the chance that it ever comes, or within 100 years, is smaller);
+        expected_spend over the horizon, not discounted; lifetime_revenue (discounted) and the limits of the
+        actual; lifetime_value and its limits; model; status; status_reason ("" if ok). Numbers are missing
+        where the status is excluded; probability_alive also where it is fallback.
 
     Raises
     ------
@@ -148,8 +150,11 @@ def score_with_models(
                 f"models holds a {models.purchases.name!r}, but model={model!r} was asked for. Leave one out."
             )
         model = models.purchases.name
-    reasons = impossible_rows(summary)
+    reasons = impossible_rows(summary, in_days=True)
     reasons[(reasons == "") & _beyond_money(summary)] = "an amount is above 1e18, more than any money"
+    fits = MODELS[model] if models is None else type(models.purchases)
+    if issubclass(fits, BetaGeoErlangModel) and "log_gap_sum" in summary:
+        reasons[(reasons == "") & impossible_gaps(summary)] = WRONG_GAPS
     valid = (reasons == "").to_numpy()
     known = summary if valid.all() else summary[valid]
     scored: dict[str, Floats] = {}

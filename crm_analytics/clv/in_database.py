@@ -133,7 +133,7 @@ def _score_batch(
         "where pattern_number >= $first and pattern_number < $last order by pattern_number",
         first=first, last=last,
     )  # fmt: skip
-    faults = impossible_rows(some).astype("str")
+    faults = impossible_rows(some, in_days=True).astype("str")
     possible = some[faults == ""]
     x, recency, age = (possible[name].to_numpy(dtype=np.float64) for name in ("frequency", "recency", "T"))
     scores = pattern_scores(

@@ -38,12 +38,14 @@ def pattern_scores(
     -------
     DataFrame
         probability_alive; expected_purchases, its limits (_low, _high) and discounted_purchases in the
-        horizon; next_purchase_days and its limits; spend_low and spend_high, limits of discounted spend
-        over the expected spend per purchase.
+        horizon, no more than it has days (the models know no day, and give a daily buyer more);
+        next_purchase_days and its limits; spend_low and spend_high, limits of discounted spend over the
+        expected spend per purchase.
     """
     alive = np.asarray(model.alive(model.core(np.array(list(model.params_.values())), known), known))
     futures = FutureCounts(model, known, horizon_days=horizon_days)
-    expected = alive * _of_the_living(model, known, 0.0, horizon_days)
+    most = np.ceil(horizon_days)
+    expected = np.minimum(alive * _of_the_living(model, known, 0.0, horizon_days), most)
     discount = discounts(model, futures, annual_discount_rate)
     limits = future_limits(
         futures, spend_model, known, alive=alive, level=level, annual_discount_rate=annual_discount_rate
@@ -51,8 +53,8 @@ def pattern_scores(
     scores = {
         "probability_alive": alive,
         "expected_purchases": expected,
-        "expected_purchases_low": limits.purchases_low,
-        "expected_purchases_high": limits.purchases_high,
+        "expected_purchases_low": np.minimum(limits.purchases_low, most),
+        "expected_purchases_high": np.minimum(limits.purchases_high, most),
         "discounted_purchases": expected * discount,
         "spend_low": limits.spend_low,
         "spend_high": limits.spend_high,

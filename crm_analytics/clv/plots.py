@@ -21,7 +21,7 @@ from crm_analytics.clv.models.shifted_beta_geo import ShiftedBetaGeoModel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ACTUAL, MODEL = "#8593a0", "#1f5f8b"
+ACTUAL, MODEL, NOTHING = "#8593a0", "#1f5f8b", "#d3d6d9"
 COLOURS = (MODEL, "#d9822b", "#3f8f5f", "#8c5fa8", "#b0413e", "#6b6b2a")
 _LEAST_APART = 0.055
 
@@ -114,7 +114,7 @@ def plot_conditional(
     for name, colour in zip(models, _cycle(len(models)), strict=True):
         ax.plot(place, table[name], color=colour, linewidth=2)
         ends[name] = table[name].iloc[-1]
-    ax.set_xticks(place, table.index, fontsize=8)
+    ax.set_xticks(place, table.index)
     ax.set_ylim(0, 1.2 * float(table.iloc[:, 1:].max(axis=None)) or 1.0)
     _label_ends(ax, place[-1], ends, colours=[ACTUAL, *_cycle(len(models))])
     words = {"frequency": "repeat purchases before", "recency": "age at the last purchase (days)"}
@@ -166,10 +166,14 @@ def plot_calibration(
 def plot_alive_matrix(
     model: PurchaseModel, *, age_days: float, up_to: int = 20, ax: Axes | None = None
 ) -> pd.DataFrame:
-    """Draw the probability of being alive by frequency and recency; see `alive_matrix`."""
+    """Draw the probability of being alive by frequency and recency; see `alive_matrix`.
+
+    Histories that cannot be are grey: no customer bought on more days than there were.
+    """
     table = plot_data.alive_matrix(model, age_days=age_days, up_to=up_to)
     ax = _axes(ax)
     x, y = np.arange(up_to + 1), age_days - table.index.to_numpy()
+    ax.set_facecolor(NOTHING)
     mesh = ax.pcolormesh(x, y, table, cmap="Blues", vmin=0, vmax=1, shading="nearest")
     levels = [level for level in (0.2, 0.5, 0.8) if table.min(axis=None) < level < table.max(axis=None)]
     if levels:
@@ -186,7 +190,7 @@ def plot_alive_matrix(
         finding = (
             f"Half are gone after {few:.0f} days of silence with 1 repeat purchase, {many:.0f} with {up_to}"
         )
-    _title(ax, finding, f"{model.name}, first purchase {age_days:g} days ago")
+    _title(ax, finding, f"{model.name}, first purchase {age_days:g} days ago; grey: cannot be")
     return table
 
 
@@ -288,8 +292,8 @@ def _label_ends(
     for (name, value), colour in order:
         height = max((value - low) / (high - low), height + _LEAST_APART)
         ax.annotate(
-            f" {name}", (x, low + height * (high - low)), color=colour, va="center", fontsize=8,
-            annotation_clip=False,
+            name, (x, low + height * (high - low)), (7, 0), textcoords="offset points", color=colour,
+            va="center", fontsize=9, annotation_clip=False,
         )  # fmt: skip
 
 

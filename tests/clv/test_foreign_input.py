@@ -12,10 +12,11 @@ import pytest
 
 from crm_analytics.clv.cohort_models import Models
 from crm_analytics.clv.compare import compare
-from crm_analytics.clv.customer_value import NO_MARGIN, score_summary
+from crm_analytics.clv.customer_value import NO_MARGIN, WRONG_GAPS, score_summary
 from crm_analytics.clv.models.bg_nbd import BetaGeoModel
 from crm_analytics.clv.models.contract_cohorts import lives_from_survivors
 from crm_analytics.clv.models.gamma_gamma import GammaGammaModel
+from crm_analytics.clv.models.patterns import TOO_DENSE
 from crm_analytics.clv.models.shifted_beta_geo import ShiftedBetaGeoModel
 from crm_analytics.clv.plot_data import calibration_table
 from crm_analytics.clv.statuses import REASONS
@@ -189,3 +190,29 @@ def test_models_to_compare_are_a_list_of_names() -> None:
 def test_a_table_of_survivors_says_which_columns_it_needs(survivors: Any) -> None:
     with pytest.raises(UsageError, match=r"survivors must be a table .* columns period"):
         lives_from_survivors(survivors)
+
+
+def test_more_purchase_days_than_days_are_excluded() -> None:
+    known = customers().astype({"recency": float})
+    known.loc[5, ["frequency", "recency"]] = 3, 1
+    known.loc[6, ["frequency", "recency"]] = 2, 1.5
+    scored = score_summary(known, models=USED)
+    assert scored.loc[5, ["status", "status_reason"]].tolist() == ["excluded", TOO_DENSE]
+    assert scored["status"].eq("excluded").sum() == 1
+
+
+def test_no_horizon_holds_more_purchase_days_than_days() -> None:
+    daily = customers().assign(frequency=199, recency=199, T=200)
+    scored = score_summary(daily, models=USED, horizon_days=30)
+    limited = scored[["expected_purchases_low", "expected_purchases", "expected_purchases_high"]]
+    assert limited.max().tolist() == pytest.approx([11, 23.39, 30], abs=0.01)
+
+
+def test_a_row_with_impossible_gaps_is_excluded_and_the_others_are_scored() -> None:
+    known = customers()
+    known["log_gap_sum"] = known["frequency"] * np.log(30.0)
+    known.loc[[5, 7], "log_gap_sum"] = [1e3, np.nan]
+    scored = score_summary(known, model="mbg_cnbd")
+    assert scored.index[scored["status"] == "excluded"].tolist() == [5, 7]
+    assert scored.loc[[5, 7], "status_reason"].tolist() == [WRONG_GAPS, WRONG_GAPS]
+    assert scored["expected_purchases"].notna().sum() == 58

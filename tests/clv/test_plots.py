@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from crm_analytics.clv import plot_data, plots
@@ -105,6 +106,7 @@ def test_names_at_the_ends_of_lines_do_not_overlap(ax: Axes) -> None:
     plots._label_ends(ax, 1, {"one": 5.0, "two": 5.0, "three": 5.1}, colours=["red", "blue", "green"])
     heights = sorted(text.xy[1] for text in ax.texts)  # type: ignore[attr-defined]
     assert min(np.diff(heights)) > 0.5
+    assert all(text.xyann == (7, 0) for text in ax.texts)  # type: ignore[attr-defined]
 
 
 def test_calibration(bg: BetaGeoModel, cdnow: pd.DataFrame, ax: Axes) -> None:
@@ -126,6 +128,13 @@ def test_alive_matrix(ax: Axes) -> None:
     table = plots.plot_alive_matrix(model, age_days=270, up_to=12, ax=ax)
     assert table.shape == (61, 13)
     assert "Half are gone after" in words(ax)
+
+
+def test_histories_that_cannot_be_look_unlike_customers_that_left(ax: Axes) -> None:
+    plots.plot_alive_matrix(NBDModel.from_parameters({"r": 0.4, "alpha": 60.0}), age_days=30, up_to=3, ax=ax)
+    nobody = ax.collections[0].get_cmap()(0.0)
+    assert np.abs(np.array(to_rgb(ax.get_facecolor())) - nobody[:3]).min() > 0.1
+    assert "grey: cannot be" in words(ax)
 
 
 def test_alive_matrix_where_nobody_ever_leaves(ax: Axes) -> None:

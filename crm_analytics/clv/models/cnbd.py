@@ -354,9 +354,8 @@ def log_gap_sums(summary: pd.DataFrame) -> Floats:
         The column is missing, or a value cannot be true (often: time in another unit than recency).
     """
     gaps, x, t = (number_column(summary, name) for name in ("log_gap_sum", "frequency", "recency"))
-    some = np.maximum(x, 1.0)
-    most = np.where(x > 0, x * np.log(np.maximum(t, 1e-300) / some), 0.0)
-    wrong = ~(gaps <= most + 1e-6 * (1.0 + np.abs(most))) | ((x <= 0) & (gaps != 0))
+    most = _largest_log_gap_sum(x, t)
+    wrong = _is_wrong(gaps, x, most)
     if wrong.any():
         first = int(np.argmax(wrong))
         raise UsageError(
@@ -366,6 +365,21 @@ def log_gap_sums(summary: pd.DataFrame) -> Floats:
             "in the unit of recency; crm.clv.summary gives it."
         )
     return gaps
+
+
+def impossible_gaps(summary: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return in which rows of possible histories log_gap_sum is missing or cannot be true."""
+    gaps, x, t = (number_column(summary, name) for name in ("log_gap_sum", "frequency", "recency"))
+    with np.errstate(all="ignore"):
+        return _is_wrong(gaps, x, _largest_log_gap_sum(x, t))
+
+
+def _largest_log_gap_sum(x: Floats, t: Floats) -> Floats:
+    return np.where(x > 0, x * np.log(np.maximum(t, 1e-300) / np.maximum(x, 1.0)), 0.0)
+
+
+def _is_wrong(gaps: Floats, x: Floats, most: Floats) -> NDArray[np.bool_]:
+    return np.asarray(~(gaps <= most + 1e-6 * (1.0 + np.abs(most))) | ((x <= 0) & (gaps != 0)))
 
 
 def _checked_k(k: int) -> int:

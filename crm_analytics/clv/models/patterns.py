@@ -27,6 +27,7 @@ Indices = NDArray[np.intp]
 HISTORY = ("frequency", "recency", "T")
 # No decimal of the warehouse holds more; above it, sums and products leave the floating point numbers.
 LARGEST_AMOUNT = 1e18
+TOO_DENSE = "frequency counts more purchase days than recency has days; recency and T are days"
 _DENSE = 2.0**20
 _LARGEST_KEY = 2**62
 # Kinds of columns (numpy's letters): durations, moments and complex numbers would be read as other numbers.
@@ -386,8 +387,11 @@ def _as_numbers(column: pd.Series) -> str:
     return "Give numbers; a trait in words becomes one column of 0 and 1 per word."
 
 
-def impossible_rows(summary: pd.DataFrame) -> pd.Series:
-    """Return per row why its history cannot be true, in words; an empty text where it can."""
+def impossible_rows(summary: pd.DataFrame, *, in_days: bool = False) -> pd.Series:
+    """Return per row why its history cannot be true, in words; an empty text where it can.
+
+    With in_days, recency and T are days, of which no two purchase days share one.
+    """
     frequency, recency, age = _history_columns(summary)
     with np.errstate(invalid="ignore"):
         rules = [
@@ -397,6 +401,7 @@ def impossible_rows(summary: pd.DataFrame) -> pd.Series:
             (recency > age, "recency is larger than T: the last purchase lies after the end of observation"),
             ((frequency > 0) & (recency <= 0), "there are repeat purchases, but recency is 0"),
             ((frequency <= 0) & (recency > 0), "there is no repeat purchase, but recency is not 0"),
+            (in_days & (frequency > recency + 1.0), TOO_DENSE),
         ]
     reason = np.full(len(summary), "", dtype=object)
     for broken, text in reversed(rules):
