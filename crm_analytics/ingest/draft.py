@@ -1,6 +1,6 @@
 """What would a profile of this file look like?  For home-made systems.
 
-`draft_profile` writes a commented TOML: a guess for every column and the reason, from its name (in five
+`draft_profile` writes a commented TOML: a guess for every column and the reason, from its name (in nine
 languages) and its values. A draft is a beginning: a person reads it, corrects it, and checks it
 (`crm_analytics.ingest.check`).
 """
@@ -27,7 +27,7 @@ from crm_analytics.ingest.records import Part
 from crm_analytics.ingest.source import open_source
 from crm_analytics.ingest.total_rows import TotalRow, TotalRows
 from crm_analytics.normalise.digits import fold_digits
-from crm_analytics.normalise.header_words import meaning_of
+from crm_analytics.normalise.header_words import has_tax, meaning_of
 from crm_analytics.normalise.state_words import order_state
 from crm_analytics.schema import entity
 
@@ -161,6 +161,13 @@ _CURRENCY_OF_SIGN = {
 # The column of money without which an entity is worth nothing.
 _AMOUNT_OF = {"order_lines": "amount", "orders": "total_amount"}
 _MONEY = ("MONEY", "AMOUNT")
+_MEANINGS_OF_MONEY = ("amount", "unit_price")
+# What shows that a list tells of sales, though no name tells the number of an order.
+_SIGNS_OF_SALES = {"quantity", "unit_price", "amount"}
+_OF_LINES = {"quantity", "unit_price", "product_id", "product_name"}
+_CONTACT = {"email", "phone", "street", "city", "postcode"}
+# Kinds of values that a line of names does not have, and how many columns of them tell that it is one.
+_TYPED, _MANY_TYPED = ("date", "number", "email", "phone"), 2
 # What may stand behind a word of totals: a bracket, a number and what it counts.
 _BEHIND = re.compile(r"\s*(\([^()]*\)|\d[^()]*)\W*$")
 
@@ -205,8 +212,8 @@ def draft_profile(
     part : str, optional
         Which table of a zip or workbook; default: the first that can be read.
     has_header : bool, optional
-        Is the first line one of column names? Default: judged by what it holds. A draft never holds values
-        of the file: without names, columns are called by their place.
+        Is the first line one of column names? Default: judged by what it holds, and by the kinds of values
+        below it. A draft never holds values of the file: without names, columns are called by their place.
 
     Returns
     -------
@@ -235,7 +242,9 @@ def draft_profile(
             f"{chosen.name}: no header was found. Say {option('skip_rows')} or {option('delimiter')}."
         )
     is_named = chosen.kind not in ("text", "workbook")
-    if has_header is False or (has_header is None and not is_named and not is_header(header)):
+    has_names = is_named or is_header(header) if has_header is None else has_header
+    texts, count = _sample(chosen, replace(asked, delimiter=split_by or None), len(header))
+    if not has_names and (has_header is False or not _differs_below(header, texts)):
         if chosen.kind != "text":
             raise ProfileError(
                 f"{chosen.name}: the first row seems to hold values, no column names. Put a row of names "
@@ -243,18 +252,41 @@ def draft_profile(
             )
         header = tuple(f"column_{place}" for place in range(1, len(header) + 1))
         asked = replace(asked, header=header)
-    texts, count = _sample(chosen, replace(asked, delimiter=split_by or None), len(header))
+        texts, count = _sample(chosen, replace(asked, delimiter=split_by or None), len(header))
     seen = _ids_apart([_seen(one, texts[place]) for place, one in enumerate(header)], texts)
     totals = _total_rows(texts)
     left_out = {one.number for one in totals}
     records = [one for number, one in enumerate(zip(*texts, strict=True), 1) if number not in left_out]
-    seen = _line_ids(seen, records)
+    seen = _net_of_tax(_line_ids(seen, records))
     title = name or re.sub(r"\W+", "_", path.name.partition(".")[0]).strip("_").lower() or "export"
     lines = _heading(chosen, title, source_system or title, count, header, found)
     lines += _dialect_lines(seen, asked, split_by)
     lines += _rows_lines(totals)
     lines += _entity_lines(seen)
     return "\n".join(lines) + "\n"
+
+
+def _differs_below(header: Sequence[str], texts: Sequence[Sequence[str]]) -> bool:
+    """Is a first line of unknown words one of names?  Then what stands below it is of other kinds.
+
+    All its cells are different words without digits, and below two of them at least there are none.
+    """
+    names = [name.strip() for name in header]
+    if len(set(names)) < len(names) or any(not name or any(map(str.isdigit, name)) for name in names):
+        return False
+    if any(look_at([name]).kind != "text" for name in names):
+        return False
+    return sum(look_at(column).kind in _TYPED for column in texts) >= _MANY_TYPED
+
+
+def _net_of_tax(seen: Sequence[_Seen]) -> list[_Seen]:
+    """Let amounts with tax be left, where others of the same meaning are without."""
+    net = {one.meaning for one in seen if one.meaning in _MEANINGS_OF_MONEY and not has_tax(one.name)}
+    why = "with tax; another column is without"
+    return [
+        replace(one, meaning=None, doubt=why) if one.meaning in net and has_tax(one.name) else one
+        for one in seen
+    ]
 
 
 def _seen(name: str, texts: Sequence[str]) -> _Seen:
@@ -500,9 +532,11 @@ def _rows_lines(found: Sequence[TotalRow]) -> list[str]:
 def _entity_lines(seen: Sequence[_Seen]) -> list[str]:
     meanings = {one.meaning for one in seen}
     main = next((name for name, signs in _SIGNS_OF.items() if meanings.issuperset(signs)), None)
-    reason = (
-        f"its columns tell {', '.join(_SIGNS_OF[main])}" if main else "DECIDE: no name of a column tells it"
-    )
+    reason = f"its columns tell {', '.join(_SIGNS_OF[main])}" if main else ""
+    if main in (None, "customers", "products") and _tells_sales(seen):
+        main = "orders" if "amount" in meanings and not meanings & _OF_LINES else "order_lines"
+        reason = "a day beside money or quantities: it tells of sales"
+    reason = reason or "DECIDE: no name of a column tells it"
     main = main or "customers"
     targets = [main]
     for other, key in _KEYS_OF_OTHERS.items():
@@ -519,15 +553,49 @@ def _entity_lines(seen: Sequence[_Seen]) -> list[str]:
     unread = [one for one in seen if one.name not in read_by]
     if not unread:
         return blocks
-    known = [f"{_text(one.name)} = []  # {_unread_words(one)}" for one in unread]
+    has_money = any(one.name in read_by and _is_money(one, main) for one in seen)
+    known = [_unread_line(one, is_open=not has_money and _is_money(one, main)) for one in unread]
     return ["[headers]", "# Columns that no rule below reads: known, not loaded.", *known, "", *blocks]
 
 
-def _unread_words(one: _Seen) -> str:
-    """Say what a column looks like that nothing reads; money is to be decided."""
-    is_money = one.look.kind == "number" and unit_of_header(one.name) is not None
-    told = "DECIDE: money, which column of ours is it? " if is_money else ""
-    return told + one.look.words + (f"; {one.doubt}" if one.doubt else "")
+def _tells_sales(seen: Sequence[_Seen]) -> bool:
+    """Does a list tell of sales, though no name tells the number of an order?
+
+    A day of an event stands beside money or quantities, by their names or, where customers come twice or
+    nothing else is told of them, by their values.
+    """
+    meanings = {one.meaning for one in seen}
+    is_of_somebody = bool(meanings & {"customer_id", "customer_name", "quantity"})
+    if "date" in meanings and meanings & _SIGNS_OF_SALES and is_of_somebody:
+        return True
+    keys = [one for one in seen if one.meaning == "customer_id"]
+    comes_twice = any(not one.look.is_unique for one in keys) or not meanings & _CONTACT
+    has_day = any(one.look.kind == "date" and one.meaning in (None, "date") for one in seen)
+    has_money = any(one.meaning is None and _has_marks(one.look) for one in seen)
+    return bool(keys) and comes_twice and has_day and has_money
+
+
+def _is_money(one: _Seen, main: str) -> bool:
+    """May a column be money?  By its name; or its numbers have a sign or decimals, or stand beside orders."""
+    if one.meaning in _MEANINGS_OF_MONEY:
+        return True
+    return (one.meaning is None and not one.doubt and one.look.kind == "number") and (
+        main in _AMOUNT_OF or _has_marks(one.look) or unit_of_header(one.name) is not None
+    )
+
+
+def _has_marks(look: Look) -> bool:
+    return look.kind == "number" and (look.sign is not None or look.has_decimals)
+
+
+def _unread_line(one: _Seen, *, is_open: bool) -> str:
+    """Say what a column looks like that nothing reads; money, where none is read, is to be decided."""
+    told = "DECIDE: money, which column of ours is it? " if unit_of_header(one.name) is not None else ""
+    words = (told if one.look.kind == "number" else "") + one.look.words
+    words += f"; {one.doubt}" if one.doubt else ""
+    if not is_open:
+        return f"{_text(one.name)} = []  # {words}"
+    return f"{_text(one.name)} = {_text(UNDECIDED)}  # money? Write a rule for it below, or [] here; {words}"
 
 
 def _target_lines(name: str, seen: Sequence[_Seen], *, is_main: bool) -> tuple[list[str], set[str]]:
@@ -560,7 +628,9 @@ def _target_lines(name: str, seen: Sequence[_Seen], *, is_main: bool) -> tuple[l
         lines.append(f"{column_name} = {{ {', '.join(keys)} }}")
     if "currency" in declared.column_names and "currency" not in done and done & set(_money_columns(name)):
         lines += _currency_lines(seen)
-    numbers = [one.name for one in seen if one.look.kind == "number" and one.name not in read_by]
+    numbers = [
+        one.name for one in seen if one.look.kind == "number" and one.name not in read_by and not _is_key(one)
+    ]
     amount = _AMOUNT_OF.get(name)
     if is_main and amount is not None and numbers and not done & set(_money_columns(name)):
         shown = ", ".join(map(_shown, numbers[:3]))

@@ -45,8 +45,8 @@ class Look:
         The same in words, with the share of the values, for a comment.
     date_format, calendar, decimal, thousands, sign : str | None
         What a profile has to declare to read them.
-    is_unique, is_ambiguous : bool
-        No value comes twice; more than one reading fits (the words say which).
+    is_unique, is_ambiguous, has_decimals : bool
+        No value comes twice; more than one reading fits (the words say which); a number has a mark.
     """
 
     kind: str
@@ -58,6 +58,7 @@ class Look:
     sign: str | None = None
     is_unique: bool = False
     is_ambiguous: bool = False
+    has_decimals: bool = False
 
 
 def look_at(texts: Sequence[str]) -> Look:
@@ -170,4 +171,5 @@ def _number(filled: Sequence[str], is_unique: bool) -> Look | None:
         sign=sign,
         is_unique=is_unique,
         is_ambiguous=is_ambiguous,
+        has_decimals=any("." in text or "," in text for text in bare),
     )

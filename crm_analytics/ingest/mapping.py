@@ -62,6 +62,7 @@ _BELOW_ZERO_ON_LINES = (
 )
 # Entities whose amounts are added up, and that do not require a currency.
 _WORTH_MONEY = ("orders", "order_lines", "opportunities", "contracts")
+_NO_AMOUNT = "lines with neither a price nor an amount: what they are worth is in no total"
 _NO_CURRENCY = (
     "amounts without a currency, which are in no total. Declare currency in the profile, or say "
     f"{option('default_currency', 'EUR')}"
@@ -175,6 +176,7 @@ class Mapper:
         self._issues: dict[tuple[str, str, str], tuple[int, int]] = {}
         self._untold = 0
         self._unpriced: dict[str, int] = {}
+        self._worthless: dict[str, int] = {}
         self._totals = TotalRows()
         self._ends = Ends(_required(plan) if plan.profile.bare_ends == "quarantine" else ())
         self._use(plan)
@@ -229,6 +231,7 @@ class Mapper:
             tables += [self._sandbox.arrow(staged(planned)) for _ in parts]
             rows.append((planned.target, _in_order(tables)))
             self._note_no_currency(planned, rows[-1][1])
+            self._note_no_amount(planned, rows[-1][1])
         none = dict.fromkeys(totals, "not_a_record") | dict.fromkeys(ends, "doubtful_end")
         at = block.cells["record_number"].to_numpy().searchsorted(list(none)).tolist()
         faults = tuple(
@@ -254,6 +257,17 @@ class Mapper:
         count = int(is_priced.sum())
         if count:
             self._unpriced[planned.target.name] = self._unpriced.get(planned.target.name, 0) + count
+
+    def _note_no_amount(self, planned: TargetPlan, rows: pa.Table) -> None:
+        """Count lines of orders with neither a price nor an amount."""
+        if planned.entity.name != "order_lines":
+            return
+        is_priced = np.zeros(rows.num_rows, dtype=bool)
+        for name in {"unit_price", "amount"}.intersection(rows.column_names):
+            is_priced |= pc.is_valid(rows[name]).to_numpy()
+        count = int((~is_priced).sum())
+        if count:
+            self._worthless[planned.target.name] = self._worthless.get(planned.target.name, 0) + count
 
     def _check_own_currency(self, cells: pa.Table) -> None:
         """Refuse a file that marks a currency as its own, where the caller said another."""
@@ -346,6 +360,8 @@ class Mapper:
             issues.append(Issue("not_told", "", detail, self._untold))
         for name, count in self._unpriced.items():
             issues.append(Issue("no_currency", "", f"{name}: {_NO_CURRENCY}", count))
+        for name, count in self._worthless.items():
+            issues.append(Issue("no_amount", "", f"{name}: {_NO_AMOUNT}", count))
         for name in self._plan.absent:
             issues.append(Issue("entity_not_told", "", f"{name}: the file lacks columns that it needs", 1))
         issues += _unknown_columns(self._plan)

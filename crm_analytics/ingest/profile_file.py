@@ -157,7 +157,7 @@ def parse_profile(text: str, where: str) -> Profile:
         headers=dict.fromkeys(_texts(f"{where} not_loaded", given.get("not_loaded", [])), ())
         | {
             name: _texts(f"{where} [headers] {name}", others)
-            for name, others in _table(f"{where} [headers]", given.get("headers", {})).items()
+            for name, others in _headers(f"{where} [headers]", given.get("headers", {}), text).items()
         },
         rows=_rows(f"{where} [rows]", given.get("rows", {})),
         dialect=_dialect(f"{where} [dialect]", given.get("dialect", {}), text),
@@ -178,11 +178,24 @@ def _dialect(where: str, given: Any, text: str) -> Dialect:
     return Dialect(**told)
 
 
+def _headers(where: str, given: Any, text: str) -> dict[str, Any]:
+    told = dict(_table(where, given))
+    open_names = [name for name, others in told.items() if others == UNDECIDED]
+    if open_names:
+        raise ProfileError(_to_decide(where, open_names[0], text))
+    return told
+
+
 def _to_decide(where: str, key: str, text: str) -> str:
     """Say which line of a draft is open, and what may stand there."""
-    begins = re.compile(rf'\s*{key}\s*=\s*"{UNDECIDED}"')
+    begins = re.compile(rf'\s*"?{re.escape(key)}"?\s*=\s*"{UNDECIDED}"')
     line = next((number for number, one in enumerate(text.splitlines(), 1) if begins.match(one)), 0)
     told = f'{where}, line {line}: {key} = "{UNDECIDED}" is for you to decide.'
+    if where.endswith("[headers]"):
+        return (
+            f"{told} It may be money, and no column of the profile reads any. Write [] instead, and a rule "
+            f'for it (such as amount = {{ from = "{key}" }}) where it is to be loaded.'
+        )
     if key != "decimal":
         return told
     return (

@@ -392,5 +392,88 @@ def test_money_whose_header_ends_in_its_unit_is_loaded(tmp_path: Path, unit: str
     _, lines = loaded_by_its_draft(tmp_path, header + rows)
     assert lines == [(2, total, "IRR")]
     _, text = drafted(tmp_path, header.replace("نهایی", "نامعلوم") + rows)
-    assert f'"مبلغ نامعلوم به {unit}" = []  # DECIDE: money, which column of ours is it?' in text
+    assert f'"مبلغ نامعلوم به {unit}" = "DECIDE"  # money? Write a rule for it below, or [] here' in text
     assert '# amount = { from = "?" }  # DECIDE: no name tells money. Numbers: "مبلغ نامعلوم' in text
+
+
+FRENCH = (
+    "N° commande;Code client;Nom;Prénom;Courriel;Date de commande;"
+    "Désignation;Quantité;Prix unitaire HT;Devise\n"
+    "1001;CL1;Exemple;Élodie;elodie@example.com;03/04/2024;Tasse;1;1 234,50 €;EUR\n"
+    "1002;CL2;Modèle;Zoé;zoe@example.com;13/04/2024;Assiette;3;7,25 €;EUR\n"
+)
+GERMAN = (
+    "Rechnungsnr;Kundennr;Kunde;Rechnungsdatum;"
+    "Artikelbezeichnung;Menge;Einzelpreis netto;Gesamtbetrag;Währung\n"
+    "R1;K1;Ada Beispiel;13.04.2024;Tasse;2;1.200,45;2.400,90;EUR\n"
+    "R2;K2;Ben Beispiel;14.04.2024;Teller;1;70,00;70,00;EUR\n"
+)
+TURKISH = (
+    "Sipariş No;Müşteri Kodu;Müşteri Adı;Sipariş Tarihi;Ürün Adı;Miktar;Birim Fiyat;Para Birimi\n"
+    "S1;M1;Ayşe Örnek;13.04.2024;Fincan;2;10,50;TRY\nS2;M2;Can Örnek;14.04.2024;Tabak;1;7,25;TRY\n"
+)
+
+
+@pytest.mark.parametrize("text", [FRENCH, GERMAN, TURKISH], ids=["fr", "de", "tr"])
+def test_sales_in_other_languages_are_drafted_with_their_money(tmp_path: Path, text: str) -> None:
+    draft = drafted(tmp_path, text)[1]
+    main = parse_profile(draft, "draft").main
+    assert main.entity == "order_lines"
+    assert {"order_source_id", "occurred_at", "quantity", "unit_price", "currency"} <= set(main.columns)
+
+
+def test_money_that_no_name_tells_is_to_be_decided_before_anything_is_loaded(tmp_path: Path) -> None:
+    file, text = drafted(tmp_path, FRENCH.replace("Prix unitaire HT", "Somme versée"))
+    line = text.splitlines().index(next(one for one in text.splitlines() if '= "DECIDE"' in one)) + 1
+    profile = tmp_path / "export.toml"
+    profile.write_text(text)
+    told = rf'export.toml \[headers\], line {line}: Somme versée = "DECIDE" is for you to decide'
+    with pytest.raises(UsageError, match=told):
+        check_profile(file, str(profile), received_at=RECEIVED)
+    with Warehouse.open() as wh:
+        with pytest.raises(UsageError, match=told):
+            load(wh, file, profile=str(profile), received_at=RECEIVED)
+        profile.write_text(text.replace('"DECIDE"', "[]"))
+        [account] = load(wh, file, profile=str(profile), received_at=RECEIVED)
+    assert [
+        (one.row_count, one.detail.partition(":")[0]) for one in account.issues if one.issue == "no_amount"
+    ] == [(2, "order_lines")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Kundennr;Kunde;Rechnungsdatum;Menge;Einzelpreis\nK1;Ada B;13.04.2024;2;1,50\n",
+        "Kundennr;Luontipäivä;Hinta\nK1;13.04.2024;1,50 €\nK2;14.04.2024;7,00 €\n",
+        "Kundennr;E-Mail;Luontipäivä;Hinta\nK1;a@example.com;13.04.2024;1,50\nK1;a@example.com;14.04.2024;7,00\n",
+    ],
+    ids=["names", "nothing else", "customer twice"],
+)
+def test_list_of_sales_without_an_order_number_is_no_list_of_customers(tmp_path: Path, text: str) -> None:
+    _, draft = drafted(tmp_path, text)
+    assert 'name = "order_lines"  # a day beside money or quantities' in draft
+    assert '# order_source_id = { from = "?" }  # REQUIRED' in draft
+
+
+def test_customers_with_plain_numbers_and_a_day_stay_customers(tmp_path: Path) -> None:
+    _, draft = drafted(
+        tmp_path,
+        "Kundennr;E-Mail;Geburtsdatum;Letzter Besuch;Punkte\n"
+        "K1;a@example.com;01.02.1990;13.04.2024;15\nK2;b@example.com;02.03.1991;14.04.2024;7\n",
+    )
+    assert parse_profile(draft, "draft").main.entity == "customers"
+
+
+def test_amounts_with_tax_give_way_to_those_without(tmp_path: Path) -> None:
+    rows = "R1;K1;13.04.2024;1;11,90;10,00\nR2;K2;14.04.2024;1;23,80;20,00\n"
+    _, draft = drafted(tmp_path, "Rechnungsnr;Kundennr;Datum;Menge;Betrag brutto;Betrag netto\n" + rows)
+    assert 'amount = { from = "Betrag netto" }' in draft
+    assert '"Betrag brutto" = []  # number (all 2); with tax; another column is without' in draft
+
+
+def test_first_line_of_unknown_words_is_a_header_where_dates_and_numbers_stand_below(tmp_path: Path) -> None:
+    text = "Avain;Nimi;Päivä;Summa2\nK1;Ada;2024-01-02;12,50\nK2;Bob;2024-01-03;9,00\n".replace(
+        "2\n", "\n", 1
+    )
+    assert '"Päivä"' in drafted(tmp_path, text)[1]
+    assert "Ada" not in drafted(tmp_path, "Ada;Espoo;K1;ok\nBob;Turku;K2;12,50\n")[1]
