@@ -168,7 +168,9 @@ def test_limits_of_discounted_spend_of_many_purchases_are_those_of_drawn_futures
 @pytest.mark.parametrize("name", MODELS)
 def test_no_score_is_missing_or_infinite_at_the_ends_of_the_scale(name: str) -> None:
     rows = [
-        (x, T * share if x else 0.0, T) for x, T, share in product((0, 60, 5000), (266.0, 36_400.0), (0.9,))
+        (x, T * share if x else 0.0, T)
+        for x, T, share in product((0, 60, 5000), (266.0, 5_600.0, 36_400.0), (0.9,))
+        if x < T  # more purchase days than days are no history
     ]
     table = pd.DataFrame(rows, columns=["frequency", "recency", "T"], dtype=float).drop_duplicates()
     table["log_gap_sum"] = -1e6 * (table["frequency"] > 0)
