@@ -51,7 +51,20 @@ quarantine = typer.Typer(
 )
 app.add_typer(quarantine, name="quarantine")
 
-LoadNumber = Annotated[int | None, typer.Option("--load", help="only those of this load", metavar="ID")]
+
+def _load_number(text: str) -> int:
+    """Return the number of a load."""
+    if not text.strip().isdecimal():
+        raise typer.BadParameter(
+            f"{text!r} is no number of a load. `crm-analytics loads` lists them, as 1 or 2."
+        )
+    return int(text)
+
+
+LoadNumber = Annotated[
+    int | None,
+    typer.Option("--load", help="only those of this load", metavar="ID", parser=_load_number),
+]
 
 # Columns of the list that fit a terminal, and what they are called there; --json has all.
 LOADS_COLUMNS = {
@@ -162,7 +175,10 @@ def load(
 
 @app.command()
 def loads(
-    show: Annotated[int | None, typer.Option(help="all there is to say of one load", metavar="ID")] = None,
+    show: Annotated[
+        int | None,
+        typer.Option(help="all there is to say of one load", metavar="ID", parser=_load_number),
+    ] = None,
     hide_unchanged: Annotated[
         bool, typer.Option("--hide-unchanged", help="leave out files that had been loaded before")
     ] = False,
@@ -191,7 +207,9 @@ def loads(
 
 @app.command()
 def unload(
-    load_id: Annotated[int, typer.Argument(help="number of the load (crm-analytics loads)")],
+    load_id: Annotated[
+        int, typer.Argument(help="number of the load (crm-analytics loads)", parser=_load_number)
+    ],
     reason: Annotated[str, typer.Option(help="why; kept with the fact")] = "",
     settings_file: SettingsFile = None,
     as_json: Json = False,
@@ -213,8 +231,7 @@ def unload(
         out.print_lines(f"With it went the replays of its quarantine: load {', '.join(replays)}.")
     if taken_back.repeated_in:
         out.print_lines(
-            "Files that said some of it again had those rows merged with it. To have them back, load again: "
-            f"{', '.join(taken_back.repeated_in)}."
+            f"Rows that other files said as well stay, as they tell them: {', '.join(taken_back.repeated_in)}."
         )
 
 
@@ -227,6 +244,7 @@ def quarantine_alone(context: typer.Context) -> None:
 
 @quarantine.command("list")
 def quarantine_list(
+    name: Annotated[str | None, typer.Argument(hidden=True)] = None,
     load_id: LoadNumber = None,
     records: Annotated[bool, typer.Option("--records", help="every record, not their number")] = False,
     show_all: Annotated[bool, typer.Option("--all", help="also replayed and withdrawn ones")] = False,
@@ -237,6 +255,11 @@ def quarantine_list(
     """Count the records that were set aside and wait for a correction, by load, reason and column."""
     from crm_analytics.ingest.quarantine import quarantine_id, quarantined
 
+    if name is not None:
+        raise UsageError(
+            f"quarantine list takes no {name!r}. One record: quarantine show Q7-42 (load 7, record 42); "
+            "those of one load: quarantine list --load 7 --records."
+        )
     with open_warehouse(read_settings(settings_file)) as wh:
         found = quarantined(wh, load_id=load_id, only_open=not show_all)
     if found.empty and not as_json:

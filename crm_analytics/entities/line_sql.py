@@ -30,7 +30,7 @@ LINES = """
     select
         staged.rowid as place, record_number, content_id, repeat_id, {numbers} as numbers,
         {document} as document, coalesce({whose}, '') as whose,
-        {moment} as moment, cast({moment} as date) as day,
+        {moment} as moment, cast({moment} as date) as day, {former_row} as former_row,
         row_number() over (partition by content_id order by record_number, staged.rowid) as nth
     from {staged} as staged
     where {key} is null"""
@@ -204,11 +204,11 @@ NAMED = """
             end as begins_order
         from (
             select
-                place, null as row_id, repeat_id, pairing, whose, day, content_id, nth,
+                place, null as row_id, repeat_id, pairing, whose, day, content_id, nth, former_row,
                 false as is_stored
             from paired_lines
             union all
-            select null, row_id, repeat_id, pairing, whose, day, content_id, nth, true
+            select null, row_id, repeat_id, pairing, whose, day, content_id, nth, null, true
             from paired_stored
         )
     ),
@@ -241,6 +241,7 @@ NAMED = """
     placed as (
         select
             unmatched.place,
+            unmatched.former_row,
             not_repeated.row_id as edited,
             not_repeated.whose <> unmatched.whose as is_correction,
             not_repeated.day is distinct from unmatched.day as is_moved,
@@ -254,17 +255,27 @@ NAMED = """
             and not_repeated.position = unmatched.position
             and coalesce(abs(not_repeated.day - unmatched.day) <= {same_order_days}, true)
     )
-    -- A line that takes back the fields another line had before its edit is a row of its own.
+    -- A line that takes back the fields another line had before its edit is a row of its own; one that
+    -- is told again without a withdrawn load stays in the row it was in, where no standing line is.
     select
         placed.place,
         coalesce(
-            placed.edited, case when taken.row_id is null then placed.fresh else placed.other end
+            placed.edited,
+            case when former_taken.row_id is null then placed.former_row end,
+            case
+                when taken.row_id is null and former.former_row is null then placed.fresh
+                else placed.other
+            end
         ) as row_id,
         placed.edited,
         coalesce(placed.edited is not null and placed.is_correction, false) as is_correction,
         placed.edited is not null and placed.is_moved as is_moved
     from placed
-    left join (select distinct row_id from versions_stored) as taken on taken.row_id = placed.fresh"""
+    left join (select distinct row_id from versions_stored) as taken on taken.row_id = placed.fresh
+    left join (select distinct row_id from versions_stored) as former_taken
+        on former_taken.row_id = placed.former_row
+    left join (select distinct former_row from versions_lines) as former
+        on former.former_row = placed.fresh"""
 
 # What is said of lines without an id, beside those that are new or repeated. Told against everything stored,
 # or against the lines of one load ($against).

@@ -150,7 +150,8 @@ _RETOLD = """
     select
         record_number, is_deleted, {columns}, content_id,
         case when {is_line} then null else row_id end as row_id,
-        case when {is_line} then {repeat_id} end as repeat_id
+        case when {is_line} then {repeat_id} end as repeat_id,
+        {former_row} as former_row
     from {undone}
     where load_id = {load_id}
     order by record_number, content_id"""
@@ -262,9 +263,19 @@ def rewind(
 
 
 def tell_again(
-    wh: Warehouse, declared: Entity, delivery: Delivery, rewound: Rewound
+    wh: Warehouse, declared: Entity, delivery: Delivery, rewound: Rewound, *, keeps_rows: bool = False
 ) -> tuple[LinesTold, Replaced]:
     """Store again what was taken out, in the order of receipt, after the late delivery was stored.
+
+    Parameters
+    ----------
+    wh, declared, delivery : Warehouse, Entity, Delivery
+        As of `rewind`.
+    rewound : Rewound
+        What it took out.
+    keeps_rows : bool, default False
+        Does a line without an id stay in the row it was in, where that is free now? So what was known while
+        a load stood that is withdrawn since is counted once.
 
     Returns
     -------
@@ -288,6 +299,7 @@ def tell_again(
                 repeat_id=repeat_id,
                 load_id=int(load_id),
                 undone=undone(declared),
+                former_row="row_id" if keeps_rows else "cast(null as uhugeint)",
             )
         )
         is_beside = recorded_at == delivery.received_at
@@ -300,6 +312,7 @@ def tell_again(
             against=None if is_beside else delivery.load_id,
             beside=undone(declared),
             is_decided=bool(declared.repeat_key) and recorded_at == decided,
+            former_row="staged.former_row",
         )
         lines = outcome.lines
         if is_beside:

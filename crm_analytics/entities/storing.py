@@ -142,6 +142,7 @@ def store_rows(
     against: int | None = None,
     beside: str | None = None,
     is_decided: bool = False,
+    former_row: str = "cast(null as uhugeint)",
 ) -> Outcome:
     """Store the rows of a staged table (`crm_analytics.entities.version_sql.STAGED`), once.
 
@@ -162,6 +163,8 @@ def store_rows(
         the same moment are parts of this delivery where orders are compared as a whole.
     is_decided : bool, default False
         Was that decided already, with another part of the same moment?
+    former_row : str, default NULL
+        Expression for the row that a line without an id was in before it was taken out.
 
     Returns
     -------
@@ -175,7 +178,7 @@ def store_rows(
     created = "staged.created_at" if "created_at" in has else "cast(null as timestamptz)"
     lines = LinesTold()
     if has_lines:
-        lines = _match_lines(wh, declared, delivery, staged, against, beside, is_decided)
+        lines = _match_lines(wh, declared, delivery, staged, against, beside, is_decided, former_row)
     run(wh, delivery, sql.REPEATED.format(staged=staged))
     differing = differing_record = 0
     if wh.rows("select 1 from versions_repeated where differs limit 1"):
@@ -276,6 +279,7 @@ def _match_lines(
     against: int | None,
     beside: str | None,
     is_decided: bool,
+    former_row: str,
 ) -> LinesTold:
     """Find the row of every line without an id among those that the store holds; count what is told."""
     whose, moment = map(quote_ident, declared.repeat_agrees)
@@ -287,6 +291,7 @@ def _match_lines(
         "whose": whose,
         "moment": moment,
         "numbers": f"hash({numbers})",
+        "former_row": former_row,
     }
     run(wh, delivery, line_sql.LINES.format(**names))
     names |= {"entity": quote_ident(declared.name), "repeat_id": repeat_digest(declared)}

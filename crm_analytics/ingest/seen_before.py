@@ -15,7 +15,7 @@ from typing import Literal
 from crm_analytics.ingest.mapping import Issue
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.ingest.records import Part
-from crm_analytics.ingest.withdraw import compared_with_withdrawn, unload
+from crm_analytics.ingest.withdraw import unload
 from crm_analytics.warehouse import Warehouse, quote_ident
 
 # The last load of the same bytes in the same way, with what became of it.
@@ -150,7 +150,7 @@ def _loaded_before(
     its path it was called. One that is delivered
     anew (under another name, over a file of other bytes, or received before it was known) may take back a
     value that was changed since: then it is read again. A file of which every record was set aside was not
-    loaded. One that was withdrawn, or compared with a load that was withdrawn since, is read again.
+    loaded. One that was withdrawn is read again.
     """
     rows = wh.rows(
         "select load_id, rows_in, received_at > $received_at from ops.loads "
@@ -164,8 +164,6 @@ def _loaded_before(
     if not rows:
         return None
     load_id, rows_in, is_earlier = rows[0]
-    if compared_with_withdrawn(wh, load_id):
-        return None
     last_bytes = wh.value(
         "select file_sha256 from ops.loads where status in ('loaded', 'unchanged', 'withdrawn') "
         "and file = $file order by load_id desc limit 1",

@@ -2,7 +2,9 @@
 
 A load made with the wrong profile, decimal mark or time zone is withdrawn: its versions stay where they
 are, and the views of the entities pass them over from the moment of the withdrawal on (``known_at`` before
-it still shows them). What the load had replaced is current again, and the file can be loaded anew.
+it still shows them). What the load had replaced is current again, what standing loads said again of it is
+told by them (`crm_analytics.entities.taking_back`): all is as if it had never been loaded. The file can be
+loaded anew.
 This file reads the clock: the time of the withdrawal, when the caller gives none.
 """
 
@@ -14,19 +16,19 @@ from typing import Any
 
 import pyarrow as pa
 
+from crm_analytics.entities.taking_back import tell_without
 from crm_analytics.errors import UsageError
 from crm_analytics.schema import entities
 from crm_analytics.warehouse import Warehouse, quote_ident
 from crm_analytics.warehouse.audit_log import record
 
-# Standing loads that said again what the withdrawn ones had brought: of those records nothing of their own is
-# stored, whatever else their files held.
+# Standing loads that said again what the withdrawn ones had brought.
 _REPEATED = """
     select distinct load.file
     from ops.repeats as again
     join ops.loads as load using (load_id)
     anti join ops.withdrawals using (load_id)
-    where list_contains($load_ids, again.version_load_id) and load.status = 'loaded'
+    where list_contains($load_ids, again.version_load_id)
     order by load.file"""
 
 
@@ -44,8 +46,7 @@ class Withdrawal:
         Entity -> versions that no longer count.
     repeated_in : tuple of str
         Files of standing loads that said some of these rows again (of any entity, also in records that told
-        something else too): the rows went with the load. Loaded again, such a file is read again, and brings
-        them back.
+        something else too): those rows stay, told by them.
     """
 
     load_ids: tuple[int, ...]
@@ -101,30 +102,17 @@ def unload(
         file = _check(wh, load_id)
         load_ids = with_replays(wh, load_id)
         fact = {"withdrawn_at": moment, "withdrawn_with": load_id, "reason": reason}
-        fact["last_load_id"] = wh.value("select max(load_id) from ops.loads")
         rows = [{"load_id": one} | fact for one in load_ids]
         wh.append("ops.withdrawals", pa.Table.from_pylist(rows))
         versions = {name: _count(wh, name, load_ids) for name in entities()}
         record(wh, "unload", f"load {load_id}", loads=load_ids)
         repeated = wh.rows(_REPEATED, load_ids=load_ids)
+        tell_without(wh, load_ids)
     return Withdrawal(
         load_ids=tuple(load_ids),
         file=file,
         versions={name: count for name, count in versions.items() if count},
         repeated_in=tuple(row[0] for row in repeated),
-    )
-
-
-def compared_with_withdrawn(wh: Warehouse, load_id: int) -> bool:
-    """Was a load compared with one that was withdrawn since, so that its file may bring more now?"""
-    return bool(
-        wh.rows(
-            "select 1 from ops.withdrawals as withdrawal join ops.loads as withdrawn using (load_id) "
-            "join ops.loads as load on load.source_system = withdrawn.source_system "
-            "where load.load_id = $load_id and load.load_id > withdrawn.load_id "
-            "and load.load_id <= withdrawal.last_load_id limit 1",
-            load_id=load_id,
-        )
     )
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from crm_analytics.entities.removals import remove_missing
 from crm_analytics.entities.storing import Delivery
+from crm_analytics.entities.taking_back import tell_without
 from crm_analytics.entities.versions import Staging, StoredDelivery
 from crm_analytics.schema import entity
 from crm_analytics.warehouse import Warehouse
@@ -22,6 +23,8 @@ from crm_analytics.warehouse import Warehouse
 DAYS = [datetime(2024, 5, day, tzinfo=UTC) for day in range(1, 9)]
 BOUNDED = settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SYSTEMS = (f"system {number}" for number in itertools.count())
+# After all that is looked at.
+WITHDRAWN_AT = datetime(2024, 6, 1, tzinfo=UTC)
 LOADS = itertools.count(1)
 # Of three files: the first comes late, and then the one between.
 LATE = [(2, 0, 1)]
@@ -245,3 +248,63 @@ def test_a_number_that_begins_anew_and_an_edit_are_told_in_any_order(wh: Warehou
         told = [store(wh, "order_lines", system, files[number]).lines for number in order]
         assert lines(wh, system)[0] == [("O1", "C1", 1), ("O1", "C1", 5)]
         assert [(one.used_again, one.edits) for one in told] == expected
+
+
+@st.composite
+def three_loads(draw: st.DrawFn, records: st.SearchStrategy[list[Record]]) -> Any:
+    """Draw three files of any days, in the order of their loading, and which of them is withdrawn."""
+    told = [(draw(st.integers(0, 3)), draw(records), draw(st.booleans())) for _ in range(3)]
+    return told, draw(st.integers(0, 2))
+
+
+def as_if_never_loaded(wh: Warehouse, name: str, drawn: Any, repeats: Any = "merge") -> None:
+    """Withdraw one of three loads, and compare what is known with what it would be without that load."""
+    files, taken_back = drawn
+    standing, alone = next(SYSTEMS), next(SYSTEMS)
+    loads = []
+    for file in files:
+        store(wh, name, standing, file, repeats)
+        loads.append(wh.value("select max(load_id) from ops.deliveries"))
+    for number, file in enumerate(files):
+        if number != taken_back:
+            store(wh, name, alone, file, repeats)
+    look = customers if name == "customers" else lines
+    with wh.transaction():
+        wh.execute(
+            "insert into ops.withdrawals values ($load_id, $at, $load_id, '')",
+            load_id=loads[taken_back],
+            at=WITHDRAWN_AT,
+        )
+        tell_without(wh, [loads[taken_back]])
+    assert look(wh, standing)[0] == look(wh, alone)[0]
+
+
+ANY_LOAD = settings(max_examples=2, deadline=None, derandomize=True, phases=[Phase.generate])
+
+
+@ANY_LOAD
+@given(drawn=three_loads(CUSTOMERS))
+def test_any_load_of_customers_is_taken_back_as_if_it_had_never_been_loaded(
+    wh: Warehouse, drawn: Any
+) -> None:
+    as_if_never_loaded(wh, "customers", drawn)
+
+
+@ANY_LOAD
+@given(drawn=three_loads(LINES), repeats=st.sampled_from(["merge", "keep"]))
+def test_any_load_of_lines_is_taken_back_as_if_it_had_never_been_loaded(
+    wh: Warehouse, drawn: Any, repeats: str
+) -> None:
+    as_if_never_loaded(wh, "order_lines", drawn, repeats)
+
+
+def test_a_line_that_a_withdrawn_load_told_before_its_edit_was_known_once(wh: Warehouse) -> None:
+    system, edited = next(SYSTEMS), [line(2)]
+    store(wh, "order_lines", system, (0, [line(1)], False))
+    withdrawn = wh.value("select max(load_id) from ops.deliveries")
+    store(wh, "order_lines", system, (2, edited, False))
+    wh.execute("insert into ops.withdrawals values ($id, $at, $id, '')", id=withdrawn, at=WITHDRAWN_AT)
+    tell_without(wh, [withdrawn])
+    now, *then = lines(wh, system)
+    assert now == [("O1", "C1", 2)]
+    assert [rows for rows in then if len(rows) > 1] == []

@@ -79,7 +79,7 @@ def withdraw(wh: Warehouse, system: str, *, position: int) -> None:
     )
     wh.execute(
         "insert into ops.withdrawals by name select $taken as load_id, $at as withdrawn_at, "
-        "$taken as withdrawn_with, '' as reason, $taken as last_load_id",
+        "$taken as withdrawn_with, '' as reason",
         at=DAYS[7],
         taken=loads[position][0],
     )

@@ -61,7 +61,7 @@ def deliver(wh: Warehouse, load_id: int, received_at: datetime, delivery: Delive
 
 
 def withdraw(wh: Warehouse, load_id: int, at: datetime) -> None:
-    wh.execute("insert into ops.withdrawals values ($id, $at, $id, $id, '')", id=load_id, at=at)
+    wh.execute("insert into ops.withdrawals values ($id, $at, $id, '')", id=load_id, at=at)
 
 
 def facts(wh: Warehouse, known_at: datetime) -> dict[str, list[str]]:

@@ -182,7 +182,7 @@ def test_a_relation_that_is_gone_or_withdrawn_relates_nothing() -> None:
         wh.execute(
             "insert into ops.withdrawals by name "
             "select 7 as load_id, timestamptz '2030-02-01 00:00:00+00' as withdrawn_at, 'test' as reason, "
-            "7 as withdrawn_with, 7 as last_load_id"
+            "7 as withdrawn_with"
         )
         assert of_deals(wh) == {"default:D1": None, "default:D2": None}
 

@@ -76,30 +76,43 @@ def test_a_folder_does_not_bring_back_what_was_withdrawn_but_says_so(tmp_path: P
         assert load(wh, tmp_path, received_at="2024-01-02")[0].issues == ()
 
 
-def test_what_a_later_file_repeated_comes_back_with_that_file(tmp_path: Path) -> None:
+def test_what_another_file_said_too_stays_with_that_file(tmp_path: Path) -> None:
     with Warehouse.open() as wh:
         wrong = deliver(wh, tmp_path, "a.csv", "P1,Mug,10", "P2,Cup,5")
         deliver(wh, tmp_path, "b.csv", "P2,Cup,5", "P3,Jug,7", day="2024-02-01")
         assert unload(wh, number(wrong)).repeated_in == ("b.csv",)
-        assert wh.rows(PRICE) == [("P3", 7)], "P2 said nothing new, and went with the file that said it first"
-        accounts = load(wh, tmp_path, received_at="2024-02-01")
-        assert [(one.file, one.status) for one in accounts] == [("a.csv", "withdrawn"), ("b.csv", "loaded")]
-        assert wh.rows(PRICE) == [("P2", 5), ("P3", 7)]
+        assert wh.rows(PRICE) == [("P2", 5), ("P3", 7)], "b.csv tells P2, though it said nothing new then"
         assert [one.status for one in load(wh, tmp_path)] == ["withdrawn", "unchanged"]
 
 
-def test_a_row_said_again_by_a_record_that_told_something_else_names_its_file(tmp_path: Path) -> None:
+def test_a_late_file_is_taken_back_and_the_earlier_loaded_one_keeps_its_rows(tmp_path: Path) -> None:
+    header = "customer_id,order_id,order_date,product_id,product,quantity,unit_price,currency\n"
+    line = "C1,O{0},2024-01-0{0},P1,Cup,1,5,EUR\n"
+    told = "select order_source_id, load_id from entities.order_lines order by 1"
+    (tmp_path / "feb.csv").write_text(header + line.format(2) + line.format(3))
+    (tmp_path / "jan.csv").write_text(header + line.format(2))
+    with Warehouse.open() as wh:
+        load(wh, tmp_path / "feb.csv", received_at="2024-02-01")
+        [late] = load(wh, tmp_path / "jan.csv", received_at="2024-01-31")
+        assert wh.rows(told) == [("O2", 2), ("O3", 1)]
+        assert unload(wh, number(late)).repeated_in == ("feb.csv",)
+        assert wh.rows(told) == [("O2", 1), ("O3", 1)]
+        [again] = load(wh, tmp_path / "feb.csv", received_at="2024-02-01")
+        assert (again.status, again.rows_merged) == ("unchanged", 2), "and both of them are there"
+
+
+def test_a_row_said_again_by_a_record_that_told_something_else_stays_and_names_its_file(
+    tmp_path: Path,
+) -> None:
     header = "شماره فاکتور,کد مشتری,نام مشتری,تاریخ,نام کالا,تعداد,قیمت واحد (تومان)\n"
-    lines = "select count(*) from entities.order_lines"
+    lines = "select load_id from entities.order_lines"
     with Warehouse.open() as wh:
         for name, person, day in (("u1.csv", "علی", "2025-01-01"), ("u2.csv", "علی رضایی", "2025-02-01")):
             (tmp_path / name).write_text(f"{header}1,م۱,{person},1403/05/12,کاغذ,2,1500\n", encoding="utf-8")
             [account] = load(wh, tmp_path / name, received_at=day)
             assert (account.rows_loaded, account.rows_merged) == (1, 0)
         assert unload(wh, 1).repeated_in == ("u2.csv",)
-        assert wh.value(lines) == 0
-        load(wh, tmp_path / "u2.csv", received_at="2025-02-01")
-        assert wh.value(lines) == 1
+        assert wh.rows(lines) == [(2,)]
 
 
 def test_a_file_that_said_nothing_of_it_is_not_named(tmp_path: Path) -> None:
