@@ -123,7 +123,7 @@ def _commands(group: Any, path: str) -> Iterator[str]:
         yield inspect.cleandoc(command.help or "").split("\f")[0].strip()
         yield ""
         for parameter in command.params:
-            if parameter.name != "help":
+            if parameter.name != "help" and not getattr(parameter, "hidden", False):
                 shown = ", ".join(f"`{option}`" for option in (*parameter.opts, *parameter.secondary_opts))
                 yield f"- {shown}: {getattr(parameter, 'help', None) or parameter.name}"
         if hasattr(command, "commands"):

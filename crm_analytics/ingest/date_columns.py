@@ -126,7 +126,8 @@ class DateColumns:
                 continue
             reason, advice = _UNDECLARED[pattern]
             [one] = [field for field in plan.fields if field.key == key]
-            source = ", ".join(one.rule.sources)
+            there = [plan.header[plan.places[name]] for name in one.rule.sources if name in plan.places]
+            source = ", ".join(there)
             is_open = plan.show_values or one.column.privacy == "none"
             shown = f" (for example {seen.example!r})" if is_open else ""
             raise FileRefused(

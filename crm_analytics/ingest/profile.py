@@ -373,9 +373,9 @@ def check_options(one: Profile) -> None:
     if dialect.money_unit is not None:
         _choice(one, "money_unit", dialect.money_unit, ("rial", "toman"))
     if dialect.timezone is not None:
-        _choice(one, "timezone", dialect.timezone, _time_zones(), listed=False)
+        _choice(one, "timezone", dialect.timezone, _time_zones(), example="Europe/Berlin")
     if dialect.default_currency is not None:
-        _choice(one, "default_currency", dialect.default_currency, CURRENCIES, listed=False)
+        _choice(one, "default_currency", dialect.default_currency, CURRENCIES, example="EUR")
     if dialect.default_country is not None and dialect.default_country not in countries():
         raise ProfileError(
             f"{one.name}: default_country={dialect.default_country!r} is not known. Use the code of two "
@@ -436,9 +436,13 @@ def _is_date_pattern(text: str) -> bool:
     return set(parts) <= set("aAbBdfgHIjmMnpSyY%") and bool({"y", "Y"} & set(parts))
 
 
-def _choice(one: Profile, key: str, value: str, choices: Iterable[str], *, listed: bool = True) -> None:
+def _choice(one: Profile, key: str, value: str, choices: Iterable[str], *, example: str = "") -> None:
+    """Refuse what is none of some values; with an `example` there are too many to list them."""
     if value not in choices:
-        told = f" Use one of {', '.join(sorted(choices))}." if listed else nearest(str(value), choices)
+        shown = ", ".join(name if name.isalpha() else repr(name) for name in sorted(choices))
+        told = (
+            f" Write it as {example!r}.{nearest(str(value), choices)}" if example else f" Use one of {shown}."
+        )
         raise ProfileError(f"{one.name}: {key}={value!r} is not known.{told}")
 
 

@@ -6,6 +6,7 @@ Of the profiles whose required columns are all there, the one that knows most of
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
@@ -28,6 +29,8 @@ _NO_NAME = "options"
 # How a byte that is not UTF-8 stands in a name.
 _FOREIGN_BYTE = re.compile(r"\\x[89a-f][0-9a-f]")
 _SHOWN_COLUMNS, _SHOWN_CHARACTERS = 12, 40
+# Marks that stand within names, and how often one that parts them comes at least.
+_IN_WORDS, _LEAST_MARKS = " _.-'/()@+", 2
 # Kinds of looks that column names do not have.
 _VALUES = ("date", "number", "email", "phone")
 
@@ -252,7 +255,7 @@ def _unknown_layout(
     ]
     listed = "; ".join(f"{name} (missing: {', '.join(missing[:4])})" for name, missing in alike[:3])
     hint = " Is the delimiter right, or does the header stand on a later line?"
-    hint += f" Say {option('delimiter')} or {option('skip_rows')}."
+    hint += f" {_parting_mark(widest)}Say {option('delimiter')} or {option('skip_rows')}."
     hint = hint if len(widest) <= 2 else ""
     if any(_FOREIGN_BYTE.search(name) for name in widest):
         hint += f" Its names hold bytes that are not UTF-8: say {option('encoding', 'cp1252', 'cp1256')}."
@@ -262,6 +265,19 @@ def _unknown_layout(
         + (f"Nearest: {listed}. " if listed else "")
         + f"Name one with {option('profile')}, or add one: docs/how-to-add/export-profile.md."
     )
+
+
+def _parting_mark(names: Sequence[str]) -> str:
+    """Return a sentence about the mark that comes most often in a line of one or two fields, or nothing."""
+    marks = Counter(one for name in names for one in name if not one.isalnum() and one not in _IN_WORDS)
+    if not marks or max(marks.values()) < _LEAST_MARKS:
+        return ""
+    mark, count = marks.most_common(1)[0]
+    if not mark.isascii():
+        return (
+            f"The mark {mark!r} comes {count} times in it and cannot part fields here: export it with ';'. "
+        )
+    return f"The mark {mark!r} comes {count} times in it: is it {option('delimiter', mark)}? "
 
 
 def _none(_: str) -> bool:

@@ -208,3 +208,11 @@ def test_a_folder_with_known_tables_that_are_not_loaded_has_loaded_well(here: Pa
     assert "ticket_tag.csv: it has the columns of table 'ticket_tag' of zendesk" in told
     assert "Refused" not in told
     assert [one["reason"] for one in say("loads", "--json")] == [None, "not_loaded"]
+
+
+def test_what_is_no_number_of_a_load_is_refused_in_words_of_ours(here: Path, say: Said) -> None:
+    for words in (("unload", "abc"), ("loads", "--show", "abc"), ("quarantine", "list", "--load", "abc")):
+        told = say(*words, code=cli.USAGE)
+        assert "'abc' is no number of a load." in told
+        assert "valid integer" not in told
+    assert "One record: quarantine show Q7-42" in say("quarantine", "list", "Q1", code=cli.USAGE)

@@ -300,7 +300,9 @@ def test_missing_columns_are_named_with_those_found(wh: Warehouse, tmp_path: Pat
     ("options", "match"),
     [
         ({"encoding": "zlib"}, "encoding='zlib' is not known"),
-        ({"timezone": "Mars"}, "timezone='Mars' is not known"),
+        ({"timezone": "Mars"}, r"timezone='Mars' is not known\. Write it as 'Europe/Berlin'"),
+        ({"thousands": "ab"}, "thousands='ab' is not known. Use one of ' ', \"'\", ','"),
+        ({"decimal": "x"}, r"decimal='x' is not known\. Use one of ',', '\.'\."),
         ({"decimal": ",", "thousands": ","}, "thousands=',' is not known"),
         (
             {"default_country": "Atlantis"},

@@ -12,8 +12,10 @@ import pytest
 
 from crm_analytics import ingest
 from crm_analytics.cli import loading
+from crm_analytics.errors import ProfileError
 from crm_analytics.ingest.load import load
 from crm_analytics.ingest.options import option
+from crm_analytics.ingest.recognise import detect
 
 FILES = sorted(Path(ingest.__file__).parent.glob("*.py"))
 OPTIONS = {name for name, one in inspect.signature(load).parameters.items() if one.kind is one.KEYWORD_ONLY}
@@ -43,6 +45,19 @@ def test_no_message_names_an_option_without_its_flag(file: Path) -> None:
     bare = re.compile(rf"(?<![\w.])({'|'.join(sorted(OPTIONS))})=(?!=|$)")
     tree = ast.parse(file.read_text(encoding="utf-8"))
     assert [text for text in strings(tree) if bare.search(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("customer_id~name~email", r"mark '~' comes 2 times in it: is it delimiter='~' \(--delimiter\)\?"),
+        ("customer_id\x01name\x01email", r"is it delimiter='\\x01'"),
+        ("customer_id§name§email", "cannot part fields here: export it with ';'"),
+    ],
+)
+def test_mark_that_may_part_the_fields_is_named(line: str, told: str) -> None:
+    with pytest.raises(ProfileError, match=told):
+        detect("list.csv", [(",", [line])])
 
 
 def test_what_messages_name_are_options_of_load_and_of_its_command() -> None:
