@@ -90,13 +90,17 @@ def dropout_nodes(
     right = np.arcsinh((40.0 / b + 3.0 + np.log1p(40.0 / a) + bulk - centre) / scale)
     right = np.where((a >= 50.0) & (b >= 50.0), narrow, right)
     step = (left + right) / (nodes - 1)
-    u = -left[:, None] + step[:, None] * np.arange(nodes)
-    y = centre[:, None] + scale[:, None] * np.sinh(u)
-    log_p, log_q = -np.logaddexp(0.0, -y), -np.logaddexp(0.0, y)
+    grown = np.exp(-left[:, None] + step[:, None] * np.arange(nodes))
+    shrunk = 1.0 / grown
+    y = centre[:, None] + scale[:, None] / 2.0 * (grown - shrunk)
+    # p = 1 / (1 + exp(-y)), without overflow, and its logarithms with one logarithm
+    small = np.exp(-np.abs(y))
+    far = np.log1p(small)
+    log_p, log_q = np.minimum(y, 0.0) - far, -np.maximum(y, 0.0) - far
     log_density = np.asarray(a)[..., None] * log_p + b[:, None] * log_q - betaln(a, b)[:, None]
-    weight = np.exp(log_density) * (scale * step)[:, None] * np.cosh(u)
+    weight = np.exp(log_density) * (scale * step)[:, None] * (grown + shrunk)
     return DropoutNodes(
-        probability=np.maximum(np.exp(log_p), _TINY),
+        probability=np.maximum(np.where(y < 0.0, small, 1.0) / (1.0 + small), _TINY),
         weight=weight / weight.sum(axis=1, keepdims=True),
     )
 
