@@ -231,7 +231,7 @@ def unload(
         out.print_lines(f"With it went the replays of its quarantine: load {', '.join(replays)}.")
     if taken_back.repeated_in:
         out.print_lines(
-            f"Rows that other files said as well stay, as they tell them: {', '.join(taken_back.repeated_in)}."
+            f"Rows that other files said as well stay as told there: {', '.join(taken_back.repeated_in)}."
         )
 
 
