@@ -204,7 +204,8 @@ def _steps(plan: MappingPlan, fields: Sequence[Field], conversions: Mapping[str,
         values.append(f"{value} as {one.part('value')}")
     for number, planned in enumerate(plan.targets):
         told = [planned.told]
-        if number:
+        # What a record describes along with something else may be missing; money that is a line may not.
+        if number and not planned.entity.repeat_key:
             told += [
                 f"{one.text} is not null"
                 for one in planned.fields.values()

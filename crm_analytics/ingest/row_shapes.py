@@ -56,8 +56,9 @@ class RowShapes:
         self._bindings = plan.bindings
         self._cells = Cells(plan)
         self._names = [f"c{place}" for place in range(len(plan.header))]
-        self._fill = [plan.places[one] for one in rows.fill_columns if one in plan.places]
         self._by = plan.places.get(rows.fill_by) if rows.fill_by is not None else None
+        filled = (*rows.fill_columns, rows.fill_by)
+        self._fill = {plan.places[one] for one in filled if one is not None and one in plan.places}
         self._has_by = rows.fill_by is not None
         self._ignored = self._ignored_sql(plan) if rows.ignore else "false"
         self._carried: pa.Table | None = None
@@ -115,10 +116,9 @@ class RowShapes:
             known = f"last_value({by} ignore nulls) over {window}"
             is_start += f" or ({by} is not null and {by} is distinct from {known})"
         within = "(partition by part order by record_number rows between unbounded preceding and current row)"
-        filled = set(self._fill) | ({self._by} if self._by is not None else set())
         columns = [
             f"last_value(nullif(trim({name}), '') ignore nulls) over {within} as {name}"
-            if place in filled
+            if place in self._fill
             else name
             for place, name in enumerate(self._names)
         ]
