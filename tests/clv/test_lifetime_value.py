@@ -195,15 +195,15 @@ def test_a_customer_alone_gets_the_row_of_the_batch(
         pd.testing.assert_frame_equal(alone, own, check_exact=True)
 
 
-def test_weeks_and_days_cents_and_euros_give_the_same_value(cdnow: pd.DataFrame) -> None:
+def test_days_and_hours_cents_and_euros_give_the_same_value(cdnow: pd.DataFrame) -> None:
     cdnow = cdnow.iloc[::3]
     days = score_summary(cdnow, horizon_days=364, annual_discount_rate=0)
-    in_weeks = cdnow.assign(
-        recency=cdnow["recency"] / 7, T=cdnow["T"] / 7, monetary_value=cdnow["monetary_value"] * 100
+    in_hours = cdnow.assign(
+        recency=cdnow["recency"] * 24, T=cdnow["T"] * 24, monetary_value=cdnow["monetary_value"] * 100
     )
-    weeks = score_summary(in_weeks, horizon_days=52, annual_discount_rate=0)
-    np.testing.assert_allclose(weeks["lifetime_revenue"], days["lifetime_revenue"] * 100, rtol=1e-9)
-    np.testing.assert_allclose(weeks["lifetime_revenue_high"], days["lifetime_revenue_high"] * 100, rtol=1e-6)
+    hours = score_summary(in_hours, horizon_days=364 * 24, annual_discount_rate=0)
+    np.testing.assert_allclose(hours["lifetime_revenue"], days["lifetime_revenue"] * 100, rtol=1e-9)
+    np.testing.assert_allclose(hours["lifetime_revenue_high"], days["lifetime_revenue_high"] * 100, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
