@@ -352,3 +352,21 @@ def test_what_has_no_rate_is_shown_as_written_and_in_no_sum() -> None:
     assert "not known yet on that day" in str(early)
     assert "not known yet" not in text
     assert "no night of that day" in text
+
+
+ORDER_LINES = "customer_id,order_id,order_date,product_id,product,quantity,unit_price,currency\n"
+
+
+def test_the_view_settles_the_one_currency_as_every_question_about_money_does(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(ORDER_LINES + "C1,O1,2024-01-05,P1,Cup,1,5,EUR\n")
+    (tmp_path / "b.csv").write_text(ORDER_LINES + "C1,O2,2024-01-06,P1,Cup,1,7,USD\n")
+    with Warehouse.open() as wh:
+        crm.load(wh, tmp_path / "a.csv", received_at="2024-02-01")
+        one = crm.customer(wh, "C1", as_of=date(2024, 3, 1))
+        assert (one.currency, one.orders.net_amount, one.orders.unpriced_count) == ("EUR", Decimal(5), 0)
+    with Warehouse.open() as wh:
+        crm.load(wh, tmp_path, received_at="2024-02-01")
+        one = crm.customer(wh, "C1", as_of=date(2024, 3, 1))
+        assert (one.currency, one.orders.net_amount, one.orders.unpriced_count) == (None, None, 2)
+        told = "–, without 2 orders: no reporting currency is set (crm.toml)"
+        assert told in str(one)

@@ -106,7 +106,7 @@ def _tiles(one: Customer) -> list[tuple[str, str]]:
     return [
         ("stage of life", _words(one.lifecycle.state) if one.lifecycle.state else "– (no night of that day)"),
         ("purchases", f"{one.orders.purchase_count:,}{_without(one.orders.unconverted, ' and')}"),
-        ("net spend", _money(one.orders.net_amount, one.currency)),
+        ("net spend", _money(one.orders.net_amount, one.currency) + _unpriced(one)),
         ("last order", _cell(one.orders.last_on)),
         (
             "open deals",
@@ -271,6 +271,14 @@ def _cell(value: Any, missing: str = "–") -> str:
 
 def _money(value: Decimal | float | None, currency: str | None) -> str:
     return "–" if value is None else f"{value:,.2f} {currency or ''}".strip()
+
+
+def _unpriced(one: Customer) -> str:
+    """Say which orders are in no sum, and why."""
+    if not one.orders.unpriced_count:
+        return ""
+    why = "no known price or rate" if one.currency else "no reporting currency is set (crm.toml)"
+    return f", without {one.orders.unpriced_count:,} orders: {why}"
 
 
 def _in(one: Customer, name: str) -> str:

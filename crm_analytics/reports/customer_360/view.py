@@ -7,13 +7,14 @@ Rows are dicts with the columns that the header of the SQL file beside this one 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from crm_analytics.errors import UsageError
+from crm_analytics.errors import CurrencyError, UsageError
+from crm_analytics.facts import settle_currency
 from crm_analytics.facts.one_customer import FACTS, one_customer
 from crm_analytics.reports.customer_360.look_up import find_customer, records_of
 from crm_analytics.reports.customer_360.timeline import Event, timeline
@@ -114,11 +115,12 @@ class Orders:
     """Totals (amounts over all orders, returned ones too), and the last rows, newest first.
 
     ``unconverted`` orders, whose total has no rate to the reporting currency, are in no count and no sum.
+    ``net_amount`` and ``returned_amount`` are None where there are orders and the amount of none is known.
     """
 
     purchase_count: int
-    net_amount: Decimal
-    returned_amount: Decimal
+    net_amount: Decimal | None
+    returned_amount: Decimal | None
     unpriced_count: int
     first_on: date | None
     last_on: date | None
@@ -222,6 +224,10 @@ def customer(
     customer_id = find_customer(wh, id_or_email_or_phone, is_laid_out="made_for" in laid_out)
     day = _last_day(wh) if as_of is None else as_of
     check_day(day)
+    if not laid_out:
+        # With several currencies and none chosen the amounts are shown as unknown, and why.
+        with suppress(CurrencyError):
+            settle_currency(wh)
     with _narrowed(wh, customer_id, day, laid_out) as told:
         rows = {
             name: _rows(wh, name, day, customer_id) if fact in told else [] for name, fact in SECTIONS.items()
@@ -317,11 +323,15 @@ def _deals(deals: Sequence[Row]) -> Deals:
 def _orders(orders: Sequence[Row], unconverted: Sequence[Row], last_orders: int) -> Orders:
     bought = [row for row in orders if row["is_purchase"]]
     days = [row["ordered_on"] for row in bought]
+    unpriced = sum(row["net_amount"] is None for row in orders)
+    is_known = not orders or unpriced < len(orders)
     return Orders(
         purchase_count=len(bought),
-        net_amount=sum((row["net_amount"] or Decimal(0) for row in orders), Decimal(0)),
-        returned_amount=sum((row["returned_amount"] or Decimal(0) for row in orders), Decimal(0)),
-        unpriced_count=sum(row["net_amount"] is None for row in orders),
+        net_amount=sum((row["net_amount"] or Decimal(0) for row in orders), Decimal(0)) if is_known else None,
+        returned_amount=(
+            sum((row["returned_amount"] or Decimal(0) for row in orders), Decimal(0)) if is_known else None
+        ),
+        unpriced_count=unpriced,
         first_on=min(days, default=None),
         last_on=max(days, default=None),
         last=_newest_first(orders)[:last_orders],
