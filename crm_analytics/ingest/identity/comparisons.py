@@ -123,7 +123,12 @@ _GIVEN = (
         f"and least(length(given_name_l), length(given_name_r)) >= 6) and not ({MAY_BE_ANOTHER})",
         0.08,
     ),
-    Level("close", f"{_resemble('given_name')} >= {ALIKE} and {_IS_RARE} and not ({MAY_BE_ANOTHER})", 0.05),
+    Level(
+        "close",  # the initial of a short name is as much of it as that of a long one: a short form
+        f"{_resemble('given_name')} >= {ALIKE} and {_IS_RARE} and not ({MAY_BE_ANOTHER}) "
+        f"and not ({_short_form('given_name')})",
+        0.05,
+    ),
 )
 _UNSURE = (Level("alike, but may be another", MAY_BE_ANOTHER, 0.04),)
 _FAMILY = (Level("close", f"{_resemble('family_name')} >= {CLOSE}", 0.15),)
