@@ -7,11 +7,13 @@ encoding another, was a calendar mistaken) is decided there: the caller's transa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -30,7 +32,7 @@ from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import MappingPlan, plan_mapping
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.ingest.readers import read
-from crm_analytics.ingest.reconcile import Control, Counted, sums_of
+from crm_analytics.ingest.reconcile import RECORDS, Control, Counted, sums_of
 from crm_analytics.ingest.records import Block, BrokenRecord, Delivery, Part
 from crm_analytics.ingest.snapshot import Removal, Snapshot
 from crm_analytics.ingest.text_reader import ends_within_line
@@ -109,7 +111,7 @@ def take_in(
     show_values: bool = False,
     progress: Progress | None = None,
     is_forced: bool = False,
-    control_names: Sequence[str] = (),
+    control_totals: Mapping[str, Decimal] = MappingProxyType({}),
 ) -> Intake:
     """Read, convert and store one part, in the caller's transaction.
 
@@ -131,8 +133,9 @@ def take_in(
         Called after each block.
     is_forced : bool, default False
         May a snapshot remove however much is missing?
-    control_names : sequence of str
-        What to add up (`crm_analytics.ingest.reconcile.sums_of`).
+    control_totals : mapping of str to Decimal
+        What to add up (`crm_analytics.ingest.reconcile.sums_of`), and what it should come to: a snapshot of
+        fewer records than these or the file itself tell of removes nothing.
 
     Raises
     ------
@@ -169,6 +172,8 @@ def take_in(
         snapshot = Snapshot(wh, used, file=part.name, is_forced=is_forced) if used.snapshot else None
         staging.store(covers_all=snapshot.covers_all if snapshot is not None else ())
         removal = Removal()
+        record_count = staged.rows_in - quarantine.no_record_count
+        told_of = (record_count, *staged.stated_counts, control_totals.get(RECORDS, 0))
         if snapshot is not None:
             removal = snapshot.remove(
                 staging,
@@ -176,9 +181,10 @@ def take_in(
                 received_at=received_at,
                 rows_in=staged.rows_in - quarantine.total_count,
                 quarantined=quarantine.count - quarantine.erased_count - quarantine.total_count,
+                lacking=int(max(told_of)) - record_count,
             )
         stored = staging.finish()
-        sums = sums_of(wh, staging, used, control_names, staged.rows_in - quarantine.no_record_count)
+        sums = sums_of(wh, staging, used, tuple(control_totals), record_count)
         repeats = _repeats(wh, staging, used) if staged.totals.rows else {}
     totals, not_compared = _compared(wh, load_id, delivery, read_by, staged.totals, repeats)
     issues = tuple(Issue(issue, "", sentence, 0) for issue, sentence in part.notes)
@@ -191,7 +197,7 @@ def take_in(
     return Intake(
         header=delivery.header,
         rows_in=staged.rows_in,
-        record_count=staged.rows_in - quarantine.no_record_count,
+        record_count=record_count,
         quarantine=quarantine,
         stored=stored,
         issues=issues,

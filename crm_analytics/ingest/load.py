@@ -499,7 +499,7 @@ def _store(wh: Warehouse, part: Part, used: Profile, call: Call, started_at: dat
         show_values=call.show_values,
         progress=call.progress,
         is_forced=call.is_forced,
-        control_names=tuple(call.control_totals),
+        control_totals=call.control_totals,
     )
     ledger.write_counts(wh, load_id, taken.stated_counts, taken.record_count)
     controls = [*taken.totals, *given_controls(call.control_totals, taken.sums)]
@@ -572,7 +572,7 @@ def _with_totals(wh: Warehouse, part: Part, used: Profile, call: Call, account: 
             show_values=call.show_values,
             progress=call.progress,
             is_forced=call.is_forced,
-            control_names=tuple(call.control_totals),
+            control_totals=call.control_totals,
         ).sums
         raise _NotKept
     load_id = account.load_id or 0

@@ -3,7 +3,8 @@
 A snapshot speaks for the main entity of its layout in its source system; one of orders with lines speaks
 for both. Too little is as suspicious as a wrong file: an empty snapshot is refused, and so is one that
 would remove more than a fifth of the rows, unless it is forced. While records are set aside nobody knows
-which rows they tell: then nothing is removed before they are replayed, unless it is forced.
+which rows they tell: then nothing is removed before they are replayed, unless it is forced; nor where the
+file holds fewer records than a control total or the file itself tells of.
 """
 
 from __future__ import annotations
@@ -119,9 +120,16 @@ class Snapshot:
         return self._before.keys()
 
     def remove(
-        self, staging: Staging, *, load_id: int, received_at: datetime, rows_in: int, quarantined: int
+        self,
+        staging: Staging,
+        *,
+        load_id: int,
+        received_at: datetime,
+        rows_in: int,
+        quarantined: int,
+        lacking: int = 0,
     ) -> Removal:
-        """Write the deletions, after the delivery was stored.
+        """Write the deletions, after the delivery was stored; none where records are set aside or `lacking`.
 
         Raises
         ------
@@ -131,7 +139,7 @@ class Snapshot:
         if rows_in == quarantined:
             text = "a snapshot without a sound record would remove everything"
             raise _refused(self._file, "empty_snapshot", text)
-        if quarantined and not self._is_forced:
+        if (quarantined or lacking > 0) and not self._is_forced:
             self._wh.execute(
                 "update ops.deliveries set is_held_back = true "
                 "where load_id = $load_id and list_contains($entities, entity)",
@@ -142,7 +150,12 @@ class Snapshot:
                 f"{quarantined:,} records were set aside: which rows they tell is unknown, so none is "
                 f"removed until they are replayed, or the file is loaded with {option('force')}"
             )
-            return Removal(issues=(Issue("snapshot_held_back", "", text, quarantined),))
+            if not quarantined:
+                text = (
+                    f"the file holds {lacking:,} records less than are told of it, so it is cut, and none is "
+                    f"removed unless it is loaded with {option('force')}"
+                )
+            return Removal(issues=(Issue("snapshot_held_back", "", text, quarantined or lacking),))
         removed = {}
         for name, before in self._before.items():
             if staging.table(name) is None:

@@ -239,3 +239,13 @@ def test_a_table_of_relations_is_no_snapshot_of_all_relations(tmp_path: Path) ->
             load(wh, file, snapshot=True)
         assert refusal.value.reason == "no_snapshot"
         assert load(wh, file)[0].rows_loaded == 1
+
+
+def test_a_snapshot_of_fewer_records_than_are_told_of_it_removes_nothing(tmp_path: Path) -> None:
+    with Warehouse.open() as wh:
+        deliver(wh, tmp_path, "a.csv", TEN, "2024-01-01")
+        told = {"control_totals": {"records": 10}}
+        cut = deliver(wh, tmp_path, "b.csv", TEN[:9], "2024-02-01", **told)
+        assert (cut.rows_removed, [one.issue for one in cut.issues]) == (0, ["snapshot_held_back"])
+        assert "1 records less than are told of it" in cut.issues[0].detail
+        assert deliver(wh, tmp_path, "b.csv", TEN[:9], "2024-02-01", force=True, **told).rows_removed == 1
