@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from crm_analytics.schema import Column, Entity, entities
 from crm_analytics.warehouse import Warehouse, quote_ident
+from tests.build import add
 
 # Agreed in advance, so a day after as_of may be known before it.
 AGREED = {"ends_on", "due_on", "expected_close_on"}
@@ -22,6 +23,17 @@ def poison_the_future(wh: Warehouse, as_of: date) -> None:
             for column in entity.columns:
                 _poison_column(wh, entity, column, versions, as_of)
             _add_versions(wh, entity, versions, as_of)
+        add(wh, "orders", [_order_without_a_rate(as_of)])
+
+
+def _order_without_a_rate(as_of: date) -> dict[str, object]:
+    return {
+        "source_id": "NO-RATE",
+        "customer_source_id": "C000004",
+        "occurred_at": as_of + timedelta(days=9),
+        "total_amount": "97531",
+        "currency": "XPF",
+    }
 
 
 def _poison_column(wh: Warehouse, entity: Entity, column: Column, versions: str, as_of: date) -> None:

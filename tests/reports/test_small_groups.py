@@ -59,13 +59,13 @@ def test_small_segments_and_bands_are_hidden_with_their_averages_and_a_second_on
     with divided() as wh:
         text = Page(company_report(wh, as_of=AS_OF)).text
         everything = Page(company_report(wh, as_of=AS_OF, smallest_group=1)).text
-    bands = cells(text, "RiskCustomers", "High is a probability")
+    bands = cells(text, "RiskCustomers", "High: the odds")
     assert "87 %" not in bands
     assert "low21" in bands
     assert "medium–––––" in bands.replace(" ", "")
     assert "high–––––" in bands.replace(" ", "")
     assert "At high risk of leaving–too few to be shown" in text
-    assert "87 %" in cells(everything, "RiskCustomers", "High is a probability")
+    assert "87 %" in cells(everything, "RiskCustomers", "High: the odds")
     assert "At high risk of leaving2" in everything
     segments = cells(text, "SegmentCustomers", "Revenue is all")
     assert "2067 %" in segments
