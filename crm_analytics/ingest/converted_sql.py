@@ -204,8 +204,8 @@ def _steps(plan: MappingPlan, fields: Sequence[Field], conversions: Mapping[str,
         values.append(f"{value} as {one.part('value')}")
     for number, planned in enumerate(plan.targets):
         told = [planned.told]
-        # What a record describes along with something else may be missing; money that is a line may not.
-        if number and not planned.entity.repeat_key:
+        # What is described along with something else may be missing; a line that is said to be told may not.
+        if number and not (planned.entity.repeat_key and planned.target.when):
             told += [
                 f"{one.text} is not null"
                 for one in planned.fields.values()
