@@ -35,6 +35,8 @@ class Facts:
         All characters are printable ASCII.
     has_plus, has_hash : bool
         A "+" or a "#" may occur.
+    has_list : bool
+        A cell may begin with "[".
     is_number : bool
         Filled cells hold digits and points only, and begin and end with a digit.
     iso : {"day", "second"} or None
@@ -46,6 +48,7 @@ class Facts:
     is_ascii: bool = False
     has_plus: bool = True
     has_hash: bool = True
+    has_list: bool = True
     is_number: bool = False
     iso: Literal["day", "second"] | None = None
 
@@ -75,6 +78,7 @@ def facts_of(column: pa.ChunkedArray) -> Facts:
         is_ascii=all(one.is_ascii for one in found),
         has_plus=any(one.has_plus for one in found),
         has_hash=any(one.has_hash for one in found),
+        has_list=any(one.has_list for one in found),
         is_number=all(one.is_number for one in found),
         iso=found[0].iso if len(iso) == 1 else None,
     )
@@ -106,6 +110,7 @@ def _facts(chunk: Any) -> Facts:
         is_ascii=lowest >= _SPACE and highest < _DELETE,
         has_plus=b"+" in texts,
         has_hash=b"#" in texts,
+        has_list=_is_any(first, ord("[")),
         is_number=is_digits and bool((_is_digit(first) & _is_digit(last)).all()),
         iso=_iso(written, np.diff(offsets)[filled]),
     )

@@ -175,7 +175,7 @@ def convert_text(field: Field) -> Conversion:
 
 
 def convert_id(field: Field) -> Conversion:
-    """Ids are exact text; one that a spreadsheet has cut, or that hides a character, is none."""
+    """Ids are exact text; one that a spreadsheet has cut, that hides a character, or a list is none."""
     name, facts = field.text, field.facts
     tests = []
     if facts.has_plus:
@@ -183,6 +183,8 @@ def convert_id(field: Field) -> Conversion:
         tests.append(f"when {is_lossy} then 'lossy_id'")
     if not facts.is_ascii:
         tests.append(f"when regexp_matches({name}, '{_INVISIBLE}') then 'invisible_character'")
+    if facts.has_list:
+        tests.append(f"when starts_with({name}, '[') and ends_with({name}, ']') then 'list_as_id'")
     if facts.has_hash:
         tests.append(no_value(field))
     return Conversion(name, f"case {' '.join(tests)} end" if tests else NONE)

@@ -54,6 +54,7 @@ MESSAGES = {
     "future_date": "the date lies after the day of receipt. Correct it.",
     "invalid_encoding": f"bytes that are not UTF-8. Say {option('encoding')}, or correct the record.",
     "invisible_character": "an id holds an invisible character. Remove it.",
+    "list_as_id": "an id is one text or number, and here stands a list. Export the id alone.",
     "lossy_id": "a spreadsheet has cut this id to scientific notation. Export it as text.",
     "missing_value": "a required value is empty. Fill it.",
     "non_finite": "no finite number. Correct it.",

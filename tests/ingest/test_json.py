@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crm_analytics import Warehouse, load
 from crm_analytics.errors import FileRefused
 from crm_analytics.ingest import json_reader
 from crm_analytics.ingest.json_cells import BrokenJson, json_cells
@@ -280,3 +281,13 @@ def test_lines_stream_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         *range(1, 11)
     ]
     assert found[-1].read_bytes == part.size
+
+
+def test_a_list_is_no_id(tmp_path: Path) -> None:
+    file = tmp_path / "c.ndjson"
+    rows = ['{"customer_id": "C1", "name": "Ada"}', '{"customer_id": ["C3"], "name": "Bob"}']
+    file.write_text("\n".join(rows) + "\n")
+    with Warehouse.open() as wh:
+        [account] = load(wh, file)
+        assert (account.rows_loaded, account.reasons) == (1, {"list_as_id": 1})
+        assert wh.rows("select source_id from entities.customers") == [("C1",)]
