@@ -14,7 +14,7 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 from xml.etree import ElementTree
 
@@ -37,6 +37,7 @@ _DOUBLE_QUOTES = bytes.maketrans(b"'", b'"')
 _P = rb"(?:[\w.-]{1,40}:)?"
 _PLACE = re.compile(rb'r="([A-Za-z]{1,8})(\d{1,10})"')
 _ATTRIBUTES = rb'(?:[\w:.-]{1,40}="[^"<]{0,100}")*'
+_HIDDEN_ROW = re.compile(rb"<" + _P + rb"row" + _ATTRIBUTES + rb'hidden="(?:1|true)"')
 _ERROR = re.compile(rb"<" + _P + rb"c(" + _ATTRIBUTES + rb't="e"' + _ATTRIBUTES + rb")/?>")
 _VALUE = rb"(?:<" + _P + rb"f[^<>]*(?:/>|>[^<]*</" + _P + rb"f>))?<" + _P + rb"v[^<>]*>"
 _ERROR_TEXT = re.compile(_VALUE + rb"([^<]{1,20})<")
@@ -66,6 +67,10 @@ class SheetFacts:
         Bytes of all texts of the cells, at most.
     has_values : bool
         Does any cell hold something?
+    is_hidden : bool
+        Is the sheet not shown to who opens the workbook?
+    hidden_rows : int
+        Rows of it that are not shown.
     """
 
     errors: dict[tuple[int, int], str] = field(default_factory=dict)
@@ -75,6 +80,8 @@ class SheetFacts:
     cells: int = 0
     text_bytes: int = 0
     has_values: bool = False
+    is_hidden: bool = False
+    hidden_rows: int = 0
 
 
 def checked_sheets(file: str, opened: Callable[[], IO[bytes]], limit: Limit) -> dict[str, SheetFacts]:
@@ -103,7 +110,7 @@ def checked_sheets(file: str, opened: Callable[[], IO[bytes]], limit: Limit) -> 
     strings, lengths = [info for info in infos if info.filename.casefold() == _STRINGS], np.zeros(0, np.int64)
     for info in strings:
         lengths = _text_lengths(b"".join(_flat(file, opened, info)))
-    paths = _sheet_paths(file, opened, infos)
+    paths, hidden = _sheet_paths(file, opened, infos)
     facts = {}
     for info in infos:
         if info.filename in paths.values():
@@ -112,7 +119,7 @@ def checked_sheets(file: str, opened: Callable[[], IO[bytes]], limit: Limit) -> 
             is_xml = info.filename.endswith((".xml", ".rels"))
             for _ in _flat(file, opened, info) if is_xml else member_chunks(file, opened, info):
                 pass
-    return {name: facts[path] for name, path in paths.items()}
+    return {name: replace(facts[path], is_hidden=name in hidden) for name, path in paths.items()}
 
 
 def _flat(file: str, opened: Callable[[], IO[bytes]], info: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -154,6 +161,7 @@ def _add(file: str, found: SheetFacts, xml: bytes, lengths: npt.NDArray[np.int64
         found.rows = max(found.rows, *map(int, rows), 1)
     found.cells += xml.count(b"<c") + xml.count(b":c")
     found.merged += xml.count(b"mergeCellref=")
+    found.hidden_rows += len(_HIDDEN_ROW.findall(xml))
     found.has_values = found.has_values or b"v>" in xml or b"is>" in xml
     if max(found.cells, found.rows * found.columns) > MAX_CELLS:
         raise _too_large(file, f"{MAX_CELLS:,} cells in a sheet")
@@ -200,8 +208,8 @@ def _text_lengths(xml: bytes) -> npt.NDArray[np.int64]:
 
 def _sheet_paths(
     file: str, opened: Callable[[], IO[bytes]], infos: list[zipfile.ZipInfo]
-) -> Mapping[str, str]:
-    """Return the member that holds each sheet, by the sheet's name."""
+) -> tuple[Mapping[str, str], set[str]]:
+    """Return the member that holds each sheet, by the sheet's name; and the sheets that are not shown."""
     parts = {info.filename: info for info in infos if info.file_size <= _SMALL_XML_BYTES}
     try:
         for name in (_MAIN, _RELATIONS):
@@ -217,7 +225,7 @@ def _sheet_paths(
         ) from error
     known = {info.filename.casefold(): info.filename for info in infos}
     targets = {one.get("Id"): one.get("Target", "") for one in relations}
-    paths = {}
+    paths, hidden = {}, set()
     for sheet in main.iter():
         if sheet.tag.endswith("}sheet"):
             told = next((value for key, value in sheet.items() if key.endswith("}id")), None)
@@ -229,7 +237,9 @@ def _sheet_paths(
                     file, "corrupt", f"its sheet {name[:40]!r} is missing. Save it again as .xlsx."
                 )
             paths[name] = known[path.casefold()]
-    return paths
+            if sheet.get("state") in ("hidden", "veryHidden"):
+                hidden.add(name)
+    return paths, hidden
 
 
 def _too_large(file: str, what: str) -> FileRefused:

@@ -95,7 +95,10 @@ def sheet_parts(whole: Part, limit: Limit) -> list[Part]:
                 size=whole.size,
                 chunks=whole.chunks,
                 member=name,
-                notes=(whole.notes + empty if not parts else ()) + _merged(facts) + _uncalculated(facts),
+                notes=(whole.notes + empty if not parts else ())
+                + _merged(facts)
+                + _uncalculated(facts)
+                + _hidden(name, facts),
                 book=book,
             )
         )
@@ -198,6 +201,18 @@ def _merged(facts: SheetFacts) -> tuple[tuple[str, str], ...]:
         return ()
     text = f"{facts.merged:,} merged areas: each speaks in its first cell, its other cells are empty"
     return (("merged_cells", text),)
+
+
+def _hidden(name: str, facts: SheetFacts) -> tuple[tuple[str, str], ...]:
+    """Tell what a person who opens the workbook does not see; it is read like all else."""
+    told = []
+    if facts.is_hidden:
+        text = f"sheet {label(name)!r} is hidden in the workbook, and is read like any other"
+        told.append(("hidden_sheet", text))
+    if facts.hidden_rows:
+        text = f"{facts.hidden_rows:,} rows are hidden in the sheet, and are read like any other"
+        told.append(("hidden_rows", text))
+    return tuple(told)
 
 
 def _uncalculated(facts: SheetFacts) -> tuple[tuple[str, str], ...]:

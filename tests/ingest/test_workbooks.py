@@ -138,6 +138,21 @@ def test_merged_areas_are_told_and_speak_once(tmp_path: Path) -> None:
     assert cells(part) == [("C1", "Ada"), ("", "Bob")]
 
 
+def test_hidden_sheets_and_rows_are_read_and_told(tmp_path: Path) -> None:
+    rows = '<row r="1"><c r="A1"><v>1</v></c></row>'
+    rows += '<row r="2" spans="1:1" hidden="1"><c r="A2"><v>2</v></c></row>'
+    hidden = (
+        f'{DECLARATION}<workbook xmlns="{MAIN}" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/'
+        'relationships"><sheets><sheet name="S" sheetId="1" state="hidden" r:id="rId1"/></sheets></workbook>'
+    )
+    sheet_told = f'{DECLARATION}<worksheet xmlns="{MAIN}"><sheetData>{rows}</sheetData></worksheet>'
+    content = workbook({"S": [["id"], ["C1"]]}, replaced={"xl/workbook.xml": hidden, SHEET: sheet_told})
+    [part] = parts(tmp_path, content)
+    assert [note for note, _ in part.notes] == ["hidden_sheet", "hidden_rows"]
+    assert part.notes[1][1].startswith("1 rows are hidden")
+    assert cells(part) == [("2",)]
+
+
 def test_a_workbook_under_another_name_is_read_and_told(tmp_path: Path) -> None:
     [part] = parts(tmp_path, workbook({"S": [["id"], ["C1"]]}), "orders.csv")
     [(issue, sentence)] = part.notes
