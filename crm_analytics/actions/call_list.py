@@ -290,5 +290,6 @@ def _reasons(found: pd.DataFrame, is_alert: NDArray[np.bool_], value: Floats) ->
             worded.append(f"risk rose from {row.earlier_probability:.0%} to {row.churn_probability:.0%}")
         else:
             much = "" if np.isnan(at_stake) else f", {at_stake:,.0f} at stake"
-            worded.append(f"risk of {row.churn_probability:.0%}{much}")
+            what = "contract may end: " if row.leaving == "contract" else ""
+            worded.append(f"{what}risk of {row.churn_probability:.0%}{much}")
     return worded

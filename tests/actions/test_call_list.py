@@ -161,6 +161,15 @@ def test_who_holds_a_contract_is_judged_by_its_end_and_listed_once() -> None:
     assert found["expected_saved_margin"].tolist() == pytest.approx([13.0, 11.0, 5.0])
 
 
+def test_the_reason_says_that_the_risk_is_that_of_a_contract() -> None:
+    people = {
+        "held": {"p": None, "contract_p": 0.5, "contract_ends": "2025-06-30", "value": 90.0, "code": None}
+    }
+    with company(people) as wh:
+        found = actions.call_list(wh, as_of=AS_OF, **HOW)
+    assert found["reason"].tolist() == ["contract may end: risk of 50%, 45 at stake"]
+
+
 def test_a_contract_without_an_order_is_worth_a_year_of_its_price() -> None:
     people = {"holder": {"p": None, "contract_p": 0.5, "contract_ends": "2025-06-30", "revenue": None}}
     with company(people) as wh:
