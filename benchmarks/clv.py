@@ -147,7 +147,10 @@ def sizes(full: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     part = full.iloc[: len(full) // 10]
     return [
         ("a tenth", part),
-        ("a tenth, ten times", pd.concat([part] * 10, ignore_index=True)),
+        (
+            "a tenth, ten times",
+            pd.concat([part] * 10, ignore_index=True).assign(customer_id=full["customer_id"]),
+        ),
         ("all", full),
     ]
 
