@@ -401,6 +401,8 @@ def _contradicting(standing: list[Decision]) -> Iterator[Decision]:
 
 
 def _check_known(wh: Warehouse, key: str) -> None:
+    if not isinstance(key, str):
+        raise UsageError(f"Name a customer as text, system:id; got {type(key).__name__}.")
     system, source_id = split_key(key)
     if not wh.value(_IS_KNOWN, system=system, id=source_id):
         raise UsageError(

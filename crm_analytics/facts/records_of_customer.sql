@@ -10,7 +10,7 @@ with asked as (
     select customer_id
     from entities.identity
     where source_system = $source_system and source_id = $source_id
-    qualify row_number() over (order by recorded_at desc, change_number desc) = 1
+    qualify row_number() over (order by change_number desc) = 1
 ),
 
 named as (
@@ -30,7 +30,7 @@ last_words as (
     semi join touched on touched.source_system = i.source_system and touched.source_id = i.source_id
     qualify row_number() over (
         partition by i.source_system, i.source_id
-        order by i.recorded_at desc, i.change_number desc
+        order by i.change_number desc
     ) = 1
 )
 

@@ -43,7 +43,9 @@ shares as (
         customer_id,
         amount,
         customer_rank,
-        cast(greatest(amount, 0) as double) / nullif(cast(total as double), 0) as amount_share,
+        -- an unknown amount has no share: greatest() would make it nothing
+        case when amount is not null then cast(greatest(amount, 0) as double) / nullif(cast(total as double), 0) end
+            as amount_share,
         cast(before_amount as double) / nullif(cast(total as double), 0) as before_share
     from summed
 )

@@ -263,7 +263,10 @@ def test_models_fit_what_the_settings_ask_of_contracts(plan_model: ChurnModel, t
     ("given", "message"),
     [
         ({"kind": "lease"}, "Kinds of churn: purchase, contract"),
-        ({"kind": "contract", "leaving": "angry"}, "Use any, voluntary, involuntary"),
+        (
+            {"kind": "contract", "leaving": "angry"},
+            "leaving='angry' must be one of any, voluntary, involuntary",
+        ),
         ({"kind": "contract", "active_days": 30}, "active_days is for purchases"),
         ({"leaving": "voluntary"}, "is for contracts"),
     ],

@@ -160,6 +160,7 @@ def test_an_undo_holds_whatever_the_clock_said(merged: int, undone: int) -> None
         one = crm.merge(wh, "default:A", "default:B", decided_at=datetime(merged, 1, 1, tzinfo=UTC))
         crm.undo(wh, one, decided_at=datetime(undone, 1, 1, tzinfo=UTC))
         assert members(wh, "default:A") == keys("A")
+        assert crm.customer(wh, "default:B", as_of=date(2026, 1, 1)).customer_id == "default:B"
 
 
 def test_a_group_is_cut_at_its_weakest_link_where_two_contradict() -> None:

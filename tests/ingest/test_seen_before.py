@@ -89,6 +89,22 @@ def test_a_file_that_still_lies_there_confirms_nothing(tmp_path: Path, dated: bo
         assert wh.value("select cast(unit_price as bigint) from entities.products") == 12
 
 
+def test_a_file_asked_for_again_is_told_that_later_loads_said_otherwise(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    plain = "source_id,name,unit_price,currency\nP1,Mug,{},EUR\n"
+    first.write_text(plain.format(10))
+    second.write_text(plain.format(12))
+    price = "select cast(unit_price as bigint) from entities.products"
+    with Warehouse.open() as wh:
+        load(wh, first, received_at="2024-02-01")
+        load(wh, second, received_at="2024-02-02")
+        [again] = load(wh, first)
+        assert (again.status, [one.issue for one in again.issues]) == ("unchanged", ["told_otherwise_since"])
+        assert wh.value(price) == 12
+        [delivered] = load(wh, first, received_at="2024-02-03")
+        assert (delivered.status, wh.value(price)) == ("loaded", 10)
+
+
 def test_the_same_bytes_received_earlier_are_known_since_then(tmp_path: Path) -> None:
     file = tmp_path / "p.csv"
     file.write_text("source_id,name,unit_price,currency\nP1,Mug,10,EUR\n")
