@@ -148,9 +148,9 @@ def _loaded_before(
 
     A file that still lies where it was says nothing new, whenever that is looked at, and by whichever end of
     its path it was called; asked for by its name, it is told if later loads said otherwise. One that is
-    delivered anew (under another name, over a file of other bytes, by its name with a time of receipt, or
-    received before it was known) may take back a value that was changed since: then it is read again. A file
-    of which every record was set aside was not loaded. One that was withdrawn is read again.
+    delivered anew (under another name, over a file of other bytes, or received before it was known) may take
+    back a value that was changed since: then it is read again. A file of which every record was set aside was
+    not loaded. One that was withdrawn is read again.
     """
     rows = wh.rows(
         "select load_id, rows_in, received_at > $received_at from ops.loads "
@@ -173,14 +173,14 @@ def _loaded_before(
     if last_bytes is None and is_folder:
         digests = {"file_sha256": part.sha256, "profile_sha256": used.sha256}
         is_lying = bool(wh.rows(_LOADED_FROM_WITHIN, **digests, file=part.name))
-    is_delivered_anew = not is_lying or (is_dated and (is_earlier or not is_folder))
+    is_delivered_anew = not is_lying or (is_dated and is_earlier)
     if (is_folder and not is_delivered_anew) or not _has_revisions_since(wh, used, load_id):
         return Seen("unchanged", int(rows_in), may_confirm=is_delivered_anew)
     if is_delivered_anew:
         return None
     told = (
         f"it lies where load {load_id} read it, and later loads told rows of its kind otherwise: they stand. "
-        "Was this file delivered again? Say when (--received-at). Was a later load wrong? `unload` that."
+        "Was this file delivered again? Load it under another name. Was a later load wrong? `unload` that."
     )
     return Seen("unchanged", int(rows_in), (Issue("told_otherwise_since", "", told, int(rows_in)),))
 

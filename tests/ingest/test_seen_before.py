@@ -101,7 +101,7 @@ def test_a_file_asked_for_again_is_told_that_later_loads_said_otherwise(tmp_path
         [again] = load(wh, first)
         assert (again.status, [one.issue for one in again.issues]) == ("unchanged", ["told_otherwise_since"])
         assert wh.value(price) == 12
-        [delivered] = load(wh, first, received_at="2024-02-03")
+        [delivered] = load(wh, first.rename(tmp_path / "a2.csv"), received_at="2024-02-03")
         assert (delivered.status, wh.value(price)) == ("loaded", 10)
 
 
