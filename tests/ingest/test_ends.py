@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from crm_analytics import Warehouse, load, replay
 from crm_analytics.ingest.ends import Ends
-from crm_analytics.ingest.load import Load
 from crm_analytics.ingest.quarantine import export_quarantine
+from tests.ingest.delivered import deliver
 from tests.ingest.export_files import workbook, written
 
 HEAD = "customer_id,name,email,country,created_at\n"
@@ -26,13 +25,6 @@ MAILED = HEAD + "ada@example.com,Ada,ada@example.com,DE,\nben@example.com,Ben,,,
 def wh() -> Iterator[Warehouse]:
     with Warehouse.open() as one:
         yield one
-
-
-def deliver(wh: Warehouse, folder: Path, text: str, **how: Any) -> Load:
-    file = folder / "list.csv"
-    file.write_text(text, encoding="utf-8")
-    [account] = load(wh, file, received_at="2025-02-01", source_system=folder.name, **how)
-    return account
 
 
 def ends_of(rows: list[str]) -> list[int]:

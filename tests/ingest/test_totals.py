@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.load import Load
 from crm_analytics.ingest.total_rows import is_number
 from crm_analytics.normalise.total_words import total_kind, total_words
+from tests.ingest.delivered import deliver
 from tests.ingest.export_files import workbook, written
 
 PERSIAN = "شماره فاکتور,کد مشتری,تاریخ,کد کالا,تعداد,مبلغ کل (تومان)\n"
@@ -44,13 +44,6 @@ currency = { constant = "EUR" }
 def wh() -> Iterator[Warehouse]:
     with Warehouse.open() as one:
         yield one
-
-
-def deliver(wh: Warehouse, folder: Path, text: str, **how: Any) -> Load:
-    file = folder / "list.csv"
-    file.write_text(text, encoding="utf-8")
-    [account] = load(wh, file, received_at="2025-02-01", source_system=folder.name, **how)
-    return account
 
 
 def told(account: Load) -> dict[tuple[str, str, str], tuple[float, float]]:
