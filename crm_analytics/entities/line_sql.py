@@ -313,14 +313,10 @@ LINES_TOLD = """
         (select count(*) from others where is_used_again),
         (select count(*) from versions_named as named
             join versions_lines as line using (place)
-            semi join (
-                select *
-                from stored
-                anti join versions_lines as told using (document, whose)
-                where whose <> '' and recorded_at < $received_at
-            ) as other
-                on other.repeat_id = line.repeat_id and other.whose <> line.whose
-                and other.moment is not distinct from line.moment
+            semi join stored
+                on stored.repeat_id = line.repeat_id and stored.whose <> line.whose and stored.whose <> ''
+                and stored.moment is not distinct from line.moment
+                and stored.recorded_at < $received_at
             where named.edited is null and line.whose <> '')"""
 
 PAIRING = """case

@@ -144,7 +144,33 @@ def test_of_two_orders_with_the_same_lines_none_is_guessed_to_be_corrected(wh: W
 
 def test_a_delivery_that_repeats_an_order_does_not_correct_it(wh: Warehouse) -> None:
     found, told = deliver(wh, order("C1", 1, 1), [*order("C1", 1, 1), *order("C2", 1, 1)])
-    assert (found, told[1]) == ({"C1": 30, "C2": 30}, (0, 0))
+    assert (found, told[1]) == ({"C1": 30, "C2": 30}, (0, 2))
+
+
+ONE, OTHER = order("C1", 1), order("C2", 1)
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "days", "expected"),
+    [
+        ((ONE, [*ONE, *OTHER]), (0, 1), [0, 1]),
+        ((ONE, [*OTHER, *ONE]), (0, 1), [0, 1]),
+        ((OTHER, [*ONE, *OTHER]), (0, 1), [0, 1]),
+        (([*ONE, *OTHER], ONE), (1, 0), [0, 1]),
+        ((ONE, ONE, OTHER), (0, 1, 1), [0, 0, 1]),
+        ((ONE, OTHER, ONE), (0, 1, 1), [0, 0, 1]),
+        ((ONE, OTHER, [*ONE, *OTHER]), (0, 1, 2), [0, 0, 1]),
+        ((ONE, [*ONE, *OTHER], [*ONE, *OTHER]), (0, 1, 2), [0, 1, 0]),
+        ((ONE, [*order("C1", 2), *OTHER]), (0, 1), [0, 1]),
+        (([*ONE, *OTHER], [*ONE, *OTHER]), (0, 1), [0, 0]),
+    ],
+)
+def test_a_known_line_of_another_customer_is_told_however_the_deliveries_are_cut(
+    wh: Warehouse, deliveries: tuple[list[Record], ...], days: tuple[int, ...], expected: list[int]
+) -> None:
+    found, told = deliver(wh, *deliveries, days=days)
+    assert set(found) == {"C1", "C2"}, "both count"
+    assert [shared for _, shared in told] == expected
 
 
 def test_a_number_of_last_year_does_not_hide_a_correction_of_this_year(wh: Warehouse) -> None:
