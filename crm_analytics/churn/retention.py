@@ -65,13 +65,14 @@ def retention(
     Returns
     -------
     DataFrame
-        One row per period: the counts and amounts of retention_purchases.sql or retention_contracts.sql,
-        then, as defined above, ``is_covered``, ``has_few_customers`` (fewer than 30 at the start: take the
-        rates of money as anecdotes), ``logo_churn_rate`` with its 95 % limits ``logo_churn_low`` and
-        ``logo_churn_high``, ``gross_retention_rate``, ``revenue_churn_rate`` and ``net_retention_rate``
-        (above 1 = those who stayed grew by more than was lost). Rates are NaN where the window is not
-        covered, nobody was there at the start, or no amount was; those of money also where the amounts of
-        more than a twentieth of the starting customers are unknown.
+        One row per period: the counts and amounts of retention_purchases.sql or retention_contracts.sql
+        (amounts are NaN, never 0, where those of all starting customers are unknown), then, as defined above,
+        ``is_covered``, ``has_few_customers`` (fewer than 30 at the start: take the rates of money as
+        anecdotes), ``logo_churn_rate`` with its 95 % limits ``logo_churn_low`` and ``logo_churn_high``,
+        ``gross_retention_rate``, ``revenue_churn_rate`` and ``net_retention_rate`` (above 1 = those who
+        stayed grew by more than was lost). Rates are NaN where the window is not covered, nobody was there at
+        the start, or no amount was; those of money also where the amounts of more than a twentieth of the
+        starting customers are unknown.
 
     Examples
     --------

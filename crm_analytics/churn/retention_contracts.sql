@@ -12,7 +12,8 @@
 --   involuntary_lost_count    of the lost, those whose last contract was ended by us (unpaid ...)
 --   won_count                 customers with a running contract at the end only
 --   unknown_amount_count      starting customers left out of the amounts: a price, billing period or rate is missing
---   starting_amount           recurring amount per 30 days at the start of the others, reporting currency
+--   starting_amount           recurring amount per 30 days at the start of the others, reporting currency;
+--                             NULL = there were some, and of none all is known (so are the two below)
 --   kept_amount               per such customer the smaller of both ends: growth is not counted
 --   later_amount              their recurring amount at the end
 -- Both ends are valued at one rate per currency, the last before from_on (where there is none yet, the last before
@@ -98,8 +99,17 @@ select
     ) as involuntary_lost_count,
     count(*) filter (where is_there and not was_there) as won_count,
     count(*) filter (where was_there and not is_known) as unknown_amount_count,
-    coalesce(sum(earlier_amount) filter (where was_there and is_known), 0) as starting_amount,
-    coalesce(sum(least(earlier_amount, later_amount)) filter (where was_there and is_known), 0) as kept_amount,
-    coalesce(sum(later_amount) filter (where was_there and is_known), 0) as later_amount
+    case
+        when count(*) filter (where was_there) = 0 then 0
+        else sum(earlier_amount) filter (where was_there and is_known)
+    end as starting_amount,
+    case
+        when count(*) filter (where was_there) = 0 then 0
+        else sum(least(earlier_amount, later_amount)) filter (where was_there and is_known)
+    end as kept_amount,
+    case
+        when count(*) filter (where was_there) = 0 then 0
+        else sum(later_amount) filter (where was_there and is_known)
+    end as later_amount
 from by_customer
 left join last_ends on last_ends.customer_id = by_customer.customer_id

@@ -11,7 +11,8 @@
 --   lost_count              of these, did not
 --   won_count               customers who bought in the later window only
 --   unknown_amount_count    starting customers left out of the amounts: a day of theirs has no price or rate
---   starting_amount         net spend of the others in the earlier window, reporting currency, negative spend as 0
+--   starting_amount         net spend of the others in the earlier window, reporting currency, negative spend as 0;
+--                           NULL = there were some, and of none all is known (so are the two below)
 --   kept_amount             per such customer the smaller of both windows' spend: growth is not counted
 --   later_amount            what they spent in the later window
 -- A purchase is valued at the rate of its day, as everywhere: what came in, so a currency that fell shows as less.
@@ -57,7 +58,16 @@ select
     count(*) filter (where was_there and not is_there) as lost_count,
     count(*) filter (where is_there and not was_there) as won_count,
     count(*) filter (where was_there and not is_known) as unknown_amount_count,
-    coalesce(sum(earlier_amount) filter (where was_there and is_known), 0) as starting_amount,
-    coalesce(sum(least(earlier_amount, later_amount)) filter (where was_there and is_known), 0) as kept_amount,
-    coalesce(sum(later_amount) filter (where was_there and is_known), 0) as later_amount
+    case
+        when count(*) filter (where was_there) = 0 then 0
+        else sum(earlier_amount) filter (where was_there and is_known)
+    end as starting_amount,
+    case
+        when count(*) filter (where was_there) = 0 then 0
+        else sum(least(earlier_amount, later_amount)) filter (where was_there and is_known)
+    end as kept_amount,
+    case
+        when count(*) filter (where was_there) = 0 then 0
+        else sum(later_amount) filter (where was_there and is_known)
+    end as later_amount
 from by_customer

@@ -156,6 +156,23 @@ def test_money_without_a_rate_is_neither_kept_nor_lost() -> None:
     ).all()
 
 
+AMOUNTS = ["starting_amount", "kept_amount", "later_amount"]
+
+
+def test_money_of_which_nothing_is_known_is_missing_and_never_nothing() -> None:
+    yen = [line(who, day, "100", currency="JPY") for who in "ab" for day in ("2022-01-05", "2023-05-05")]
+    plan = {"customer_source_id": "a", "started_on": "2022-01-01", "created_at": "2022-01-01"}
+    priced = {"amount": "9", "currency": "JPY", "billing_period_days": 30}
+    with build.warehouse(order_lines=yen, contracts=[plan | priced | {"source_id": "1"}]) as wh:
+        for of, count in (("purchases", 2), ("contracts", 1)):
+            nobody, unknown = churn.retention(wh, as_of=AS_OF, period_count=2, of=of).to_dict("records")
+            assert unknown["starting_count"] == unknown["unknown_amount_count"] == count, of
+            assert np.isnan([float(unknown[name]) for name in AMOUNTS]).all(), of
+            assert np.isnan([unknown["gross_retention_rate"], unknown["net_retention_rate"]]).all(), of
+            # of nobody the sum is known
+            assert [nobody["starting_count"], *(float(nobody[name]) for name in AMOUNTS)] == [0] * 4, of
+
+
 def test_a_currency_that_falls_is_no_loss_of_contracts() -> None:
     base = {
         "started_on": "2022-01-01",
@@ -177,7 +194,7 @@ def test_a_currency_that_falls_is_no_loss_of_contracts() -> None:
         found = churn.retention(wh, as_of=AS_OF, period_count=1, of="contracts").iloc[0]
     # the yen has no rate at all; the crown had none at the start, so its later one holds for both ends
     assert found["unknown_amount_count"] == 1
-    assert [float(found[name]) for name in ("starting_amount", "kept_amount", "later_amount")] == [110.0] * 3
+    assert [float(found[name]) for name in AMOUNTS] == [110.0] * 3
 
 
 def test_silence_is_asked_at_every_step_that_was_reached_and_whose_answer_is_known() -> None:
