@@ -10,23 +10,25 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from crm_analytics.errors import CrmError, RecordInvalid, RecordNotFound, UsageError, VersionConflict
 from crm_analytics.records.database import Database
-from crm_analytics.records.record import Record
+from crm_analytics.records.record import Record, columns_of
 from crm_analytics.records.validation import refuse
 from crm_analytics.schema import Entity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    Rows: TypeAlias = pd.DataFrame | Iterable[Mapping[str, Any]]
+    from crm_analytics.records.record import Columns
+
+    Rows: TypeAlias = pd.DataFrame | Iterable[Columns]
 
 _EXACT_AS_FLOAT = 2**53
 
 
 def rows_of(entity: Entity, given: Rows) -> Iterator[dict[str, Any]]:
-    """Give the rows of a DataFrame, or of any iterable of dicts, as dicts of plain Python values.
+    """Give the rows of a DataFrame, or of any iterable of dicts or dataclasses, as dicts of plain values.
 
     In a DataFrame NaN, NaT and NA are empty, and a whole number that pandas holds as a float (because a
-    cell of its column is empty) is whole again. Nothing else is changed.
+    cell of its column, or of the column ``version``, is empty) is whole again. Nothing else is changed.
 
     Examples
     --------
@@ -42,15 +44,16 @@ def rows_of(entity: Entity, given: Rows) -> Iterator[dict[str, Any]]:
                 f"{entity.name}: a DataFrame or a list of dicts expected, got {type(given).__name__}."
             )
         for number, row in enumerate(given, start=1):
-            if not isinstance(row, Mapping):
+            columns = columns_of(row)
+            if columns is None:
                 raise UsageError(f"{entity.name}: row {number}: a dict expected, got {type(row).__name__}.")
-            yield dict(row)
+            yield columns
         return
     names = [str(name) for name in given.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(f"{entity.name}: columns that come twice: {', '.join(twice)}. Rename or drop one.")
-    whole = {column.name for column in entity.columns if column.type == "BIGINT"}
+    whole = {column.name for column in entity.columns if column.type == "BIGINT"} | {"version"}
     for values in given.itertuples(index=False, name=None):
         yield {name: _cell(value, name in whole) for name, value in zip(names, values, strict=True)}
 

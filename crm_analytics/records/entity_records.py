@@ -10,12 +10,13 @@ from crm_analytics.errors import RecordNotFound, UsageError, VersionConflict
 from crm_analytics.records import statements
 from crm_analytics.records.bulk import rows_of, write_rows
 from crm_analytics.records.entity_table import EntityTable, RecordId, holds_since
-from crm_analytics.records.record import Record
+from crm_analytics.records.record import Record, columns_of
 from crm_analytics.records.tables import VERSION_COLUMNS, is_foreign_key, record_tables
 from crm_analytics.records.validation import checked, missing, moment, nearest, refuse
 
 if TYPE_CHECKING:
     from crm_analytics.records.bulk import Rows
+    from crm_analytics.records.record import Columns
     from crm_analytics.schema import Entity
 
 _LARGEST_LIMIT = 2**63 - 1
@@ -44,15 +45,16 @@ class EntityRecords:
         """Names of the columns that identify a record."""
         return self._entity.key
 
-    def add(self, values: Mapping[str, Any], *, changed_by: str | None = None) -> Record:
+    def add(self, values: Columns, *, changed_by: str | None = None) -> Record:
         """Write a new record and return it.
 
         Parameters
         ----------
-        values : mapping
-            Declared columns. ``source_id`` gets a random id and ``created_at`` the present moment
-            when they are not given. What the store keeps itself (version, recorded_at, changed_by,
-            is_deleted) is passed over, so that ``dict(record) | {...}`` makes a record like another.
+        values : mapping or dataclass
+            Declared columns; of a dataclass every field. ``source_id`` gets a random id and
+            ``created_at`` the present moment when they are not given. What the store keeps itself
+            (version, recorded_at, changed_by, is_deleted) is passed over, so that
+            ``dict(record) | {...}`` makes a record like another.
         changed_by : str, optional
             Who writes, where it is not the store's own ``changed_by``.
 
@@ -71,7 +73,7 @@ class EntityRecords:
 
         Parameters
         ----------
-        rows : pandas.DataFrame or iterable of mappings
+        rows : pandas.DataFrame, or iterable of mappings or dataclasses
             Columns as of `add`; empty cells (NaN, NaT, NA) are empty columns. A row may refer to one
             above it.
         changed_by : str, optional
@@ -96,7 +98,7 @@ class EntityRecords:
     def update(
         self,
         id: RecordId,
-        changes: Mapping[str, Any],
+        changes: Columns,
         *,
         expected_version: int | None = None,
         changed_by: str | None = None,
@@ -110,9 +112,10 @@ class EntityRecords:
         ----------
         id : str, sequence or mapping
             ``source_id``, or for an entity without one the key's values (see `Record.id`) by order or name.
-        changes : mapping
-            Columns to change; None empties one. The columns of the key cannot be changed. What the store
-            keeps itself is passed over as of `add`; ``version`` is no condition here: `expected_version` is.
+        changes : mapping or dataclass
+            Columns to change; None empties one, also as the field of a dataclass. The columns of the key
+            cannot be changed. What the store keeps itself is passed over as of `add`; ``version`` is no
+            condition here: `expected_version` is.
         expected_version : int, optional
             Refuse when the record is no longer at this version.
 
@@ -137,7 +140,7 @@ class EntityRecords:
 
         Parameters
         ----------
-        rows : pandas.DataFrame or iterable of mappings
+        rows : pandas.DataFrame, or iterable of mappings or dataclasses
             The key's columns, and the columns to change; an empty cell empties its column. A column
             ``version`` holds the version that each record must still be at, and may not be empty. The other
             columns that the store keeps itself (recorded_at, changed_by, is_deleted) are passed over.
@@ -339,7 +342,10 @@ class EntityRecords:
             return []
         return [f"modified_at: {given.isoformat()} is before the version it follows ({since.isoformat()})"]
 
-    def _columns(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        if not isinstance(values, Mapping):
-            raise UsageError(f"{self._entity.name}: a dict of columns expected, got {type(values).__name__}.")
-        return {name: value for name, value in values.items() if name not in VERSION_COLUMNS}
+    def _columns(self, given: Columns) -> dict[str, Any]:
+        columns = columns_of(given)
+        if columns is None:
+            raise UsageError(
+                f"{self._entity.name}: a dict or dataclass of columns expected, got {type(given).__name__}."
+            )
+        return {name: value for name, value in columns.items() if name not in VERSION_COLUMNS}

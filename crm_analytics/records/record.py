@@ -1,13 +1,18 @@
-"""What does the record store hand out?  A frozen record that reads like a dict."""
+"""What does the record store take in and hand out?  A dict or dataclass in, a frozen dict-like record out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crm_analytics.schema import Entity
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Columns: TypeAlias = Mapping[str, Any] | DataclassInstance
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -62,3 +67,22 @@ class Record(Mapping[str, Any]):
             if self._values[column.name] is not None
         )
         return f"<{self._entity.name} version {self.version}: {shown}>"
+
+
+def columns_of(given: object) -> dict[str, Any] | None:
+    """Return the columns of a dict or of a dataclass, all of its fields; None for anything else.
+
+    Examples
+    --------
+    >>> @dataclass(frozen=True)
+    ... class Product:
+    ...     source_id: str
+    ...     name: str | None = None
+    >>> columns_of(Product("P1"))
+    {'source_id': 'P1', 'name': None}
+    """
+    if isinstance(given, Mapping):
+        return dict(given)
+    if is_dataclass(given) and not isinstance(given, type):
+        return {field.name: getattr(given, field.name) for field in fields(given)}
+    return None

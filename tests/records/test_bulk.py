@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -10,6 +11,15 @@ import pytest
 
 from crm_analytics import errors
 from crm_analytics.records import RecordStore
+
+
+@dataclass(frozen=True)
+class Product:
+    """A record as an app may hold it."""
+
+    source_id: str
+    name: str | None = None
+    unit_price: Decimal | None = None
 
 
 def test_a_frame_is_written_exactly_and_empty_cells_are_empty(records: RecordStore) -> None:
@@ -66,6 +76,28 @@ def test_what_find_gave_comes_back_changed(records: RecordStore) -> None:
     assert [record["unit_price"] for record in changed] == [Decimal("0.50"), Decimal("1.50"), Decimal("2.50")]
     assert [record["name"] for record in records.products.find()] == ["Mug", None, "Mug"]
     assert {record.version for record in changed} == {2}
+
+
+def test_a_dataclass_is_taken_like_a_dict_of_its_fields(records: RecordStore) -> None:
+    mug = records.products.add(Product("P0", "Mug", Decimal("1.50")))
+    assert (mug.id, mug["name"], mug["unit_price"]) == ("P0", "Mug", Decimal("1.50"))
+    records.products.add_many([Product("P1", "Jug"), {"source_id": "P2"}])
+    assert records.products.update("P0", Product("P0", "Cup"))["unit_price"] is None, "None empties"
+    records.products.update_many([Product("P1", "Can")])
+    assert [record["name"] for record in records.products.find()] == ["Cup", "Can", None]
+    with pytest.raises(errors.UsageError, match="dataclass of columns expected, got type"):
+        records.products.add(Product)  # type: ignore[arg-type]
+
+
+def test_versions_that_a_gap_made_fractions_are_whole_and_the_gap_is_what_is_told(
+    records: RecordStore,
+) -> None:
+    records.products.add_many([{"source_id": "P0"}, {"source_id": "P1"}])
+    frame = pd.DataFrame({"source_id": ["P0", "P1"], "name": "Mug", "version": [1, np.nan]})
+    with pytest.raises(errors.RecordInvalid, match="row 2: version: empty") as refused:
+        records.products.update_many(frame)
+    assert len(refused.value.problems) == 1
+    assert records.products.update_many(frame[:1])[0].version == 2
 
 
 def test_a_row_that_somebody_else_changed_keeps_all_from_being_written(records: RecordStore) -> None:

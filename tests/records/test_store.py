@@ -329,7 +329,7 @@ def test_connections_of_threads_that_have_ended_are_closed(tmp_path: Path) -> No
 
 
 def test_what_is_no_dict_is_refused(records: RecordStore) -> None:
-    with pytest.raises(errors.UsageError, match="a dict of columns expected, got list"):
+    with pytest.raises(errors.UsageError, match="a dict or dataclass of columns expected, got list"):
         records.tasks.add([("status", "open")])  # type: ignore[arg-type]
 
 
