@@ -19,6 +19,7 @@ from crm_analytics.ingest.look import look_at
 from crm_analytics.ingest.not_loaded import REASON as NOT_LOADED
 from crm_analytics.ingest.not_loaded import table_not_loaded
 from crm_analytics.ingest.options import option
+from crm_analytics.ingest.own_layouts import nearest_own
 from crm_analytics.ingest.profile import WHITESPACE, ColumnRule, Profile, Target, nearest
 from crm_analytics.ingest.profile_file import read_profile
 from crm_analytics.normalise.header_words import meaning_of
@@ -29,6 +30,12 @@ _NO_NAME = "options"
 # How a byte that is not UTF-8 stands in a name.
 _FOREIGN_BYTE = re.compile(r"\\x[89a-f][0-9a-f]")
 _SHOWN_COLUMNS, _SHOWN_CHARACTERS = 12, 40
+# Of the layouts that are nearest to a file: how many are shown, and how many columns that it lacks.
+_SHOWN_LAYOUTS, _SHOWN_MISSING = 3, 4
+_OTHERWISE = (
+    "`crm-analytics profile new FILE` drafts a layout for it; an existing one is named with "
+    f"{option('profile')}"
+)
 # Marks that stand within names, and how often one that parts them comes at least.
 _IN_WORDS, _LEAST_MARKS = " _.-'/()@+", 2
 # Kinds of looks that column names do not have.
@@ -236,13 +243,15 @@ def _unknown_layout(
     widest = max((names for delimiter, names in headers if delimiter != WHITESPACE), key=len, default=())
     found = shown_columns(widest, show_values=show_values)
     clear = near and near[0][0] >= 3 and (len(near) == 1 or near[1][0] < near[0][0])
+    own = nearest_own(widest, profiles())
     if clear and len(near[0][2]) <= 2:
         _, name, missing = near[0]
         hint = currency_hint(profiles()[name], missing)
-        remedy = "Name" if hint else "Export them too, or name"
+        remedy = "" if hint else " Export them too, if it is of that layout."
+        other = _nearest([own] if own is not None and own[0] != name else [])
         return FileRefused(
-            f"{file}: {columns_missing(missing)} for profile {name!r}. Found: {found}.{hint} "
-            f"{remedy} another profile with {option('profile')}{' if it is of another' if hint else ''}.",
+            f"{file}: {columns_missing(missing)} for profile {name!r}. Found: {found}.{hint}{remedy}{other} "
+            f"{_OTHERWISE}.",
             file=file,
             reason="missing_column",
             column=missing[0],
@@ -253,18 +262,30 @@ def _unknown_layout(
         for known, name, missing in near
         if known > 1 and len(missing) * 2 <= len(profiles()[name].missing(_none))
     ]
-    listed = "; ".join(f"{name} (missing: {', '.join(missing[:4])})" for name, missing in alike[:3])
+    if own is not None:
+        alike = [own, *(one for one in alike if one[0] != own[0])]
     hint = " Is the delimiter right, or does the header stand on a later line?"
     hint += f" {_parting_mark(widest)}Say {option('delimiter')} or {option('skip_rows')}."
     hint = hint if len(widest) <= 2 else ""
     if any(_FOREIGN_BYTE.search(name) for name in widest):
         hint += f" Its names hold bytes that are not UTF-8: say {option('encoding', 'cp1252', 'cp1256')}."
     hint += without_header(widest, show_values=show_values)
+    near_ones = _nearest(alike) or " None is near."
     return ProfileError(
-        f"{file}: no profile fits the columns {found}.{hint} "
-        + (f"Nearest: {listed}. " if listed else "")
-        + f"Name one with {option('profile')}, or add one: docs/how-to-add/export-profile.md."
+        f"{file}: no profile fits the columns {found}.{hint}{near_ones} {_OTHERWISE}. "
+        "See docs/how-to-add/export-profile.md."
     )
+
+
+def _nearest(alike: Sequence[tuple[str, list[str]]]) -> str:
+    """Return a sentence about the layouts nearest to a file and what it lacks of them, or nothing."""
+    if not alike:
+        return ""
+    told = (
+        f"{name} (missing: {', '.join(missing[:_SHOWN_MISSING]) or 'only its own names of columns'})"
+        for name, missing in alike[:_SHOWN_LAYOUTS]
+    )
+    return f" Nearest: {'; '.join(told)}."
 
 
 def _parting_mark(names: Sequence[str]) -> str:

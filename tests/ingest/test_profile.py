@@ -9,9 +9,11 @@ import pytest
 from crm_analytics.errors import FileRefused, ProfileError
 from crm_analytics.ingest.headers import HeaderIndex, find_columns, fold_header
 from crm_analytics.ingest.load import load
+from crm_analytics.ingest.own_layouts import OWN_COLUMNS
 from crm_analytics.ingest.profile import Profile
 from crm_analytics.ingest.profile_file import parse_profile
 from crm_analytics.ingest.recognise import PLAIN, detect, profile, profiles
+from crm_analytics.normalise.header_words import header_words
 from crm_analytics.schema import entities, entity
 from crm_analytics.warehouse import Warehouse
 
@@ -178,6 +180,35 @@ def test_a_profile_is_called_near_only_where_half_of_what_it_requires_is_there()
     assert "Nearest" not in str(refusal.value)
     with pytest.raises(ProfileError, match=r"Nearest: transactions \(missing: order_date"):
         detect("x.csv", [(",", ["customer_id", "order_id", "quantity", "shoe"])])
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("First Name,Last Name,Email", r"no profile fits .* Nearest: customers \(missing: customer_id\)"),
+        (
+            "First Name,Last Name,Email,Accepts Email Marketing,Total Spent",
+            r"'Total Orders' is missing for profile 'shopify_customer'.* Nearest: customers \(missing: cust",
+        ),
+        ("نام,نام خانوادگی,ایمیل", r"'کد مشتری' is missing .* Nearest: customers \(missing: customer_id\)"),
+        ("Vorname,Nachname,E-Mail,Ort,Schuhe", r"Nearest: customers \(missing: customer_id\)"),
+        ("Rechnung,Kunden-Nr.,Datum,Gesamtbetrag", r"Nearest: plain_orders \(missing: only its own names"),
+        ("sku,name,price", r"Nearest: plain_products"),
+        ("shoe,lace,colour", r"None is near\."),
+    ],
+)
+def test_a_refused_layout_is_told_with_what_is_missing_the_nearest_and_how_to_draft_one(
+    names: str, told: str
+) -> None:
+    with pytest.raises((FileRefused, ProfileError), match=told) as refusal:
+        detect("x.csv", [(",", names.split(","))])
+    assert "`crm-analytics profile new FILE` drafts a layout for it" in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", OWN_COLUMNS)
+def test_every_column_of_a_nearest_layout_is_one_of_the_layout(name: str) -> None:
+    assert set(OWN_COLUMNS[name].values()) - {""} <= set(profiles()[name].sources)
+    assert set(OWN_COLUMNS[name]) <= set(header_words())
 
 
 def test_a_table_of_few_common_columns_is_named_only_where_the_file_is_named_so() -> None:
