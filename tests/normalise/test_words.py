@@ -1,4 +1,4 @@
-"""Are letters, names of columns and words for yes and no told apart as people tell them?"""
+"""Are letters, names of columns, states of orders and words for yes and no told apart as people tell them?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from crm_analytics.normalise.booleans import NO, YES
 from crm_analytics.normalise.currencies import CURRENCIES, MINOR_DIGITS
 from crm_analytics.normalise.header_words import header_words, meaning_of
 from crm_analytics.normalise.letters import fold_letters
+from crm_analytics.normalise.state_words import order_state, order_states
+from crm_analytics.vocabulary import WORDS
 
 
 @pytest.mark.parametrize(
@@ -91,3 +93,10 @@ def test_decimals_are_of_currencies_that_exist() -> None:
     codes = [code for listed in MINOR_DIGITS.values() for code in listed]
     assert set(codes) <= CURRENCIES
     assert len(codes) == len(set(codes))
+
+
+def test_a_word_of_a_state_stands_once_and_every_state_is_ours() -> None:
+    words = [word for theirs in order_states().values() for word in theirs]
+    assert set(order_states()) == set(WORDS["order_states"])
+    assert all(order_state(word) == state for state, theirs in order_states().items() for word in theirs)
+    assert len(words) == len(set(words))
