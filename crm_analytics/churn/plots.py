@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analytics.errors import NotEnoughData
+from crm_analytics.modelling.arguments import instance, result_table, whole
 from crm_analytics.modelling.model_card import ModelCard
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def plot_reliability(card: ModelCard, *, ax: Axes | None = None) -> pd.DataFrame
     ------
     NotEnoughData
         The model was judged on no later window.
+    UsageError
+        `card` is no model card.
 
     Examples
     --------
@@ -50,6 +53,7 @@ def plot_reliability(card: ModelCard, *, ax: Axes | None = None) -> pd.DataFrame
     >>> plot_reliability(card)["row_count"].tolist()
     [9]
     """
+    card = instance("card", card, ModelCard, "the card of a model, as model.card")
     if not card.reliability:
         raise NotEnoughData("This model was judged on no later window, so there is nothing to compare with.")
     table = pd.DataFrame([vars(group) for group in card.reliability])
@@ -83,6 +87,13 @@ def plot_leaving(found: pd.DataFrame, *, least_cases: int = 30, ax: Axes | None 
     ax : matplotlib Axes, optional
         Where to draw; default a new figure.
 
+    Raises
+    ------
+    NotEnoughData
+        No step has so many cases.
+    UsageError
+        `found` is not what `leaving_rates` returned.
+
     Examples
     --------
     >>> rows = pd.DataFrame(
@@ -92,10 +103,18 @@ def plot_leaving(found: pd.DataFrame, *, least_cases: int = 30, ax: Axes | None 
     >>> plot_leaving(rows)["leaving_rate"].tolist()
     [0.2, 0.5]
     """
+    made_by = "churn.leaving_rates(wh, as_of=...)"
+    least_cases = whole("least_cases", least_cases)
+    found = result_table(
+        "found", found, made_by=made_by, numbers=("case_count", "leaving_rate", "low", "high")
+    )
+    by_tenure = "tenure_days" in found
+    step = "tenure_days" if by_tenure else "silent_days"
+    apart = ("has_bought_again",) if by_tenure else ()
+    found = result_table("found", found, made_by=made_by, numbers=(step,), others=apart)
     table = found[found["case_count"] >= least_cases].reset_index(drop=True)
     if table.empty:
         raise NotEnoughData(f"Nowhere are there {least_cases} customers to look at. Use a later as_of.")
-    step = str(table.columns[0])
     ax = _axes(ax, (6, 3.4))
     words = {"silent_days": "days since the last purchase", "tenure_days": "days since the first purchase"}
     ax.set(ylim=(0, 1), xlabel=words[step], ylabel="share that leaves next")
@@ -140,6 +159,13 @@ def plot_retention(found: pd.DataFrame, *, ax: Axes | None = None) -> pd.DataFra
         ``until_on, starting_count, has_few_customers, customers_kept_rate, gross_retention_rate,
         net_retention_rate`` of the periods drawn.
 
+    Raises
+    ------
+    NotEnoughData
+        No period that the data cover has customers and money at its start.
+    UsageError
+        `found` is not what `retention` returned.
+
     Examples
     --------
     >>> rows = pd.DataFrame(
@@ -151,6 +177,12 @@ def plot_retention(found: pd.DataFrame, *, ax: Axes | None = None) -> pd.DataFra
     >>> plot_retention(rows)["customers_kept_rate"].tolist()
     [0.7, 0.8]
     """
+    rates = ("gross_retention_rate", "net_retention_rate")
+    numbers = ("starting_count", "logo_churn_rate", "logo_churn_low", "logo_churn_high", *rates)
+    others = ("until_on", "is_covered", "has_few_customers")
+    found = result_table(
+        "found", found, made_by="churn.retention(wh, as_of=...)", numbers=numbers, others=others
+    )
     kept = found.dropna(subset=["logo_churn_rate", "gross_retention_rate"]).reset_index(drop=True)
     if kept.empty:
         raise NotEnoughData(
@@ -210,6 +242,13 @@ def plot_post_mortem(found: pd.DataFrame, *, top: int = 10, ax: Axes | None = No
     ax : matplotlib Axes, optional
         Where to draw; default a new figure.
 
+    Raises
+    ------
+    NotEnoughData
+        No feature was compared.
+    UsageError
+        `found` is not what `post_mortem` returned.
+
     Examples
     --------
     >>> rows = pd.DataFrame(
@@ -218,6 +257,11 @@ def plot_post_mortem(found: pd.DataFrame, *, top: int = 10, ax: Axes | None = No
     >>> plot_post_mortem(rows)["feature"].tolist()
     ['a']
     """
+    made_by, numbers = "churn.post_mortem(wh, as_of=...)", ("effect", "low", "high")
+    found = result_table("found", found, made_by=made_by, numbers=numbers, others=("feature",))
+    top = whole("top", top, least=1)
+    if found.empty:
+        raise NotEnoughData("No feature was compared, so there is nothing to draw. Use a later as_of.")
     certain = found[(found["low"] > 0.0) | (found["high"] < 0.0)].head(top).reset_index(drop=True)
     ax = _axes(ax, (6.5, 0.34 * max(len(certain), 1) + 1.2))
     rows = np.arange(len(certain))[::-1]

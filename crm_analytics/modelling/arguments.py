@@ -242,6 +242,53 @@ def refuse_no_table(summary: object, name: str = "summary") -> None:
         )
 
 
+def result_table(
+    name: str, value: object, *, made_by: str, numbers: Sequence[str], others: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return a table that has the columns it needs, and numbers where those belong.
+
+    Parameters
+    ----------
+    name, value
+        The argument.
+    made_by : str
+        The call that returns such a table.
+    numbers, others : sequence of str
+        Columns that must be there, with numbers (NaN = unknown), and with anything.
+
+    Examples
+    --------
+    >>> result_table("found", pd.DataFrame({"a": [1]}), made_by="f(wh)", numbers=("rate",))
+    Traceback (most recent call last):
+        ...
+    crm_analytics.errors.UsageError: found has no column 'rate': give it what f(wh) returns. Its columns: a.
+    """
+    if not isinstance(value, pd.DataFrame):
+        raise UsageError(
+            f"{name} must be a table (pandas DataFrame), got {type(value).__name__}: give it what {made_by} "
+            "returns."
+        )
+    absent = [column for column in (*numbers, *others) if column not in value.columns]
+    if absent:
+        there = ", ".join(map(str, value.columns[:12])) or "none"
+        raise UsageError(
+            f"{name} has no column {', '.join(map(repr, absent))}: give it what {made_by} returns. Its "
+            f"columns: {there}{' ...' if len(value.columns) > 12 else ''}."
+        )
+    if not value.columns.is_unique:
+        twice = value.columns[value.columns.duplicated()][0]
+        raise UsageError(f"{name} has the column {twice!r} more than once. Drop or rename all but one.")
+    for column in numbers:
+        try:
+            value[column].astype("float64")
+        except (TypeError, ValueError):
+            raise UsageError(
+                f"{name}: the column {column!r} holds something else than numbers, for example "
+                f"{value[column].iloc[0]!r}. Give it what {made_by} returns."
+            ) from None
+    return value
+
+
 def plain(value: Any) -> Any:
     """Return a setting as JSON knows it: numpy's numbers as Python's, arrays and indexes as lists.
 

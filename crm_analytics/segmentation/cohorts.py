@@ -12,6 +12,7 @@ import pandas as pd
 
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
+from crm_analytics.modelling.arguments import refuse, result_table
 from crm_analytics.warehouse import SqlFile, Warehouse
 
 Period = Literal["month", "quarter"]
@@ -57,6 +58,11 @@ def cohort_triangle(found: pd.DataFrame, *, column: str = "buying_share") -> pd.
     column : str, default "buying_share"
         What is shown; ``net_spend`` is divided by the customers of the cohort.
 
+    Raises
+    ------
+    UsageError
+        `found` is not what `cohorts` returned, or has no such column.
+
     Examples
     --------
     >>> rows = pd.DataFrame(
@@ -66,9 +72,18 @@ def cohort_triangle(found: pd.DataFrame, *, column: str = "buying_share") -> pd.
     >>> cohort_triangle(rows, column="net_spend").to_numpy().tolist()
     [[10.0, 2.5], [15.0, nan]]
     """
+    if not isinstance(column, str):
+        refuse("column", column, "the name of a column, such as buying_share or net_spend")
+    numbers = ("age", "cohort_size", column) if column == "net_spend" else ("age", column)
+    made_by = "segmentation.cohorts(wh, as_of=...)"
+    found = result_table(
+        "found", found, made_by=made_by, numbers=numbers, others=("cohort_on", "is_complete")
+    )
+    if found.duplicated(["cohort_on", "age"]).any():
+        raise UsageError(f"found has a cohort_on and age more than once: give it what {made_by} returns.")
     whole = found[found["is_complete"].astype(bool)]
     values = whole[column].astype("float64")
     if column == "net_spend":
         values = values / whole["cohort_size"]
-    table = whole.assign(shown=values).pivot(index="cohort_on", columns="age", values="shown")
-    return table.sort_index().sort_index(axis=1)
+    triangle = whole.assign(shown=values).pivot(index="cohort_on", columns="age", values="shown")
+    return triangle.sort_index().sort_index(axis=1)

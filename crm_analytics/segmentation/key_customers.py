@@ -12,7 +12,7 @@ import pandas as pd
 
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
-from crm_analytics.modelling.arguments import number, one_of, optional_days
+from crm_analytics.modelling.arguments import is_number, number, one_of, optional_days, refuse, result_table
 from crm_analytics.segmentation.rfm import ALL_DAYS
 from crm_analytics.segmentation.thresholds import MONEY, Money
 from crm_analytics.warehouse import SqlFile, Warehouse
@@ -105,6 +105,10 @@ def share_of_best(classed: pd.DataFrame, best: float = 0.2) -> float:
     >>> share_of_best(pd.DataFrame({"amount_share": [0.5, 0.3, 0.1, 0.1]}), 0.25)
     0.5
     """
+    made_by = "segmentation.abc(wh, as_of=...)"
+    classed = result_table("classed", classed, made_by=made_by, numbers=("amount_share",))
+    if not is_number(best) or not 0 <= best <= 1:
+        refuse("best", best, "a share of the customers, 0 to 1")
     shares = np.sort(classed["amount_share"].dropna().to_numpy(dtype=float))[::-1]
     if not len(shares):
         return float("nan")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from crm_analytics.errors import NotEnoughData
+from crm_analytics.errors import NotEnoughData, UsageError
+from crm_analytics.modelling.arguments import result_table
 from crm_analytics.segmentation.cohorts import cohort_triangle
 from crm_analytics.segmentation.movement import GONE, LIFECYCLE_STATES, NOT_YET
 from crm_analytics.segmentation.names import segment_names
@@ -37,10 +38,19 @@ def plot_segments(scored: pd.DataFrame, *, ax: Axes | None = None) -> pd.DataFra
     -------
     DataFrame
         What was drawn: the result of `segment_table`.
+
+    Raises
+    ------
+    NotEnoughData
+        Nobody is in a segment.
+    UsageError
+        `scored` is not what `rfm` returned.
     """
     import matplotlib.pyplot as plt
 
     table = segment_table(scored)
+    if table.empty:
+        raise NotEnoughData("There is no customer in a segment, so nothing to draw. Use a later as_of.")
     if ax is None:
         _, ax = plt.subplots(figsize=(8, 0.5 * max(len(table), 1) + 1.2), layout="constrained")
     rows = range(len(table))[::-1]
@@ -76,9 +86,25 @@ def plot_movement(table: pd.DataFrame, *, ax: Axes | None = None) -> pd.DataFram
     -------
     DataFrame
         What was drawn: each row divided by its sum (0..1).
+
+    Raises
+    ------
+    NotEnoughData
+        There is nobody in the table.
+    UsageError
+        `table` is not what `movement` returned: it holds something else than counts.
     """
     import matplotlib.pyplot as plt
 
+    made_by = "segmentation.movement(wh, as_of=...)"
+    table = result_table("table", table, made_by=made_by, numbers=getattr(table, "columns", ()))
+    counts = table.to_numpy(dtype=np.float64)
+    if not (np.isfinite(counts) & (counts >= 0) & (np.floor(counts) == counts)).all():
+        raise UsageError(
+            f"table holds something else than counts of customers: give it what {made_by} returns."
+        )
+    if not counts.sum():
+        raise NotEnoughData("Nobody is in this table of movement, so there is nothing to draw.")
     share = table.div(table.sum(axis=1), axis=0)
     if ax is None:
         size = (0.75 * table.shape[1] + 3, 0.42 * table.shape[0] + 2)
@@ -122,6 +148,8 @@ def plot_cohorts(
     ------
     NotEnoughData
         No cohort has a whole period after the first.
+    UsageError
+        `found` is not what `cohorts` returned, or has no such column.
 
     Examples
     --------

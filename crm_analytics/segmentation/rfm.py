@@ -12,8 +12,9 @@ from datetime import date, datetime
 
 import pandas as pd
 
+from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
-from crm_analytics.modelling.arguments import instance, known, one_of, optional_days
+from crm_analytics.modelling.arguments import instance, known, one_of, optional_days, result_table
 from crm_analytics.segmentation.names import SCORES, segment_names, segment_of
 from crm_analytics.segmentation.thresholds import (
     MONEY,
@@ -178,16 +179,34 @@ def segment_table(scored: pd.DataFrame) -> pd.DataFrame:
         segment, label, customer_count, customer_share (0..1), net_spend (reporting currency),
         revenue_share (0..1 of the positive total; missing when nothing was spent), meaning, advice.
         Segments without customers are not in it.
+
+    Raises
+    ------
+    UsageError
+        `scored` is not what `rfm` returned: a column is missing, or a segment has a name of its own.
     """
+    scored = result_table(
+        "scored",
+        scored,
+        made_by="segmentation.rfm(wh, as_of=...)",
+        numbers=("net_spend",),
+        others=("customer_id", "segment"),
+    )
     by_segment = scored.groupby("segment", observed=True).agg(
         customer_count=("customer_id", "size"), net_spend=("net_spend", "sum")
     )
     rules = {rule.name: rule for rule in segment_names()}
-    table = by_segment.reindex([name for name in rules if name in by_segment.index]).reset_index()
-    table.insert(1, "label", [rules[name].label for name in table["segment"]])
-    table.insert(3, "customer_share", table["customer_count"] / max(len(scored), 1))
-    total = float(table["net_spend"].sum())
-    table["revenue_share"] = table["net_spend"] / total if total > 0 else float("nan")
-    table["meaning"] = [rules[name].meaning for name in table["segment"]]
-    table["advice"] = [rules[name].advice for name in table["segment"]]
-    return table
+    strange = [str(name) for name in by_segment.index if name not in rules]
+    if strange:
+        raise UsageError(
+            f"scored has the segment {strange[0]!r}, which segment_names.toml does not know. Its names: "
+            f"{', '.join(rules)}."
+        )
+    found = by_segment.reindex([name for name in rules if name in by_segment.index]).reset_index()
+    found.insert(1, "label", [rules[name].label for name in found["segment"]])
+    found.insert(3, "customer_share", found["customer_count"] / max(len(scored), 1))
+    total = float(found["net_spend"].sum())
+    found["revenue_share"] = found["net_spend"] / total if total > 0 else float("nan")
+    found["meaning"] = [rules[name].meaning for name in found["segment"]]
+    found["advice"] = [rules[name].advice for name in found["segment"]]
+    return found
