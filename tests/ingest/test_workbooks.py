@@ -96,7 +96,13 @@ def test_a_workbook_that_holds_nothing_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_table_may_stand_anywhere_and_blank_rows_are_no_records(tmp_path: Path) -> None:
-    rows = [["id", "name"], ["C1", "Ada"], [None, None], [" ", None], ["C2", ErrorCell("#NAME?")]]
+    rows: list[list[Any]] = [
+        ["id", "name"],
+        ["C1", "Ada"],
+        [None, None],
+        [" ", None],
+        ["C2", ErrorCell("#NAME?")],
+    ]
     [part] = parts(tmp_path, workbook({"S": rows}, first_row=5, first_column=3))
     [block] = blocks(part)
     assert cells(part) == [("C1", "Ada"), ("C2", "#NAME?")]
@@ -104,7 +110,7 @@ def test_a_table_may_stand_anywhere_and_blank_rows_are_no_records(tmp_path: Path
 
 
 def test_the_header_is_found_as_in_csv(tmp_path: Path) -> None:
-    rows = [
+    rows: list[list[Any]] = [
         ["Sales report"],
         ["as of", date(2024, 2, 6)],
         [None],
@@ -251,7 +257,7 @@ def test_errors_beyond_counting_refuse_the_workbook(tmp_path: Path, monkeypatch:
 def test_the_patterns_find_cells_across_pieces_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [["id", "a", "b"], *([f"C{row}", ErrorCell("#REF!"), "x"] for row in range(40))]
+    rows: list[list[Any]] = [["id", "a", "b"], *([f"C{row}", ErrorCell("#REF!"), "x"] for row in range(40))]
     for size in (64, 97, 1000):
         monkeypatch.setattr("crm_analytics.ingest.archive._CHUNK", size)
         [part] = parts(tmp_path, workbook({"S": rows}))
