@@ -41,7 +41,7 @@ _MOST_CELLS, _FEW_CELLS = 4, 2
 # How many others a row that fills no less than they do is judged by.
 _FEWEST_ALIKE = 3
 # Ids that tell themselves: a word and a number ("WEB-7"); hexadecimal numbers; letters before the number.
-_WORD_AND_NUMBER = re.compile(r"[^\W\d_]+[-_/.#]?\d+")
+_WORD_AND_NUMBER = re.compile(r"[^\W\d_]+[-_/.#]?(?:\d+|[〇零一二三四五六七八九十百千]+)")
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F-]{6,}")
 _STEM = re.compile(r"[^\W\d_]{3,}")
 _CODE = re.compile(r"[A-Z]{2,3}")

@@ -127,6 +127,7 @@ def test_words_below_a_list_of_nothing_but_ids_are_set_aside(ids: list[str], las
         (["a@example.com", "b@example.com", "c@example.com"], ["guest1,,,,", "guest2,,,,"]),
         (["6f1c1b3e", "b1bbbbbb", "7f8c9d0e"], ["abcdefab,,,,", "12345678,,,,"]),
         (["Клиент1", "Клиент2", "Клиент3"], ["Клиент,,,,"]),
+        (["1001", "1002", "1003"], ["客户六,,,,", "顧客-十二,,,,2024-01-02"]),
     ],
 )
 def test_id_of_another_form_is_a_customer_at_the_end_too(ids: list[str], last: list[str]) -> None:
