@@ -128,7 +128,6 @@ _KEYS_OF_OTHERS = {"customers": "customer_id", "products": "product_id"}
 _SHARED = {"currency", "created_at", "modified_at"}
 # The column of money without which an entity is worth nothing.
 AMOUNT_OF: Mapping[str, str] = {"order_lines": "amount", "orders": "total_amount"}
-MONEY_TYPES = ("MONEY", "AMOUNT")
 # What shows that a list tells of sales, though no name tells the number of an order.
 _SIGNS_OF_SALES = {"quantity", "unit_price", "amount"}
 _OF_LINES = {"quantity", "unit_price", "product_id", "product_name"}
@@ -188,7 +187,7 @@ def columns_filled(name: str, seen: Sequence[SeenColumn]) -> dict[str, list[Seen
 
 def money_columns(name: str) -> set[str]:
     """Return the columns of an entity that are money."""
-    return {column.name for column in entity(name).columns if column.type in MONEY_TYPES}
+    return {column.name for column in entity(name).columns if column.is_money}
 
 
 def may_be_money(one: SeenColumn, main: str) -> bool:

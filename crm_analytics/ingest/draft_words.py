@@ -14,7 +14,6 @@ from crm_analytics.errors import FileRefused, ProfileError
 from crm_analytics.ingest.draft_columns import SeenColumn
 from crm_analytics.ingest.draft_entities import (
     AMOUNT_OF,
-    MONEY_TYPES,
     columns_filled,
     currency_told,
     is_iranian_money,
@@ -245,7 +244,7 @@ def _rule(
     elif column.type in ("DATE", "TIMESTAMP"):
         told = {"date_format": first.look.date_format, "calendar": first.look.calendar}
         keys += [f"{key} = {_text(value)}" for key, value in told.items() if value is not None]
-    if column.type in MONEY_TYPES and is_iranian_money(first.name, seen):
+    if column.is_money and is_iranian_money(first.name, seen):
         keys.append('unit = "header"')
         if unit_of_header(first.name) is None:
             lines.append('# DECIDE: unit = "rial" or unit = "toman" (10 rial); the header does not say')

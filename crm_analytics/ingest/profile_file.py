@@ -80,6 +80,12 @@ _RULE_KEYS = (
     "from", "first_of", "join", "cases", "constant", "required", "words", "clean", "date_format",
     "calendar", "day", "minor_units", "factor", "unit", "plus_months", "plus_days", "plus_minutes",
 )  # fmt: skip
+# Keys of a rule that only columns of one kind may have.
+_KEYS_OF_KIND = {
+    "money": ("minor_units", "unit"),
+    "numbers": ("factor",),
+    "dates": ("date_format", "calendar", "day", "plus_months", "plus_days", "plus_minutes"),
+}
 _TESTS_OF_ONE = ("if_true", "if_false", "if_not_true", "if_not_ahead", "if_filled", "if_empty")
 _TESTS = (*_TESTS_OF_ONE, "if_equal", "if_starts", "if_differs")
 _EVIDENCE = ("verified", "partial", "unverified")
@@ -298,12 +304,11 @@ def _rule(where: str, column: Column, given: Any) -> ColumnRule:
     ways = [key for key in ("from", "first_of", "constant") if key in told]
     if len(ways) > 1 or not (ways or "cases" in told):
         raise ProfileError(f"{where}: say either from, first_of, cases or constant.")
-    for key, types in (("minor_units", "money"), ("factor", "numbers"), ("unit", "money")):
-        if key in told and column.type not in (_NUMBERS if types == "numbers" else ("MONEY", "AMOUNT")):
-            raise ProfileError(f"{where}: {key} is for {types}; the column is {column.type}.")
-    for key in ("date_format", "calendar", "day", "plus_months", "plus_days", "plus_minutes"):
-        if key in told and column.type not in _DATES:
-            raise ProfileError(f"{where}: {key} is for dates; the column is {column.type}.")
+    fits = {"money": column.is_money, "numbers": column.type in _NUMBERS, "dates": column.type in _DATES}
+    for kind, keys in _KEYS_OF_KIND.items():
+        for key in keys:
+            if key in told and not fits[kind]:
+                raise ProfileError(f"{where}: {key} is for {kind}; the column is {column.type}.")
     rule = ColumnRule(
         choices=_choices(where, told),
         join=told.get("join"),

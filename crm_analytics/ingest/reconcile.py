@@ -27,7 +27,6 @@ from crm_analytics.warehouse import SqlFile, Warehouse, quote_ident
 RECORDS = "records"
 _ORDER_TOTALS = SqlFile.load(Path(__file__).parent / "order_totals.sql")
 AMOUNTS = ("MONEY", "AMOUNT", "QUANTITY", "BIGINT")
-_OF_A_CURRENCY = ("MONEY", "AMOUNT")
 _MONEY = pa.decimal128(38, 4)
 
 
@@ -196,7 +195,7 @@ def _sum(wh: Warehouse, staging: Staging, used: Profile, name: str) -> Counted:
     has_currency = "currency" in declared.column_names
     if currency and not has_currency:
         raise UsageError(f"control total {name!r}: {declared.name} have no currency. Say {asked!r}.")
-    if has_currency and not currency and declared.column(column).type in _OF_A_CURRENCY:
+    if has_currency and not currency and declared.column(column).is_money:
         _check_one_currency(wh, staged, name, column)
     said_twice = f"(select place from {staging.said_twice(declared.name)})"
     added = f"sum({quote_ident(column)}) filter (rowid {{}} in {said_twice})"

@@ -145,7 +145,7 @@ def _columns(plan: MappingPlan) -> list[_Column]:
                 continue
             place = plan.places[choices[0][0]]
             currency = "''"
-            if money is not None and one.column.type in ("MONEY", "AMOUNT"):
+            if money is not None and one.column.is_money:
                 currency = f"coalesce({money.part('value')}, '')"
             found.setdefault(
                 place, _Column(f"{planned.target.name}.{name}", planned.entity.name, place, one, currency)

@@ -84,6 +84,11 @@ class Column:
         """DuckDB type of the column."""
         return SQL_TYPES[self.type]
 
+    @property
+    def is_money(self) -> bool:
+        """Is it an amount of a currency?"""
+        return self.type in ("MONEY", "AMOUNT")
+
 
 @dataclass(frozen=True)
 class Entity:
