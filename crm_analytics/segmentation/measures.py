@@ -59,7 +59,8 @@ CLOSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "risk_band": ("low", "medium", "high"),
     }
 )
-# Shares lie between 0 and 1, scores between 1 and 5: a rule that asks for 50 means something else.
+# Shares lie between 0 and 1, scores between 1 and 5, and nobody bought less than never: a rule that asks for
+# a share of 50 means something else, and one that asks for more than 1 has no members.
 SHARES = frozenset(
     (
         "high_margin_share",
@@ -74,6 +75,8 @@ SHARES = frozenset(
     )
 )
 SCORES = ("r_score", "f_score", "m_score")
+# Days that are never below 0, as those whose name begins with it.
+LENGTHS = frozenset(("tenure_days", "mean_gap_days", "longest_resolution_days"))
 # facts that measures.sql asks for more than once, and what they rest on: a fact after those it reads
 _HELD = ("products_before", "order_lines_before", "orders_before", "order_days_before", "customers_before")
 
@@ -92,8 +95,8 @@ class Measure:
         What it says, with its unit.
     words : tuple of str
         The only words it can hold; empty = any.
-    bounds : tuple of two numbers, optional
-        It never lies outside.
+    bounds : tuple of least and most, optional
+        It never lies outside; most is None where there is no upper end.
     is_scored : bool
         Rests on scores: missing unless they are kept for the day.
     """
@@ -102,7 +105,7 @@ class Measure:
     kind: Kind
     meaning: str
     words: tuple[str, ...] = ()
-    bounds: tuple[int, int] | None = None
+    bounds: tuple[int, int | None] | None = None
     is_scored: bool = False
 
 
@@ -188,7 +191,10 @@ def _kind(name: str) -> Kind:
     return "text" if name in TEXTS else "number"
 
 
-def _bounds(name: str) -> tuple[int, int] | None:
+def _bounds(name: str) -> tuple[int, int | None] | None:
     if name in SHARES:
         return 0, 1
-    return (1, 5) if name in SCORES else None
+    if name in SCORES:
+        return 1, 5
+    is_count = name.endswith("_count") or "_count_" in name
+    return (0, None) if is_count or name in LENGTHS or name.startswith("days_") else None

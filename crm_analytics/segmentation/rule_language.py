@@ -15,7 +15,7 @@ What is missing compares as unknown, and unknown stays unknown under ``not``: a 
 certain. Words compare as people read them: upper and lower case are one, so are Persian and Arabic forms of a
 letter and of a digit (``fold_letters``); every other difference counts. Of segment, lifecycle_state and
 risk_band all words are known, and any other is refused; so is a number outside the bounds of its measure (a
-share of 50).
+share of 50), and a comparison that nothing within the bounds can fit (a share above 1, fewer orders than 0).
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ _WORDS: dict[Kind, str] = {
     "day": "a day such as 2025-01-31",
     "truth": "true or false",
 }
+_OPPOSITES: dict[Operator, Operator] = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "=": "!=", "!=": "="}
 _KEYWORDS = frozenset(("and", "or", "not", "in", "between", "is", "missing", "true", "false"))
 _MOVING_DAYS = ("today", "now", "yesterday", "tomorrow", "as_of")
 _TOKENS = re.compile(
@@ -239,6 +240,7 @@ class _Parser:
         self._text, self._measures = text, measures
         self._tokens = list(_tokens(text))
         self._at, self._depth = 0, 0
+        self._is_negated = False  # an odd number of 'not' stands before what is read
 
     def rule(self) -> Rule:
         if self._next.kind == "end":
@@ -274,7 +276,10 @@ class _Parser:
             self._refuse(f"more than {MAX_DEPTH} brackets or 'not' inside each other")
         try:
             if self._takes("not"):
-                return Not(self._part())
+                self._is_negated = not self._is_negated
+                part = Not(self._part())
+                self._is_negated = not self._is_negated
+                return part
             if self._takes("("):
                 inner = self._either()
                 self._expect(")")
@@ -295,7 +300,7 @@ class _Parser:
         if self._takes("in"):
             found: Rule = OneOf(measure, self._list(measure))
         elif self._takes("between"):
-            found = self._between(measure)
+            found = self._between(measure, is_outside=negated != self._is_negated)
         elif negated:
             self._refuse("expected 'in' or 'between' after 'not'")
         elif self._next.text in ("=", "==", "!=", "<>", "<", "<=", ">", ">="):
@@ -330,9 +335,20 @@ class _Parser:
                 message = f"{measure.name} is {_WORDS[measure.kind]}, {other.name} is {_WORDS[other.kind]}"
                 _refuse(self._text, place.position, message.replace(" in quotes", ""))
             return Comparison(measure, operator, other)
-        return Comparison(measure, operator, self._value(measure))
+        value = self._value(measure)
+        asked = _OPPOSITES[operator] if self._is_negated else operator
+        if isinstance(value, Decimal) and measure.bounds:
+            least, most = measure.bounds
+            if (asked == "<" and value <= least) or (asked == ">" and most is not None and value >= most):
+                _refuse(
+                    self._text,
+                    sign.position,
+                    f"{measure.name} is never {asked} {_written(value)}: {_range(measure.bounds)}; for those "
+                    f"at the end write {measure.name} = {least if asked == '<' else most}",
+                )
+        return Comparison(measure, operator, value)
 
-    def _between(self, measure: Measure) -> Rule:
+    def _between(self, measure: Measure, *, is_outside: bool) -> Rule:
         if measure.kind in ("text", "truth"):
             self._refuse(f"{measure.name} has no order: use = or in")
         place = self._next
@@ -341,6 +357,10 @@ class _Parser:
         high = self._value(measure)
         if low > high:  # type: ignore[operator]
             _refuse(self._text, place.position, f"nothing lies between {_written(low)} and {_written(high)}")
+        if is_outside and measure.bounds and (low, high) == measure.bounds:
+            _refuse(
+                self._text, place.position, f"{measure.name} never lies outside: {_range(measure.bounds)}"
+            )
         return Between(measure, low, high)
 
     def _list(self, measure: Measure) -> tuple[Value, ...]:
@@ -377,9 +397,8 @@ class _Parser:
             self._refuse(f"{measure.name} is never {_written(value)}; {hint}")
         if isinstance(value, Decimal) and measure.bounds:
             least, most = measure.bounds
-            if not least <= value <= most:
-                hint = ": write 0.5 for 50 %" if most == 1 else ""
-                self._refuse(f"{measure.name} always lies between {least} and {most}{hint}")
+            if value < least or (most is not None and value > most):
+                self._refuse(f"{measure.name} is never {_written(value)}: {_range(measure.bounds)}")
         self._at += 1
         return value
 
@@ -426,6 +445,15 @@ _EXAMPLES: dict[Kind, str] = {
     "day": "{} >= 2025-01-31",
     "truth": "{} = true",
 }
+
+
+def _range(bounds: tuple[int, int | None]) -> str:
+    """Say between which numbers a measure lies."""
+    least, most = bounds
+    if most is None:
+        return f"it is never below {least}"
+    hint = " (write 0.5 for 50 %)" if most == 1 else ""
+    return f"it always lies between {least} and {most}{hint}"
 
 
 def _refuse(text: str, position: int, problem: str) -> NoReturn:

@@ -72,9 +72,26 @@ def test_the_kind_of_every_measure_is_that_of_its_column(asked: Warehouse, found
         ("first_ordered_on > 31.01.2025", "character 20: '31.01.2025' is no number or day: .*2025-01-31"),
         ("first_ordered_on = today", "compared with a day such as 2025-01-31; for so many days ago"),
         ("high_margin_share >= 50%", "character 24: '%' has no meaning in a rule; a share of 50 % is 0.5"),
-        ("high_margin_share >= 50", "character 22: high_margin_share always lies between 0 and 1"),
-        ("churn_probability not between 0 and 70", "always lies between 0 and 1: write 0.5 for 50 %"),
-        ("r_score in (5, 6)", "r_score always lies between 1 and 5"),
+        (
+            "high_margin_share >= 50",
+            r"character 22: high_margin_share is never 50: it always lies between 0 and 1 \(write 0\.5",
+        ),
+        ("churn_probability > 70", r"never 70: it always lies between 0 and 1 \(write 0\.5 for 50 %"),
+        ("churn_probability not between 0 and 70", "never 70: it always lies between 0 and 1"),
+        ("r_score in (5, 6)", "r_score is never 6: it always lies between 1 and 5"),
+        (
+            "high_margin_share > 1",
+            r"character 19: high_margin_share is never > 1: it always lies between 0 and 1 .*; "
+            "for those at the end write high_margin_share = 1",
+        ),
+        ("satisfaction_rate < 0", "is never < 0: .* for those at the end write satisfaction_rate = 0"),
+        ("r_score < 1 or order_count > 1", "r_score is never < 1: it always lies between 1 and 5"),
+        ("not (has_opted_out or probability_alive <= 1)", "probability_alive is never > 1"),
+        ("late_payment_share not between 0 and 1", "never lies outside: it always lies between 0 and 1"),
+        ("not m_score between 1 and 5", "never lies outside: it always lies between 1 and 5"),
+        ("order_count < 0", "order_count is never < 0: it is never below 0; .* order_count = 0"),
+        ("web_visit_count_90_days = -1", "is never -1: it is never below 0"),
+        ("days_since_last_order < 0", "is never < 0: it is never below 0"),
         ("order_count is null", "character 16: expected 'missing', as in order_count is missing"),
         ("country in ()", "character 13: country is compared with text"),
         ("country not = 'DE'", "expected 'in' or 'between' after 'not'"),
@@ -102,6 +119,22 @@ def test_the_kind_of_every_measure_is_that_of_its_column(asked: Warehouse, found
 def test_a_rule_that_cannot_be_understood_says_where_and_why(text: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         parse_rule(text, KNOWN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "high_margin_share >= 1",
+        "high_margin_share <= 0 or churn_probability = 1",
+        "not (not churn_probability < 1)",
+        "not high_margin_share > 0",
+        "r_score not between 2 and 5",
+        "order_count > 0 and not order_count = 0",
+        "net_spend < 0 or returned_share > 1 or contract_ends_in_days < 0",
+    ],
+)
+def test_what_lies_at_the_end_of_a_range_may_be_asked(text: str) -> None:
+    assert parse_rule(write_rule(parse_rule(text, KNOWN)), KNOWN) == parse_rule(text, KNOWN)
 
 
 def test_names_of_measures_may_be_written_in_capitals_as_keywords_may() -> None:
@@ -139,7 +172,7 @@ def test_words_of_a_rule_are_parameters_and_never_sql_text(asked: Warehouse, nas
 
 # The law: what SQL answers is what three-valued logic says, for any rule over any values.
 NUMBER, TEXT, DAY, TRUTH = (
-    KNOWN["order_count"],
+    KNOWN["contract_ends_in_days"],  # a whole number without bounds
     KNOWN["country"],
     KNOWN["last_ordered_on"],
     KNOWN["has_opted_out"],
