@@ -28,8 +28,8 @@ from crm_analytics.cli.session import (
     Json,
     Limit,
     SettingsFile,
+    day_or_today,
     open_warehouse,
-    read_day,
     read_settings,
     show_trouble,
 )
@@ -310,7 +310,7 @@ def nightly(
 
     settings = read_settings(settings_file)
     with open_warehouse(settings, create=True) as wh, out.progress(len(night.STEPS), "night") as on_step:
-        report = night.run(wh, settings, as_of=read_day(as_of, wh), accept=accept, on_step=on_step)
+        report = night.run(wh, settings, as_of=day_or_today(as_of, wh), accept=accept, on_step=on_step)
     _show_night(report, as_json=as_json)
     show_trouble(report.loads)
     if report.troubled:
@@ -336,13 +336,13 @@ def scores(
 
 
 def _analyse(
-    settings_file: Path | None, as_of: str | None, compute: Callable[[Warehouse, Settings, date], Result]
+    settings_file: Path | None, as_of: date | None, compute: Callable[[Warehouse, Settings, date], Result]
 ) -> Result:
     """Open the warehouse for one analysis, and give a sign of life while it runs."""
     settings = read_settings(settings_file)
     with open_warehouse(settings) as wh, out.progress(1, "computing") as on_step:
         on_step("")
-        return compute(wh, settings, read_day(as_of, wh))
+        return compute(wh, settings, day_or_today(as_of, wh))
 
 
 def _show_night(report: RunReport, *, as_json: bool) -> None:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crm_analytics.cli import output as out
-from crm_analytics.cli.session import AsOf, Json, Limit, SettingsFile, open_warehouse, read_day, read_settings
+from crm_analytics.cli.session import (
+    AsOf,
+    Json,
+    Limit,
+    SettingsFile,
+    day_or_today,
+    open_warehouse,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +122,7 @@ def show(key: Key, as_of: AsOf = None, settings_file: SettingsFile = None, as_js
 
     with open_warehouse(read_settings(settings_file)) as wh:
         group = members(wh, key)
-        profile = wh.frame(_PROFILE, as_of=read_day(as_of, wh), customer_id=group[0]).to_dict("records")
+        profile = wh.frame(_PROFILE, as_of=day_or_today(as_of, wh), customer_id=group[0]).to_dict("records")
         if not profile and len(group) == 1:
             raise UsageError(f"{key!r}: no source record describes such a customer.")
         pairs = identity.review(wh, decision="link")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,7 @@ from crm_analytics.cli.session import (
     Json,
     Limit,
     SettingsFile,
+    day_or_today,
     open_warehouse,
     read_day,
     read_settings,
@@ -69,7 +71,7 @@ def quality(
         raise UsageError(f"--check {only!r} is no check of quality. Checks: {', '.join(known)}.")
     with open_warehouse(read_settings(settings_file)) as wh, out.progress(1, "measuring") as on_step:
         on_step("")
-        day = read_day(as_of, wh)
+        day = day_or_today(as_of, wh)
         measured = checks.quality(wh, as_of=day, by_owner=by_owner)
         findings = checks.run(wh, as_of=day)
     if only is not None:
@@ -110,8 +112,10 @@ def customer(
         str, typer.Argument(metavar="ID", help="customer_id, id, e-mail address or phone number")
     ],
     as_of: Annotated[
-        str | None,
-        typer.Option("--as-of", help="first day not seen; default: of the last night", metavar="DATE"),
+        date | None,
+        typer.Option(
+            "--as-of", help="first day not seen; default: of the last night", metavar="DATE", parser=read_day
+        ),
     ] = None,
     published: Annotated[
         bool,
@@ -128,8 +132,7 @@ def customer(
     settings = read_settings(settings_file)
     opened = crm.open_published(settings.paths.published) if published else None
     with opened or open_warehouse(settings) as wh:
-        day = None if as_of is None else read_day(as_of, wh)
-        one = crm.customer(wh, asked, as_of=day, last_orders=last_orders)
+        one = crm.customer(wh, asked, as_of=as_of, last_orders=last_orders)
     if as_json:
         out.print_json(one.to_dict())
         return

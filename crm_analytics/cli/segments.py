@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -13,6 +14,7 @@ from crm_analytics.cli.session import (
     Json,
     Limit,
     SettingsFile,
+    day_or_today,
     open_warehouse,
     read_day,
     read_settings,
@@ -20,8 +22,6 @@ from crm_analytics.cli.session import (
 from crm_analytics.errors import UsageError
 
 if TYPE_CHECKING:
-    from datetime import date
-
     import pandas as pd
 
     from crm_analytics.segmentation import RuleSegment
@@ -42,7 +42,7 @@ def list_segments(
     rules = segmentation.load_rule_segments(settings.paths.segments)
     with open_warehouse(settings) as wh, out.progress(1, "computing") as on_step:
         on_step("")
-        day = read_day(as_of, wh)
+        day = day_or_today(as_of, wh)
         found, _ = _members(wh, settings, rules, day)
         sizes = segmentation.segment_sizes(wh, found, as_of=day, rules=rules)
         nights = segmentation.kept_nights(wh, as_of=day)
@@ -74,7 +74,7 @@ def members(
             f"There is no rule segment {name!r}. Known: {', '.join(rule.name for rule in rules)}."
         )
     with open_warehouse(settings) as wh:
-        found, told = _members(wh, settings, wanted, read_day(as_of, wh))
+        found, told = _members(wh, settings, wanted, day_or_today(as_of, wh))
     out.print_frame(wanted[0].label, found, as_json=as_json, limit=limit)
     if not as_json:
         out.print_lines(*told)
@@ -88,7 +88,7 @@ def overlap(
     from crm_analytics import segmentation
 
     with open_warehouse(read_settings(settings_file)) as wh:
-        day = read_day(as_of, wh)
+        day = day_or_today(as_of, wh)
         if day not in segmentation.kept_nights(wh, as_of=day, segmentation="rules"):
             raise UsageError(f"No night of {day} is kept. Run it first: crm-analytics nightly --as-of {day}.")
         shared = segmentation.segment_overlap(wh, as_of=day)
@@ -101,8 +101,12 @@ def movement(
         Literal["rfm", "lifecycle", "clusters"], typer.Option("--of", help="which segments")
     ] = "rfm",
     since: Annotated[
-        str | None,
-        typer.Option(help="earlier night, YYYY-MM-DD; default: the last before --as-of", metavar="DATE"),
+        date | None,
+        typer.Option(
+            help="earlier night, YYYY-MM-DD; default: the last before --as-of",
+            metavar="DATE",
+            parser=read_day,
+        ),
     ] = None,
     as_of: AsOf = None,
     settings_file: SettingsFile = None,
@@ -113,8 +117,7 @@ def movement(
     from crm_analytics import segmentation
 
     with open_warehouse(read_settings(settings_file)) as wh:
-        earlier = None if since is None else read_day(since, wh)
-        table = segmentation.movement(wh, as_of=read_day(as_of, wh), since=earlier, segmentation=of)
+        table = segmentation.movement(wh, as_of=day_or_today(as_of, wh), since=since, segmentation=of)
     out.print_frame("Movement (rows: earlier)", table.reset_index(), as_json=as_json, limit=limit)
 
 

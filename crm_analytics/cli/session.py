@@ -20,11 +20,23 @@ if TYPE_CHECKING:
     from crm_analytics.ingest import Load
     from crm_analytics.warehouse import Warehouse
 
+
+def read_day(text: str) -> date:
+    """Read a day of the command line; a wrong one stops the command before anything is opened."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a date. Write it as 2025-07-01.") from None
+
+
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="crm.toml, or its folder; default: here, else the defaults")
 ]
 AsOf = Annotated[
-    str | None, typer.Option("--as-of", help="first day not seen, YYYY-MM-DD; default: today", metavar="DATE")
+    date | None,
+    typer.Option(
+        "--as-of", help="first day not seen, YYYY-MM-DD; default: today", metavar="DATE", parser=read_day
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="rows of the table on a terminal")]
@@ -54,14 +66,9 @@ def open_warehouse(settings: Settings, *, create: bool = False) -> Iterator[Ware
         yield wh
 
 
-def read_day(text: str | None, wh: Warehouse) -> date:
-    """Read --as-of; without it, today in the business time zone: read once, here."""
-    if text is None:
-        return datetime.now(ZoneInfo(wh.settings.timezone)).date()
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--as-of {text!r} is not a date. Write it as 2025-07-01.") from None
+def day_or_today(as_of: date | None, wh: Warehouse) -> date:
+    """Return --as-of; without it, today in the business time zone: read once, here."""
+    return as_of or datetime.now(ZoneInfo(wh.settings.timezone)).date()
 
 
 def show_trouble(loads: Iterable[Load]) -> None:

@@ -31,12 +31,17 @@ DRIFT_COLUMNS = ("psi", "chance_limit", "verdict", "told")
 @app.command()
 def monitor(
     as_of: Annotated[
-        str | None, typer.Option("--as-of", help="the night; default: the last published", metavar="DATE")
+        date | None,
+        typer.Option(
+            "--as-of", help="the night; default: the last published", metavar="DATE", parser=read_day
+        ),
     ] = None,
     since: Annotated[
-        str | None,
+        date | None,
         typer.Option(
-            help="the earlier night to compare with; default: the published one before", metavar="DATE"
+            help="the earlier night to compare with; default: the published one before",
+            metavar="DATE",
+            parser=read_day,
         ),
     ] = None,
     settings_file: SettingsFile = None,
@@ -49,8 +54,7 @@ def monitor(
     settings = read_settings(settings_file)
     with open_warehouse(settings) as wh, out.progress(1, "comparing") as on_step:
         on_step("")
-        day = _last_night(wh) if as_of is None else read_day(as_of, wh)
-        found = monitoring.monitor(wh, as_of=day, since=None if since is None else read_day(since, wh))
+        found = monitoring.monitor(wh, as_of=as_of or _last_night(wh), since=since)
     if as_json:
         out.print_json(_plain(found))
     else:

@@ -25,6 +25,24 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "nightly --as-of yesterday",
+        "rfm --as-of 2025-02-30",
+        "monitor --since 1.7.2025",
+        "customer --as-of x C1",
+    ],
+)
+def test_a_day_that_is_none_is_told_before_anything_is_opened_or_made(
+    here: Path, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words.split()) == cli.USAGE
+    told = capsys.readouterr().err
+    assert "is not a date. Write it as 2025-07-01." in told
+    assert list(here.iterdir()) == []
+
+
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == cli.OK
