@@ -51,11 +51,7 @@ STORED = """
 TOLD_NOW = """
     create or replace temp table versions_told_now as
     select version.row_id
-    from ops.repeats as again
-    join {versions} as version
-        on version.load_id = again.version_load_id
-        and version.record_number = again.version_record_number
-        and cast(version.row_id & 4294967295 as uinteger) = again.row_part
+    from {said_again}
     anti join ops.withdrawals on ops.withdrawals.load_id = again.load_id
     where again.entity = '{entity}' and again.recorded_at = $received_at and again.load_id <> $load_id"""
 
@@ -220,23 +216,14 @@ NAMED = """
             ) as of_order
         from dated
     ),
-    unmatched as (
+    positioned as (
         select
             *,
             row_number() over (
-                partition by repeat_id, pairing, of_order order by day nulls first, content_id, nth
+                partition by repeat_id, pairing, of_order, is_stored
+                order by day nulls first, content_id, nth
             ) as position
         from ordered
-        where not is_stored
-    ),
-    not_repeated as (
-        select
-            *,
-            row_number() over (
-                partition by repeat_id, pairing, of_order order by day nulls first, content_id, nth
-            ) as position
-        from ordered
-        where is_stored
     ),
     placed as (
         select
@@ -247,8 +234,8 @@ NAMED = """
             not_repeated.day is distinct from unmatched.day as is_moved,
             {new_row} as fresh,
             {other_row} as other
-        from unmatched
-        left join not_repeated
+        from (select * from positioned where not is_stored) as unmatched
+        left join (select * from positioned where is_stored) as not_repeated
             on not_repeated.repeat_id = unmatched.repeat_id
             and not_repeated.pairing = unmatched.pairing
             and not_repeated.of_order = unmatched.of_order

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from crm_analytics.entities.storing import Delivery, versions_table
+from crm_analytics.entities.storing import Delivery, said_again, versions_table
 from crm_analytics.schema import Entity
 from crm_analytics.warehouse import Warehouse, quote_ident
 
@@ -23,11 +23,7 @@ _MISSING = """
         select row_id from {versions} where list_contains($told_by, load_id)
         union
         select version.row_id
-        from ops.repeats as again
-        join {versions} as version
-            on version.load_id = again.version_load_id
-            and version.record_number = again.version_record_number
-            and cast(version.row_id & 4294967295 as uinteger) = again.row_part
+        from {said_again}
         where again.entity = '{name}' and list_contains($told_by, again.load_id)
     ) as told using (row_id)
     where source_system = $source_system and recorded_at <= $received_at"""
@@ -82,7 +78,8 @@ def remove_missing(wh: Warehouse, declared: Entity, delivery: Delivery, *, told_
         told_by=list(told_by),
     )
     told = {"told_by": list(told_by), "received_at": moment}
-    wh.execute(_MISSING.format(**names, name=declared.name), **told, source_system=delivery.source_system)
+    missing = _MISSING.format(**names, name=declared.name, said_again=said_again(declared))
+    wh.execute(missing, **told, source_system=delivery.source_system)
     is_state = declared.kind == "state"
     removed = wh.execute(
         _INSERT.format(

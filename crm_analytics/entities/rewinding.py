@@ -24,6 +24,7 @@ from crm_analytics.entities.storing import (
     Replaced,
     forget,
     run,
+    said_again,
     store_rows,
     versions_table,
 )
@@ -102,12 +103,8 @@ _AGAIN = """
     select
         again.load_id, again.record_number, version.load_id as version_load_id,
         version.record_number as version_record_number, version.row_id, again.row_part
-    from ops.repeats as again
+    from {said_again}
     join versions_later as later on later.load_id = again.load_id
-    join {versions} as version
-        on version.load_id = again.version_load_id
-        and version.record_number = again.version_record_number
-        and cast(version.row_id & 4294967295 as uinteger) = again.row_part
     semi join versions_touched as touched
         on touched.row_id = version.row_id and (touched.is_shared or not later.is_beside)
     where again.entity = '{entity}'"""
@@ -355,7 +352,11 @@ def undone(declared: Entity) -> str:
 
 
 def _names(declared: Entity) -> dict[str, str | None]:
-    names: dict[str, str | None] = {"versions": versions_table(declared), "entity": declared.name}
+    names: dict[str, str | None] = {
+        "versions": versions_table(declared),
+        "said_again": said_again(declared),
+        "entity": declared.name,
+    }
     if declared.repeat_key:
         names |= {
             "document": quote_ident(declared.repeat_key[0]),

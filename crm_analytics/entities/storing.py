@@ -23,6 +23,12 @@ _WHOSE = ("customer_source_id", "source_id")
 _NUMBERS = ("QUANTITY", "MONEY", "AMOUNT", "CURRENCY")
 # The amount of a document or payment, by entity: what is told where a later delivery gives another.
 _AMOUNTS = ("total_amount", "amount")
+# Which version a row of ops.repeats means: a record may give several rows.
+_SAID_AGAIN = """ops.repeats as again
+    join {versions} as version
+        on version.load_id = again.version_load_id
+        and version.record_number = again.version_record_number
+        and cast(version.row_id & 4294967295 as uinteger) = again.row_part"""
 _TEMPORARY = ("repeated", "lines", "stored", "told_now", "named", "known", "contested", "kept", "counting")
 
 
@@ -130,6 +136,11 @@ def run(wh: Warehouse, delivery: Delivery, text: str) -> list[tuple[Any, ...]]:
 def versions_table(declared: Entity) -> str:
     """Return the quoted name of an entity's table of versions."""
     return f"entities.{quote_ident(declared.name + '_versions')}"
+
+
+def said_again(declared: Entity) -> str:
+    """Return SQL for what loads said again of an entity: ``again``, joined with the ``version`` it means."""
+    return _SAID_AGAIN.format(versions=versions_table(declared))
 
 
 def store_rows(
@@ -297,7 +308,7 @@ def _match_lines(
     names |= {"entity": quote_ident(declared.name), "repeat_id": repeat_digest(declared)}
     run(wh, delivery, line_sql.STORED.format(**names))
     names["entity"] = declared.name
-    run(wh, delivery, line_sql.TOLD_NOW.format(versions=versions_table(declared), entity=declared.name))
+    run(wh, delivery, line_sql.TOLD_NOW.format(said_again=said_again(declared), entity=declared.name))
     if not is_decided:
         parts = "" if beside is None else line_sql.BESIDE.format(**names, undone=beside)
         run(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from crm_analytics.entities.rewinding import has_later, rewind, tell_again
-from crm_analytics.entities.storing import Delivery, versions_table
+from crm_analytics.entities.storing import Delivery, said_again, versions_table
 from crm_analytics.schema import Entity, entity
 from crm_analytics.warehouse import Warehouse, quote_ident
 
@@ -24,11 +24,7 @@ _TAKEN_BACK = """
     where list_contains($load_ids, load_id)
     union
     select row_id {also}
-    from ops.repeats as again
-    join {versions} as version
-        on version.load_id = again.version_load_id
-        and version.record_number = again.version_record_number
-        and cast(version.row_id & 4294967295 as uinteger) = again.row_part
+    from {said_again}
     where again.entity = '{entity}' and list_contains($load_ids, again.load_id)"""
 
 
@@ -54,8 +50,8 @@ def tell_without(wh: Warehouse, load_ids: Sequence[int]) -> None:
         declared = entity(name)
         if has_later(wh, declared, delivery):
             also = "".join(f", {quote_ident(one)}" for one in _line_columns(declared))
-            names = {"versions": versions_table(declared), "entity": name, "also": also}
-            wh.execute(_TAKEN_BACK.format(**names), load_ids=list(load_ids))
+            names = {"versions": versions_table(declared), "said_again": said_again(declared)}
+            wh.execute(_TAKEN_BACK.format(**names, entity=name, also=also), load_ids=list(load_ids))
             rewound = rewind(wh, declared, delivery, staged="versions_taken_back", covers_all=False)
             tell_again(wh, declared, delivery, rewound, keeps_rows=True)
             wh.execute("drop table temp.versions_taken_back")
