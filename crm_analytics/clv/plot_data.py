@@ -48,6 +48,14 @@ def frequency_table(model: PurchaseModel, summary: pd.DataFrame, *, up_to: int =
     -------
     DataFrame
         Index: purchases (text, "0" ... "7+"). Columns: actual, expected (customers).
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import BetaGeoModel
+    >>> model = BetaGeoModel.from_parameters({"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43})
+    >>> known = pd.DataFrame({"frequency": [0, 2], "recency": [0, 90], "T": [180, 200]})
+    >>> frequency_table(model, known, up_to=2).round(2).to_dict("list")
+    {'actual': [1, 0, 1, 0], 'expected': [1.25, 0.38, 0.15, 0.22]}
     """
     arguments.instance("model", model, PurchaseModel, "a fitted purchase model")
     up_to = arguments.whole("up_to", up_to)
@@ -81,6 +89,11 @@ def daily_purchases(wh: Warehouse, *, as_of: date, born_before: date | None = No
     -------
     DataFrame
         ordered_on, first_purchases, repeat_purchases; days without a purchase are left out.
+
+    Examples
+    --------
+    >>> daily_purchases(Warehouse.open(), as_of=date(2025, 7, 1)).columns.tolist()
+    ['ordered_on', 'first_purchases', 'repeat_purchases']
     """
     as_of = arguments.day("as_of", as_of)
     born = as_of if born_before is None else arguments.day("born_before", born_before)
@@ -120,6 +133,23 @@ def tracking_table(
         Index: period (1, 2, ...). Columns: ends_on (first day after the period), actual, expected,
         cumulative_actual, cumulative_expected, is_holdout (the period ends after calibration_end). Several
         models: their names stand for "expected".
+
+    Raises
+    ------
+    UsageError
+        A model has covariates, or is named as a column of the table.
+    NotEnoughData
+        There are no purchases, or not one whole period.
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import BetaGeoModel
+    >>> model = BetaGeoModel.from_parameters({"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43})
+    >>> days = pd.DataFrame({"ordered_on": ["2024-01-01", "2024-01-09"]})
+    >>> days = days.assign(first_purchases=[9, 1], repeat_purchases=[0, 2])
+    >>> end, as_of = date(2024, 1, 8), date(2024, 1, 15)
+    >>> tracking_table(model, days, calibration_end=end, as_of=as_of)["actual"].tolist()
+    [0, 2]
     """
     every_days = arguments.whole("every_days", every_days, least=1, what=" of days")
     as_of = arguments.day("as_of", as_of)
@@ -213,6 +243,19 @@ def conditional_table(
     -------
     DataFrame
         Index: frequency or recency (text; recency "0-34" in days). Columns: customers, actual, one per model.
+
+    Raises
+    ------
+    UsageError
+        There is no model, or one is named as a column of the table.
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import BetaGeoModel
+    >>> model = BetaGeoModel.from_parameters({"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43})
+    >>> known = pd.DataFrame({"frequency": [0, 2], "recency": [0, 90], "T": [180, 200], "actual": [0, 1]})
+    >>> conditional_table({"BG/NBD": model}, known, horizon_days=90).round(2).to_dict("list")
+    {'customers': [1, 1], 'actual': [0.0, 1.0], 'BG/NBD': [0.1, 0.4]}
     """
     arguments.one_of("by", by, ("frequency", "recency"))
     arguments.refuse_no_table(known, "known")
@@ -333,6 +376,13 @@ def alive_matrix(model: PurchaseModel, *, age_days: float, up_to: int = 20) -> p
         Index: recency (days, 0 to age_days). Columns: frequency, 0 to up_to. Missing where there is no such
         history: a customer without repeat purchases has recency 0, any other more, and at most one purchase
         a day.
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import BetaGeoModel
+    >>> model = BetaGeoModel.from_parameters({"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43})
+    >>> alive_matrix(model, age_days=60, up_to=2).loc[60].round(2).tolist()
+    [nan, 0.75, 0.81]
     """
     arguments.instance("model", model, PurchaseModel, "a fitted purchase model")
     age_days, up_to = arguments.future_days(age_days, "age_days"), arguments.whole("up_to", up_to, least=1)
@@ -368,6 +418,19 @@ def alive_history(model: PurchaseModel, purchase_days: Sequence[date], *, as_of:
     DataFrame
         Index: day, from the first purchase to the day before as_of. Columns: frequency, recency, T (days),
         probability_alive, is_purchase.
+
+    Raises
+    ------
+    NotEnoughData
+        There was no purchase before as_of.
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import BetaGeoModel
+    >>> model = BetaGeoModel.from_parameters({"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43})
+    >>> bought = [date(2024, 1, 1), date(2024, 1, 3)]
+    >>> alive_history(model, bought, as_of=date(2024, 1, 5))["probability_alive"].round(2).tolist()
+    [1.0, 1.0, 0.75, 0.75]
     """
     arguments.instance("model", model, PurchaseModel, "a fitted purchase model")
     as_of = arguments.day("as_of", as_of)
@@ -412,6 +475,13 @@ def retention_table(
     DataFrame
         Index: period (0, 1, ...). Columns: survival, retention (missing at 0), actual_survival,
         actual_retention (missing where unknown).
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import ShiftedBetaGeoModel
+    >>> model = ShiftedBetaGeoModel.from_parameters({"alpha": 0.704, "beta": 1.182}, period_days=365)
+    >>> retention_table(model, periods=2, survivors=[100, 65])["survival"].round(2).tolist()
+    [1.0, 0.63, 0.47]
     """
     arguments.instance("model", model, ShiftedBetaGeoModel, "a fitted ShiftedBetaGeoModel")
     periods = arguments.whole("periods", periods, least=1)
@@ -428,6 +498,25 @@ def parameter_correlation(model: MaximumLikelihoodModel) -> pd.DataFrame:
 
     Two parameters with a correlation near 1 are known only together (as a and b, whose ratio is the mean
     dropout): read their joint effect, not each by itself.
+
+    Parameters
+    ----------
+    model : MaximumLikelihoodModel
+        Fitted.
+
+    Returns
+    -------
+    DataFrame
+        One row and one column per parameter, in -1..1.
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import BetaGeoModel
+    >>> known = np.diag([0.01, 0.01, 0.04, 0.04]) + 0.005
+    >>> found = {"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43}
+    >>> model = BetaGeoModel.from_parameters(found, log_covariance=known)
+    >>> parameter_correlation(model).loc["r"].round(2).tolist()
+    [1.0, 0.33, 0.19, 0.19]
     """
     arguments.instance("model", model, MaximumLikelihoodModel, "a fitted model")._fitted()
     names, error = list(model.all_names), np.sqrt(np.maximum(np.diag(model.log_covariance_), 0.0))

@@ -1,7 +1,8 @@
 """Does the model see what happened, and what does it see in a customer?  The pictures, each with its table.
 
 Every function takes what its neighbour in plot_data.py takes, draws on `ax` (default: a new figure) and
-returns the table it drew.  Grey is what happened, colours are models; the title says what was found.
+returns the table it drew; the errors are those of that neighbour.  Grey is what happened, colours are models;
+the title says what was found.
 """
 
 from __future__ import annotations
@@ -29,7 +30,28 @@ _LEAST_APART = 0.055
 def plot_frequency(
     model: PurchaseModel, summary: pd.DataFrame, *, up_to: int = 6, ax: Axes | None = None
 ) -> pd.DataFrame:
-    """Draw how many customers bought again 0, 1, ... times, and how many should; see `frequency_table`."""
+    """Draw how many customers bought again 0, 1, ... times, and how many should; see `frequency_table`.
+
+    Parameters
+    ----------
+    model, summary, up_to
+        As of `frequency_table`.
+    ax : Axes, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    DataFrame
+        What was drawn: the table of `frequency_table`.
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import BetaGeoModel
+    >>> model = BetaGeoModel.from_parameters({"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43})
+    >>> known = pd.DataFrame({"frequency": [0, 2], "recency": [0, 90], "T": [180, 200]})
+    >>> plot_frequency(model, known, up_to=2).round(2).to_dict("list")
+    {'actual': [1, 0, 1, 0], 'expected': [1.25, 0.38, 0.15, 0.22]}
+    """
     table = plot_data.frequency_table(model, summary, up_to=up_to)
     ax = _axes(ax)
     place = np.arange(len(table))
@@ -60,6 +82,30 @@ def plot_tracking(
     """Draw repeat purchases over time, per period or (cumulative=True) in all; see `tracking_table`.
 
     Several models are drawn as several lines, and the title tells of the one closest to what came.
+
+    Parameters
+    ----------
+    model, daily, calibration_end, as_of, every_days
+        As of `tracking_table`.
+    cumulative : bool, default False
+        Draw all purchases so far instead of those of each period.
+    ax : Axes, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    DataFrame
+        What was drawn: the table of `tracking_table`.
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import BetaGeoModel
+    >>> model = BetaGeoModel.from_parameters({"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43})
+    >>> days = pd.DataFrame({"ordered_on": ["2024-01-01", "2024-01-09"]})
+    >>> days = days.assign(first_purchases=[9, 1], repeat_purchases=[0, 2])
+    >>> end, as_of = date(2024, 1, 8), date(2024, 1, 15)
+    >>> plot_tracking(model, days, calibration_end=end, as_of=as_of)["actual"].tolist()
+    [0, 2]
     """
     tracked = plot_data.tracked_models(model)
     table = plot_data.tracking_table(
@@ -105,7 +151,28 @@ def plot_conditional(
     by: str = "frequency",
     ax: Axes | None = None,
 ) -> pd.DataFrame:
-    """Draw purchases of the hold-out, observed and expected, by what was known; see `conditional_table`."""
+    """Draw purchases of the hold-out, observed and expected, by what was known; see `conditional_table`.
+
+    Parameters
+    ----------
+    models, known, horizon_days, by
+        As of `conditional_table`.
+    ax : Axes, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    DataFrame
+        What was drawn: the table of `conditional_table`.
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import BetaGeoModel
+    >>> model = BetaGeoModel.from_parameters({"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43})
+    >>> known = pd.DataFrame({"frequency": [0, 2], "recency": [0, 90], "T": [180, 200], "actual": [0, 1]})
+    >>> plot_conditional({"BG/NBD": model}, known, horizon_days=90).round(2).to_dict("list")
+    {'customers': [1, 1], 'actual': [0.0, 1.0], 'BG/NBD': [0.1, 0.4]}
+    """
     table = plot_data.conditional_table(models, known, horizon_days=horizon_days, by=by)
     ax = _axes(ax)
     place = np.arange(len(table))
@@ -137,6 +204,26 @@ def plot_calibration(
     """Draw mean outcome over mean prediction of groups of like customers; see `calibration_table`.
 
     The title says how many customers without a prediction or an outcome were left out.
+
+    Parameters
+    ----------
+    predicted, actual, groups
+        As of `calibration_table`.
+    unit : str, default "purchases per customer"
+        What both axes count.
+    ax : Axes, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    DataFrame
+        What was drawn: the table of `calibration_table`.
+
+    Examples
+    --------
+    >>> table = plot_calibration(pd.Series([0.5, 1.5]), pd.Series([0, 2]), groups=2)
+    >>> table[["predicted", "actual"]].values.tolist()
+    [[0.5, 0.0], [1.5, 2.0]]
     """
     table = plot_data.calibration_table(predicted, actual, groups=groups)
     left_out = table.attrs["left_out"]
@@ -169,6 +256,25 @@ def plot_alive_matrix(
     """Draw the probability of being alive by frequency and recency; see `alive_matrix`.
 
     Histories that cannot be are grey: no customer bought on more days than there were.
+
+    Parameters
+    ----------
+    model, age_days, up_to
+        As of `alive_matrix`.
+    ax : Axes, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    DataFrame
+        What was drawn: the table of `alive_matrix`.
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import BetaGeoModel
+    >>> model = BetaGeoModel.from_parameters({"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43})
+    >>> plot_alive_matrix(model, age_days=60, up_to=2).loc[60].round(2).tolist()
+    [nan, 0.75, 0.81]
     """
     table = plot_data.alive_matrix(model, age_days=age_days, up_to=up_to)
     ax = _axes(ax)
@@ -202,7 +308,30 @@ def plot_alive_history(
     customer: str = "the customer",
     ax: Axes | None = None,
 ) -> pd.DataFrame:
-    """Draw day by day how probably one customer was still there; see `alive_history`."""
+    """Draw day by day how probably one customer was still there; see `alive_history`.
+
+    Parameters
+    ----------
+    model, purchase_days, as_of
+        As of `alive_history`.
+    customer : str, default "the customer"
+        Who it is, for the title.
+    ax : Axes, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    DataFrame
+        What was drawn: the table of `alive_history`.
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import BetaGeoModel
+    >>> model = BetaGeoModel.from_parameters({"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43})
+    >>> bought = [date(2024, 1, 1), date(2024, 1, 3)]
+    >>> plot_alive_history(model, bought, as_of=date(2024, 1, 5))["probability_alive"].round(2).tolist()
+    [1.0, 1.0, 0.75, 0.75]
+    """
     table = plot_data.alive_history(model, purchase_days, as_of=as_of)
     ax = _axes(ax)
     ax.plot(table.index, table["probability_alive"], color=MODEL, linewidth=2)
@@ -228,7 +357,27 @@ def plot_retention(
     covariates: Mapping[str, float] | None = None,
     ax: Axes | None = None,
 ) -> pd.DataFrame:
-    """Draw the share of contracts left and the share renewed, by age; see `retention_table`."""
+    """Draw the share of contracts left and the share renewed, by age; see `retention_table`.
+
+    Parameters
+    ----------
+    model, periods, survivors, covariates
+        As of `retention_table`.
+    ax : Axes, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    DataFrame
+        What was drawn: the table of `retention_table`.
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import ShiftedBetaGeoModel
+    >>> model = ShiftedBetaGeoModel.from_parameters({"alpha": 0.704, "beta": 1.182}, period_days=365)
+    >>> plot_retention(model, periods=2, survivors=[100, 65])["survival"].round(2).tolist()
+    [1.0, 0.63, 0.47]
+    """
     table = plot_data.retention_table(model, periods=periods, survivors=survivors, covariates=covariates)
     ax = _axes(ax)
     ends = {}
@@ -248,7 +397,29 @@ def plot_retention(
 
 
 def plot_parameter_correlation(model: MaximumLikelihoodModel, *, ax: Axes | None = None) -> pd.DataFrame:
-    """Draw how far the estimates depend on each other; see `parameter_correlation`."""
+    """Draw how far the estimates depend on each other; see `parameter_correlation`.
+
+    Parameters
+    ----------
+    model
+        As of `parameter_correlation`.
+    ax : Axes, optional
+        Where to draw; default: a new figure.
+
+    Returns
+    -------
+    DataFrame
+        What was drawn: the table of `parameter_correlation`.
+
+    Examples
+    --------
+    >>> from crm_analytics.clv import BetaGeoModel
+    >>> known = np.diag([0.01, 0.01, 0.04, 0.04]) + 0.005
+    >>> found = {"r": 0.24, "alpha": 31.0, "a": 0.79, "b": 2.43}
+    >>> model = BetaGeoModel.from_parameters(found, log_covariance=known)
+    >>> plot_parameter_correlation(model).loc["r"].round(2).tolist()
+    [1.0, 0.33, 0.19, 0.19]
+    """
     table = plot_data.parameter_correlation(model)
     ax = _axes(ax, size=(4.2, 3.8))
     ax.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1)
