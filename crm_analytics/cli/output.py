@@ -25,6 +25,7 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -123,15 +124,7 @@ def _listed(message: str) -> str:
 @contextmanager
 def progress(total: int, title: str) -> Iterator[OnStep]:
     """Show a progress bar on standard error while the block runs; yields what each step calls."""
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True, markup=False, highlight=False, emoji=False),
-        transient=True,
-    )
+    bar = _bar(MofNCompleteColumn())
     with bar:
         task = bar.add_task(title, total=total)
         started = 0
@@ -150,15 +143,7 @@ def byte_progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
 
     Yields what `crm_analytics.load` calls: name of the file, bytes read so far, bytes in all.
     """
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True, markup=False, highlight=False, emoji=False),
-        transient=True,
-    )
+    bar = _bar(DownloadColumn())
     task = bar.add_task(title)
     began = monotonic()
 
@@ -172,6 +157,18 @@ def byte_progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
         yield on_bytes
     finally:
         bar.stop()
+
+
+def _bar(measure: ProgressColumn) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        measure,
+        TimeElapsedColumn(),
+        console=Console(stderr=True, markup=False, highlight=False, emoji=False),
+        transient=True,
+    )
 
 
 def number(value: object, digits: int = 0) -> str:
