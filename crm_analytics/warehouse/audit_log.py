@@ -94,6 +94,16 @@ def record(wh: Warehouse, action: str, subject: str, **detail: object) -> None:
 def verify_audit(wh: Warehouse) -> AuditReport:
     """Check the chain of the audit log, entry by entry.
 
+    Parameters
+    ----------
+    wh : Warehouse
+        Whose log it is.
+
+    Returns
+    -------
+    AuditReport
+        How many entries are in order, the last one's hash, and what it could be compared with.
+
     Raises
     ------
     StoreCorrupt

@@ -10,6 +10,16 @@ from crm_analytics.errors import UsageError
 def check_day(as_of: object) -> None:
     """Refuse what is no day: a text, a moment, nothing. `Warehouse` asks it of every query about a day.
 
+    Parameters
+    ----------
+    as_of : object
+        What somebody gave for a day.
+
+    Raises
+    ------
+    UsageError
+        It is no `datetime.date`, or one with a time.
+
     Examples
     --------
     >>> check_day("2025-07-01")

@@ -10,6 +10,11 @@ MAX_IDENTIFIER_LENGTH = 128
 def quote_ident(name: str) -> str:
     """Return `name` as a quoted SQL identifier.
 
+    Parameters
+    ----------
+    name : str
+        Of a table, a column or a schema.
+
     Raises
     ------
     UsageError
@@ -27,6 +32,16 @@ def quote_ident(name: str) -> str:
 
 def quote_table(name: str) -> str:
     """Return ``schema.table`` with both parts quoted.
+
+    Parameters
+    ----------
+    name : str
+        With one dot.
+
+    Raises
+    ------
+    UsageError
+        The name has no schema, or a part cannot be a name (`quote_ident`).
 
     Examples
     --------

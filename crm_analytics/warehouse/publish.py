@@ -140,6 +140,13 @@ def read_scores(folder: str | os.PathLike[str], table: str = "customer_scores") 
     ------
     UsageError
         Nothing was published there yet, or the run holds no such table.
+
+    Examples
+    --------
+    >>> read_scores("no/such/folder")
+    Traceback (most recent call last):
+    ...
+    crm_analytics.errors.UsageError: no/such/folder: nothing is published there yet. Run the night first.
     """
     import pyarrow.parquet as pq
 
@@ -150,7 +157,30 @@ def read_scores(folder: str | os.PathLike[str], table: str = "customer_scores") 
 
 
 def open_published(folder: str | os.PathLike[str]) -> Warehouse:
-    """Open the latest published run as a read-only warehouse (personal columns are empty in it)."""
+    """Open the latest published run as a read-only warehouse (personal columns are empty in it).
+
+    Parameters
+    ----------
+    folder : path
+        The published folder.
+
+    Returns
+    -------
+    Warehouse
+        At any time, also while a night runs; what is published later is not in it.
+
+    Raises
+    ------
+    UsageError
+        Nothing was published there yet.
+
+    Examples
+    --------
+    >>> open_published("no/such/folder")
+    Traceback (most recent call last):
+    ...
+    crm_analytics.errors.UsageError: no/such/folder: nothing is published there yet. Run the night first.
+    """
     opened: Warehouse = _retrying(folder, DATABASE, lambda path: Warehouse.open(path, read_only=True))
     return opened
 

@@ -45,7 +45,18 @@ class KeptRun:
 
 
 def kept_runs(folder: str | os.PathLike[str]) -> tuple[KeptRun, ...]:
-    """Return the published runs that are kept, oldest first (by as_of, then name); empty before the first."""
+    """Return the published runs that are kept, oldest first (by as_of, then name); empty before the first.
+
+    Parameters
+    ----------
+    folder : path
+        The published folder.
+
+    Examples
+    --------
+    >>> kept_runs("no/such/folder")
+    ()
+    """
     pointer = _pointer(Path(folder))
     if pointer is None:
         return ()
@@ -84,6 +95,13 @@ def roll_back(
         Nothing is published, the run is not kept or is live already, or no reason is given.
     StoreCorrupt
         A file of the run is not what was published; the pointer stays where it was.
+
+    Examples
+    --------
+    >>> roll_back(Warehouse.open(), "no/such/folder", reason="the rates of a currency were wrong")
+    Traceback (most recent call last):
+    ...
+    crm_analytics.errors.UsageError: no/such/folder: nothing is published there yet, so there is no run to ...
     """
     if not reason.strip():
         raise UsageError("Say why the run is taken back: --reason 'what was wrong with it'.")
