@@ -116,11 +116,27 @@ def score_drift(
         The later night.
     since : date, optional
         The earlier one; default: the last published before it.
+    large : float
+        Which index counts as much even where chance explains it; as of `drift`.
+    seed : int, default 0
+        Seed of the limits of chance.
+
+    Returns
+    -------
+    DataFrame
+        As of `drift`: one row per column of ``scores.customer_scores``.
 
     Raises
     ------
     NotEnoughData
         One of the nights has no scores, or no night was published before.
+
+    Examples
+    --------
+    >>> score_drift(Warehouse.open(), as_of=date(2024, 1, 1))
+    Traceback (most recent call last):
+    ...
+    crm_analytics.errors.NotEnoughData: No night before 2024-01-01 was published, so there is nothing to ...
     """
     earlier = since or last_published(wh, as_of)
     before, now = (night_scores(wh, night) for night in (earlier, as_of))
@@ -142,6 +158,13 @@ def feature_drift(
         First day not seen, now and then; no night need have been run.
     horizon_days : int, default 90
         As of `crm_analytics.churn.train` (the seasonal features look at it).
+    seed : int, default 0
+        Seed of the limits of chance.
+
+    Returns
+    -------
+    DataFrame
+        As of `drift`: one row per feature.
     """
     from crm_analytics.churn.features import features
 
@@ -150,7 +173,27 @@ def feature_drift(
 
 
 def last_published(wh: Warehouse, as_of: date) -> date:
-    """Return the last published night before one; NotEnoughData when there is none."""
+    """Return the last published night before one.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        With the log of the nights; a published copy will do.
+    as_of : date
+        The later night.
+
+    Raises
+    ------
+    NotEnoughData
+        There is none.
+
+    Examples
+    --------
+    >>> last_published(Warehouse.open(), date(2024, 1, 1))
+    Traceback (most recent call last):
+    ...
+    crm_analytics.errors.NotEnoughData: No night before 2024-01-01 was published, so there is nothing to ...
+    """
     check_day(as_of)
     earlier = [night for night in published_nights(wh) if night < as_of]
     if not earlier:
@@ -169,7 +212,27 @@ def night_scores(wh: Warehouse, as_of: date) -> pd.DataFrame:
 
 
 def usual_limits(wh: Warehouse, *, as_of: date, gap_days: int) -> dict[str, float]:
-    """Return how far each column usually moves in so many days; columns compared too rarely are left out."""
+    """Return how far each column usually moves in so many days; columns compared too rarely are left out.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        With the comparisons that earlier nights kept (``scores.drift``).
+    as_of : date
+        Nights before this one count.
+    gap_days : int
+        Days between the two nights that are compared.
+
+    Returns
+    -------
+    dict
+        Column -> population stability index that is usual.
+
+    Examples
+    --------
+    >>> usual_limits(Warehouse.open(), as_of=date(2024, 1, 1), gap_days=1)
+    {}
+    """
     from scipy.stats import t
 
     file = SqlFile.beside(__file__, "earlier_shifts.sql")

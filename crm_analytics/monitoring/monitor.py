@@ -64,6 +64,11 @@ def monitor(wh: Warehouse, *, as_of: date, since: date | None = None) -> Monitor
     since : date, optional
         The night to compare with; default: the one the night itself compared with, else the last published.
 
+    Returns
+    -------
+    Monitoring
+        Drift of the scores and of the models, and what came of earlier predictions.
+
     Raises
     ------
     NotEnoughData

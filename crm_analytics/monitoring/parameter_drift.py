@@ -72,10 +72,22 @@ def parameter_drift(wh: Warehouse, *, as_of: date, since: date | None = None) ->
     since : date, optional
         The earlier one; default: the last published before it.
 
+    Returns
+    -------
+    ParameterDrift
+        Each part of the models as a whole, and each parameter.
+
     Raises
     ------
     NotEnoughData
         One of the nights kept no models, or no night was published before.
+
+    Examples
+    --------
+    >>> parameter_drift(Warehouse.open(), as_of=date(2024, 1, 1))
+    Traceback (most recent call last):
+    ...
+    crm_analytics.errors.NotEnoughData: No night before 2024-01-01 was published, so there is nothing to ...
     """
     earlier = since or last_published(wh, as_of)
     first, second = _kept(wh, earlier), _kept(wh, as_of)

@@ -94,6 +94,11 @@ def churn_performance(
         (mean probability and share that left, 0..1); auc, log_loss and calibration_in_the_large (expected /
         observed leavers), each with 95 % limits ``_low`` and ``_high``; told in words. See
         `crm_analytics.modelling.evaluate`.
+
+    Examples
+    --------
+    >>> churn_performance(Warehouse.open(), as_of=date(2024, 1, 1)).empty
+    True
     """
     settings = published_nights(wh)
     rows = []
@@ -122,7 +127,31 @@ def churn_performance(
 def churn_reliability(
     wh: Warehouse, *, night: date, horizon_days: int = 90, groups: int = 10
 ) -> pd.DataFrame:
-    """Return predicted and observed churn of one night in groups; see `modelling.evaluate.reliability`."""
+    """Return predicted and observed churn of one night in groups; see `modelling.evaluate.reliability`.
+
+    Parameters
+    ----------
+    wh : Warehouse
+        With the scores of the night, and what was bought since.
+    night : date
+        Which night; its horizon must have ended.
+    horizon_days : int, default 90
+        Horizon of its probabilities.
+    groups : int, default 10
+        At most so many groups of about equal size.
+
+    Raises
+    ------
+    UsageError
+        That night kept no churn probabilities.
+
+    Examples
+    --------
+    >>> churn_reliability(Warehouse.open(), night=date(2024, 1, 1))
+    Traceback (most recent call last):
+    ...
+    crm_analytics.errors.UsageError: There are no churn probabilities of 2024-01-01. Name a night ...
+    """
     found = _churn_frame(wh, night, horizon_days)
     if found.empty:
         raise UsageError(

@@ -40,6 +40,13 @@ def plot_drift(
     DataFrame
         What was drawn: ``label`` of each bin, ``before`` and ``now`` (customers), ``share_before`` and
         ``share_now`` (0..1).
+
+    Raises
+    ------
+    UsageError
+        The scores have no such column.
+    NotEnoughData
+        One of the nights has no scores.
     """
     before, now = (night_scores(wh, night).set_index("customer_id") for night in (since, as_of))
     if column not in now.columns:
@@ -81,6 +88,11 @@ def plot_performance(
     -------
     DataFrame
         What was drawn: ``as_of``, ``expected``, ``low``, ``high``, ``came``, ``is_inside``.
+
+    Raises
+    ------
+    UsageError
+        `of` is neither of the two.
     """
     came = {"purchases": "purchase_day_count", "revenue": "net_spend"}
     if of not in came:

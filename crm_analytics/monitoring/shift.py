@@ -69,6 +69,11 @@ def shift(before: pd.Series, now: pd.Series, *, seed: int = 0) -> Shift:
     seed : int, default 0
         Seed of the coins.
 
+    Returns
+    -------
+    Shift
+        How far the distribution moved, and how far chance alone moves it.
+
     Examples
     --------
     >>> ids = [f"c{number}" for number in range(200)]
