@@ -7,6 +7,7 @@ decides; when all blocks have passed, the counts of the whole file say whether i
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from crm_analytics.ingest.dates import gregorian_day, jalali_local, may_be_jalal
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.planning import MappingPlan
 from crm_analytics.ingest.profile import Calendar
+from crm_analytics.normalise.digits import fold_digits
 
 # Runs a statement over the tables `texts` and `converted`, with the values it names.
 Run = Callable[[str], list[tuple[Any, ...]]]
@@ -26,21 +28,17 @@ Run = Callable[[str], list[tuple[Any, ...]]]
 # So many dates of a column, all in a form that nobody declared, refuse a file before it is read to its end.
 CERTAIN_DATES = 1_000
 
-# Ordinary ways to write a day that are not ISO, and what to do about a whole column of them.
+# Ordinary ways to write a day that are not ISO, and what to do about a whole column of them. "{form}"
+# stands for the forms that its dates allow, with their own mark.
+_DAY_OR_MONTH = r"(0?[1-9]|1[0-2])[/.-](0?[1-9]|1[0-2])[/.-](\d{4}|\d{2})([ ,].*)?"
+_DAY_AND_MONTH = r"\d{1,2}[/.-]\d{1,2}[/.-](\d{4}|\d{2})([ ,].*)?"
+_DAY_FIRST = r"(1[3-9]|2\d|3[01])[/.-]\d{1,2}[/.-].*"
+_MONTH_FIRST = r"\d{1,2}[/.-](1[3-9]|2\d|3[01])[/.-].*"
+_YEAR_FIRST = r"\d{4}[/.]\d{1,2}[/.]\d{1,2}( .*)?"
 _UNDECLARED = {
-    r"(0?[1-9]|1[0-2])[/.-](0?[1-9]|1[0-2])[/.-]\d{4}( .*)?": (
-        "ambiguous_date",
-        "every date reads as day/month and as month/day. Say "
-        f"{option('date_format', '%d/%m/%Y', '%m/%d/%Y')}",
-    ),
-    r"\d{1,2}[/.-]\d{1,2}[/.-]\d{4}( .*)?": (
-        "bad_date",
-        f"the dates are not ISO 8601. Say how they are written: {option('date_format', '%d/%m/%Y')}",
-    ),
-    r"\d{4}[/.]\d{1,2}[/.]\d{1,2}( .*)?": (
-        "bad_date",
-        f"the dates are not ISO 8601. Say {option('date_format', '%Y/%m/%d')}",
-    ),
+    _DAY_OR_MONTH: ("ambiguous_date", "every date reads as day/month and as month/day. Say {form}"),
+    _DAY_AND_MONTH: ("bad_date", "the dates are not ISO 8601. Say how they are written: {form}"),
+    _YEAR_FIRST: ("bad_date", "the dates are not ISO 8601. Say {form}"),
     r"\d{8}": ("bad_date", f"these look like dates without marks. Say {option('date_format', '%Y%m%d')}"),
     r"\d{5}(\.\d+)?": (
         "bad_date",
@@ -110,7 +108,7 @@ class DateColumns:
         return changed
 
     def _count_undeclared(self, one: Field, run: Run) -> None:
-        for pattern in _UNDECLARED:
+        for pattern in (*_UNDECLARED, _DAY_FIRST, _MONTH_FIRST):
             matching = f"regexp_full_match({one.text}, {one.bindings.add(pattern)})"
             [(count,)] = run(
                 f"select count(*) filter ({matching}) from texts join converted using (record_number) "
@@ -122,7 +120,7 @@ class DateColumns:
         """Refuse a file with `least` dates or more in a column, all in a form that nobody declared."""
         for (key, pattern), matching in self._undeclared.items():
             seen = self._seen[key]
-            if seen.texts < least or matching < seen.texts:
+            if pattern not in _UNDECLARED or seen.texts < least or matching < seen.texts:
                 continue
             reason, advice = _UNDECLARED[pattern]
             [one] = [field for field in plan.fields if field.key == key]
@@ -131,11 +129,31 @@ class DateColumns:
             is_open = plan.show_values or one.column.privacy == "none"
             shown = f" (for example {seen.example!r})" if is_open else ""
             raise FileRefused(
-                f"{plan.file}: column {source!r}: {advice}{shown}.",
+                f"{plan.file}: column {source!r}: {advice.format(form=self._form(key, pattern))}{shown}.",
                 file=plan.file,
                 reason=reason,
                 column=source,
             )
+
+    def _form(self, key: str, pattern: str) -> str:
+        """Return the option that reads a column's dates: their own mark, and the order that they prove."""
+        example = self._seen[key].example or ""
+        marks = re.findall("[/.-]", fold_digits(example))
+        mark, short = (
+            (marks or ["/"])[0],
+            re.fullmatch(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2}([ ,].*)?", fold_digits(example)),
+        )
+        year = "%y" if short else "%Y"
+        forms = [f"%d{mark}%m{mark}{year}", f"%m{mark}%d{mark}{year}"]
+        is_day_first, is_month_first = (self._undeclared[key, one] > 0 for one in (_DAY_FIRST, _MONTH_FIRST))
+        if pattern == _YEAR_FIRST:
+            forms = [f"%Y{mark}%m{mark}%d"]
+        elif is_day_first != is_month_first:
+            forms = forms[:1] if is_day_first else forms[1:]
+        if short:
+            forms.append(f"%y{mark}%m{mark}%d")
+        times = " (a time of day may follow: 14:30, 14:30:05 or 2:30 PM)" if ":" in example else ""
+        return f"{option('date_format', *forms)}{times}"
 
     def better_plan(self, plan: MappingPlan) -> MappingPlan | None:
         """Return the plan with other calendars, where most dates of a column proved to be of the other."""

@@ -27,6 +27,12 @@ _DAY = r"\d{4}-\d{2}-\d{2}"
 _TIME = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?"
 _OFFSET = r" ?(Z|z|[+-]\d{2}(:?\d{2})?)"
 
+# How a time may follow a day whose form was declared without one.
+_TIMES = (
+    *(f"{mark}{time}" for mark in (" ", ", ") for time in ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p")),
+    *(" %I:%M%p", " %I:%M:%S%p"),
+)
+
 _CLOCK = r"(?:[T ,\x{060C}-]+(\d{1,2}:\d{2}(?::\d{2})?))?"
 _YEAR_FIRST = rf"'^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}$'"
 _IN_WORDS = rf"'^(\d{{1,2}}) (\p{{L}}+) (\d{{4}}){_CLOCK}$'"
@@ -126,6 +132,22 @@ def formats_of(field: Field) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*formats, ISO))) if is_text else formats
 
 
+def with_times(date_format: str) -> tuple[str, ...]:
+    """Return a form of strptime; where it names a day and no time, also with the times that may follow.
+
+    An export writes some columns as days and others as days with a time, in one order and with one mark.
+
+    Examples
+    --------
+    >>> with_times("%m/%d/%Y")[:4]
+    ('%m/%d/%Y', '%m/%d/%Y %H:%M', '%m/%d/%Y %H:%M:%S', '%m/%d/%Y %I:%M %p')
+    >>> with_times("%d.%m.%Y %H:%M")
+    ('%d.%m.%Y %H:%M',)
+    """
+    codes = set(re.findall("%-?(.)", date_format))
+    return (date_format, *(f"{date_format}{time}" for time in _TIMES if codes.isdisjoint("HIMSfp")))
+
+
 def may_be_jalali(field: Field) -> bool:
     """Is the calendar of the field told by its dates (and not by the profile or the form)?"""
     declared = field.rule.calendar or field.dialect.calendar
@@ -144,7 +166,10 @@ def jalali_local(field: Field) -> str:
             found.append(_jalali(text, _YEAR_FIRST, ("y", "m", "d", "t")))
             found.append(_jalali(letters, _IN_WORDS, ("d", "m", "y", "t")))
         elif "%" in one and (read := jalali_pattern(one)) is not None:
-            found.append(_jalali(letters, field.bindings.add(read[0]), read[1]))
+            pattern, names = read
+            if "hour" not in names:
+                pattern, names = f"{pattern[:-1]}{_CLOCK}$", (*names, "t")
+            found.append(_jalali(letters, field.bindings.add(pattern), names))
     return f"coalesce({', '.join([*found, 'null'])})"
 
 
@@ -167,7 +192,7 @@ def _parts(field: Field) -> dict[str, str]:
         return _iso(text)
     locals_: list[str] = []
     offsets: list[str] = []
-    patterns = [one for one in formats if "%" in one]
+    patterns = [form for one in formats if "%" in one for form in with_times(one)]
     for one in dict.fromkeys("%" if "%" in one else one for one in formats):
         if one == ISO:
             iso = _iso(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date
 
 import numpy as np
@@ -127,6 +128,35 @@ def test_column_in_a_form_that_nobody_declared_is_refused_with_advice(
     with pytest.raises(FileRefused, match=match) as refusal:
         moments([text] * 3)
     assert (refusal.value.reason, refusal.value.column) == (reason, "At")
+
+
+@pytest.mark.parametrize(
+    ("text", "advised"),
+    [
+        ("01.02.2024", ["%d.%m.%Y", "%m.%d.%Y"]),
+        ("13.02.2024", ["%d.%m.%Y"]),
+        ("02/13/2024", ["%m/%d/%Y"]),
+        ("02/13/2024 10:00am", ["%m/%d/%Y"]),
+        ("2/13/24 02:18 AM", ["%m/%d/%y", "%y/%m/%d"]),
+        ("2024.05.12 14:30", ["%Y.%m.%d"]),
+        ("13-02-2024, 2:30:05 PM", ["%d-%m-%Y"]),
+    ],
+)
+def test_the_form_that_a_refusal_advises_reads_the_file(text: str, advised: list[str]) -> None:
+    with pytest.raises(FileRefused) as refusal:
+        moments([text] * 3)
+    assert re.findall("'(%[^']*)'", str(refusal.value)) == advised
+    assert moments([text] * 3, rule=f', date_format = "{advised[0]}"').reasons == []
+
+
+def test_a_declared_day_is_read_with_and_without_a_time_in_one_file() -> None:
+    texts = ["05/01/2024", "05/01/2024 14:30", "5/1/2024 2:30 PM", "05/01/2024 02:30:05pm", "05/01/2024 soon"]
+    result = moments(texts, rule=', date_format = "%m/%d/%Y"')
+    times = ["00:00:00", "14:30:00", "14:30:00", "14:30:05"]
+    assert utc(result) == [f"2024-05-01 {one}" for one in times]
+    assert result.reasons == [(5, "occurred_at", "bad_date")]
+    jalali = moments(["12/05/1403 ساعت", "12/05/1403 14:30", "12/05/1403"], rule=', date_format = "%d/%m/%Y"')
+    assert (utc(jalali)[0], jalali.reasons) == ("2024-08-02 14:30:00", [(1, "occurred_at", "bad_date")])
 
 
 def test_time_that_a_zone_lacks_or_has_twice_is_set_aside() -> None:
