@@ -3,7 +3,7 @@
 -- grain:   interaction_id
 -- reads:   entities.customer_ids, entities.customers_of, entities.interactions_known
 -- columns:
---   interaction_id      identity of the contact
+--   interaction_id      contact, as system:id
 --   customer_id         canonical customer; NULL = a lead or unknown
 --   occurred_on         business day
 --   kind                call, email, visit, chat, sms, web, note, device
@@ -14,7 +14,7 @@
 --   campaign_id         campaign, as system:id
 --   page                page or asset of a web event
 select
-    hex(e.row_id) as interaction_id,
+    e.source_system || ':' || e.source_id as interaction_id,
     coalesce(
         ids.customer_id, e.source_system || ':' || coalesce(e.customer_source_id, related.customer_source_id)
     ) as customer_id,

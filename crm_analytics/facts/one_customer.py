@@ -26,10 +26,12 @@ FACTS: Mapping[str, tuple[str, ...]] = {
     "returns_before": ("orders", "order_lines", "returns"),
     "orders_before": ("orders", "order_lines"),
     "unconverted_orders_before": ("orders",),
+    "unconverted_lines_before": ("orders", "order_lines"),
     "payments_before": ("payments",),
     "opportunities_before": ("opportunities",),
     "contracts_before": ("contracts",),
     "tickets_before": ("tickets",),
+    "ticket_statuses_before": ("tickets",),
     "tasks_before": ("tasks",),
     "leads_before": ("leads",),
     "interactions_before": ("interactions",),
@@ -137,6 +139,11 @@ _STAGES = """
     semi join one_customer_opportunities as deal
         on deal.source_system = version.source_system and deal.source_id = version.opportunity_source_id"""
 
+_STATUSES = """
+    select version.* from entities.ticket_statuses_versions as version
+    semi join one_customer_tickets as ticket
+        on ticket.source_system = version.source_system and ticket.source_id = version.ticket_source_id"""
+
 _RATES = """
     select version.* from entities.exchange_rates_versions as version
     semi join one_customer_currencies as used
@@ -232,6 +239,9 @@ def _take_all(wh: Warehouse, present: set[str], as_of: date) -> set[str]:
     if "opportunities" in present:
         _take(wh, "opportunity_stages", _STAGES, as_of)
         made.add("opportunity_stages")
+    if "tickets" in present:
+        _take(wh, "ticket_statuses", _STATUSES, as_of)
+        made.add("ticket_statuses")
     if present & set(_RATES_OF):
         parts = [
             f"select currency from {_table(name)}"

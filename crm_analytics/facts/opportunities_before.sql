@@ -6,6 +6,7 @@
 -- columns:
 --   opportunity_id     deal, as system:id
 --   customer_id        canonical customer
+--   name               title of the deal
 --   created_on         business day on which it was created; NULL = the source does not say
 --   stage              last stage entered before as_of; NULL = no stage history
 --   stage_kind         open, won or lost at as_of: from the stage history, else from the closing day
@@ -38,6 +39,7 @@ cut as (
             ids.customer_id,
             o.source_system || ':' || coalesce(o.customer_source_id, related.customer_source_id)
         ) as customer_id,
+        o.name as name,
         cast(o.created_at as date) as created_on,
         s.stage as stage,
         case when o.closed_on < cast($as_of as date) then o.closed_on end as closed_on,
@@ -63,6 +65,7 @@ cut as (
 select
     cut.opportunity_id as opportunity_id,
     cut.customer_id as customer_id,
+    cut.name as name,
     cut.created_on as created_on,
     cut.stage as stage,
     coalesce(cut.last_kind, cut.closed_kind, 'open') as stage_kind,

@@ -8,6 +8,9 @@
 --   opened_on               business day on which it was opened
 --   kind                    question, problem, complaint, request
 --   category                category in the source's words
+--   subject                 what it is about, in free text: personal
+--   status                  status in the source's words, as the ticket's record told it by then; NULL = not told, or
+--                           changed since (its history, where there is one: `facts.ticket_statuses_before`)
 --   resolved_on             business day of resolution, when before as_of; NULL = still open then
 --   days_to_resolve         days from opening to resolution, or to as_of while open
 --   is_resolved             resolved before as_of
@@ -30,6 +33,9 @@ select
     created_on as opened_on,
     kind as kind,
     category as category,
+    subject as subject,
+    -- a source tells the last status only: that of then where the record was changed last, or received, before
+    case when is_held and (modified_at < cut_at or recorded_at < cut_at) then status end as status,
     case when resolved_at < cut_at then cast(resolved_at as date) end as resolved_on,
     date_diff(
         'day', created_on, case when resolved_at < cut_at then cast(resolved_at as date) else cast($as_of as date) end

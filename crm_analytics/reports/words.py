@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import pandas as pd
-
 
 def money(value: Any, currency: str, digits: int = 0) -> str:
     """Format an amount, or an en dash when it is missing."""
@@ -61,10 +59,16 @@ def day(value: Any) -> str:
     """Format a date as 30 June 2025, or an en dash."""
     if is_missing(value):
         return "–"
+    import pandas as pd
+
     stamp = pd.Timestamp(value)
     return f"{stamp.day} {stamp:%B %Y}"
 
 
 def is_missing(value: Any) -> bool:
     """Tell whether there is nothing to write: None, NaN, NaT or an infinite number."""
-    return value is None or bool(pd.isna(value)) or (isinstance(value, float) and math.isinf(value))
+    if value is None or isinstance(value, int | float):
+        return value is None or not math.isfinite(value)
+    import pandas as pd  # not for a figure alone: the view of a customer does without
+
+    return bool(pd.isna(value))

@@ -312,6 +312,28 @@ def test_a_ticket_is_open_until_its_day_of_resolution() -> None:
     assert (then["first_response_hours"], none) == (6.0, [])
 
 
+def test_a_ticket_has_the_status_it_had_then_or_none() -> None:
+    same = {"customer_source_id": "A", "created_at": "2024-06-01", "status": "Closed", "subject": "Broken"}
+    tickets = [
+        {"source_id": "history", "modified_at": "2024-07-10"},
+        {"source_id": "old", "modified_at": "2024-06-20"},
+        {"source_id": "undated"},
+    ]
+    told = [("2024-06-01", "New"), ("2024-06-30", "Waiting"), ("2024-07-10", "Closed")]
+    statuses = [{"ticket_source_id": "history", "occurred_at": day, "status": name} for day, name in told]
+    with build.warehouse(tickets=[same | ticket for ticket in tickets], ticket_statuses=statuses) as wh:
+        status = {row["ticket_id"]: row["status"] for row in fact(wh, "tickets_before")}
+        [then] = fact(wh, "ticket_statuses_before")
+        later = {row["ticket_id"]: row["status"] for row in fact(wh, "tickets_before", date(2100, 1, 1))}
+    assert status == {"default:history": None, "default:old": "Closed", "default:undated": None}
+    assert (then["ticket_id"], then["status"], then["entered_on"]) == (
+        "default:history",
+        "Waiting",
+        date(2024, 6, 30),
+    )
+    assert set(later.values()) == {"Closed"}
+
+
 def test_a_contract_does_not_know_its_later_cancellation() -> None:
     contract = {
         "source_id": "K",
@@ -512,7 +534,8 @@ def test_interactions_and_campaign_contacts_keep_their_days() -> None:
             }
         ],
     ) as wh:
-        assert [row["occurred_on"] for row in fact(wh, "interactions_before")] == [date(2024, 6, 30)]
+        [email] = fact(wh, "interactions_before")
+        assert (email["interaction_id"], email["occurred_on"]) == ("default:I", date(2024, 6, 30))
         (contact,) = fact(wh, "campaign_contacts_before")
         (later,) = fact(wh, "campaign_contacts_before", date(2024, 7, 3))
     assert (contact["responded_on"], contact["is_control"]) == (None, False)

@@ -58,6 +58,11 @@ def test_the_sections_of_a_customer_are_what_the_exports_say(known: Any) -> None
     assert [row["ticket_id"] for row in known.tickets] == [
         f"default:{one}" for one in tickets["source_id"][::-1]
     ]
+    assert [row["subject"] for row in known.tickets] == [*tickets["subject"][::-1]]
+    history = pd.read_csv(SAMPLE / "helpdesk_ticket_statuses.csv", dtype=str)
+    history = history[history["occurred_at"] < AS_OF.isoformat()].sort_values("occurred_at")
+    last = history.groupby("ticket_source_id")["status"].last()
+    assert [row["status"] for row in known.tickets] == [*last[tickets["source_id"][::-1]]]
     members = sample("mail_campaign_members", "occurred_at")
     assert [row["campaign_id"] for row in known.campaign_contacts] == [
         f"default:{one}" for one in members.sort_values("occurred_at")["campaign_source_id"][::-1]
@@ -95,6 +100,13 @@ def test_the_timeline_holds_everything_in_order_with_its_source(known: Any) -> N
     )
     sources = [(event.kind, event.source) for event in known.timeline]
     assert len(set(sources)) == len(sources)
+    ids = {name for _, name in (source.split(" ", 1) for _, source in sources)}
+    assert {f"default:{one}" for one in calls["source_id"]} <= ids
+    assert "campaign_contacts default:XMAS-2022" in [source for _, source in sources]
+    named = {event.what for event in known.timeline}
+    deals, tickets = sample("crm_opportunities", "created_at"), sample("helpdesk_tickets", "created_at")
+    assert {*deals["name"]} <= named
+    assert {f"{one.kind} {one.category}: {one.subject}" for one in tickets.itertuples()} <= named
 
 
 def test_facts_of_one_customer_are_those_of_the_whole_company(company: Warehouse) -> None:
@@ -171,10 +183,13 @@ def family() -> Iterator[Warehouse]:
             "amount": "99",
         }
     ]
+    of_ada = {"customer_source_id": "ada@example.com", "created_at": "2025-03-01"}
     with build.warehouse(
         customers=customers,
         order_lines=[line | same for line in lines],
         returns=[one | {"currency": "EUR"} for one in returns],
+        tickets=[{"source_id": "T1", "subject": "Canary calls again", "status": "New"} | of_ada],
+        opportunities=[{"source_id": "D1", "name": "Canary: machines", "stage_kind": "open"} | of_ada],
     ) as wh:
         yield wh
 
@@ -243,6 +258,8 @@ def test_the_published_copy_answers_alike_without_anything_personal(
         ada = crm.customer(copy, "Ada@example.com", as_of=day)
         assert "@" not in ada.customer_id
         assert ada.orders.net_amount == Decimal(7)
+        assert [(row["ticket_id"], row["subject"]) for row in ada.tickets] == [("default:T1", None)]
+        assert [(row["opportunity_id"], row["name"]) for row in ada.deals.open] == [("default:D1", None)]
         assert crm.customer(copy, "default:ada@example.com", as_of=day) == ada
         assert crm.customer(copy, ada.customer_id, as_of=day) == ada
         assert crm.customer(copy, "+49 30 23125037", as_of=day).customer_id == "default:1"
@@ -352,6 +369,62 @@ def test_what_has_no_rate_is_shown_as_written_and_in_no_sum() -> None:
     assert "not known yet on that day" in str(early)
     assert "not known yet" not in text
     assert "no night of that day" in text
+
+
+def test_lines_without_a_rate_show_their_amount_as_written_beside_their_order() -> None:
+    line = {"customer_source_id": "A", "product_source_id": "P", "quantity": 2, "occurred_at": "2024-05-01"}
+    with build.warehouse(
+        order_lines=[
+            line | {"order_source_id": "O1", "unit_price": 450, "currency": "IRR"},
+            line | {"order_source_id": "O1", "unit_price": 5, "currency": "EUR"},
+            line | {"order_source_id": "O2", "unit_price": 7, "currency": "EUR", "occurred_at": "2024-05-02"},
+            # a number that is used again is another order
+            line | {"order_source_id": "O2", "unit_price": 3, "currency": "USD", "occurred_at": "2024-08-01"},
+            line | {"order_source_id": "O3", "unit_price": 3, "currency": "USD", "occurred_at": "2024-09-01"},
+            line | {"order_source_id": "O3", "unit_price": 9, "currency": "IRR", "occurred_at": "2024-09-01"},
+            line
+            | {"order_source_id": "O4", "unit_price": None, "currency": "IRR", "occurred_at": "2024-10-01"},
+        ],
+    ) as wh:
+        one = crm.customer(wh, "A", as_of=AS_OF)
+    told = [
+        (row["order_id"], row["net_amount"], row["source_amount"], row["currency"]) for row in one.orders.last
+    ]
+    assert told == [
+        ("default:O4", None, None, None),
+        ("default:O3", None, None, None),
+        ("default:O2", None, Decimal(6), "USD"),
+        ("default:O2", Decimal(14), None, None),
+        ("default:O1", None, Decimal(900), "IRR"),
+    ]
+    text = str(one)
+    assert "900.00 IRR, not converted" in text
+    assert "6.00 USD, not converted" in text
+    assert [event.what for event in one.timeline][:3] == [
+        "900.00 IRR, not converted",
+        "",
+        "6.00 USD, not converted",
+    ]
+
+
+def test_one_thing_is_told_in_the_singular_and_long_texts_are_cut() -> None:
+    same = {"customer_source_id": "A", "created_at": "2024-05-01"}
+    with build.warehouse(
+        customers=[{"source_id": "A", "name": "Ann", "created_at": "2024-04-01"}],
+        order_lines=[
+            {"customer_source_id": "A", "order_source_id": "O2", "unit_price": 5, "currency": "USD"}
+        ],
+        tickets=[{"source_id": "T", "subject": "x" * 1_000} | same],
+    ) as wh:
+        one = crm.customer(wh, "A", as_of=date(2024, 4, 2))
+        assert "1 purchase, net" in str(one)
+        assert "Identity: 1 source record (default:A)" in str(one)
+        assert "of 2 events" in str(one)
+        assert "without 1 order: no known price or rate" in str(one)
+        later = crm.customer(wh, "A", as_of=AS_OF)
+    assert f" {'x' * 99}… " in str(later)
+    assert "x" * 1_000 in later._repr_html_()
+    assert max(map(len, str(later).splitlines())) < 300
 
 
 ORDER_LINES = "customer_id,order_id,order_date,product_id,product,quantity,unit_price,currency\n"

@@ -225,5 +225,5 @@ def test_the_poison_is_in_what_a_later_day_sees(
     clean = _sorted_rows(company.arrow(query, **given))
     poisoned = _sorted_rows(company_with_a_poisoned_future.arrow(query, **given))
     # the sample company has a rate for all that it sells
-    assert clean or file.path.stem == "unconverted_orders_before", "nothing for the sample company"
+    assert clean or file.path.stem.startswith("unconverted_"), "nothing for the sample company"
     assert clean != poisoned

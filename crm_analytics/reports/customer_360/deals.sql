@@ -5,6 +5,7 @@
 -- columns:
 --   opportunity_id     deal, as system:id
 --   customer_id        canonical customer
+--   name               title of the deal
 --   created_on         business day on which it was created; NULL = the source does not say
 --   stage              last stage entered before as_of; NULL = no stage history
 --   stage_kind         open, won or lost at as_of: from the stage history, else from the closing day
@@ -16,6 +17,7 @@
 select
     f.opportunity_id as opportunity_id,
     f.customer_id as customer_id,
+    f.name as name,
     f.created_on as created_on,
     f.stage as stage,
     f.stage_kind as stage_kind,

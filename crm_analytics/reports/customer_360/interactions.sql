@@ -3,7 +3,7 @@
 -- grain:   interaction_id
 -- reads:   facts.interactions_before
 -- columns:
---   interaction_id      identity of the contact
+--   interaction_id      contact, as system:id
 --   customer_id         canonical customer; NULL = a lead or unknown
 --   occurred_on         business day
 --   kind                call, email, visit, chat, sms, web, note, device

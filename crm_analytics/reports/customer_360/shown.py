@@ -14,11 +14,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crm_analytics.reports.customer_360.timeline import unconverted
+from crm_analytics.reports.words import count
+
 if TYPE_CHECKING:
     from crm_analytics.reports.customer_360.view import Customer
 
 _EVENTS_SHOWN = 20
 _ROWS_SHOWN = 10
+_SIGNS_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def as_text(one: Customer) -> str:
     lines = [headline(one), ""]
     for section in sections(one):
         rows = [section.columns, *section.rows]
-        shown = [[visible(cell) for cell in row] for row in rows]
+        shown = [[visible(_cut(cell)) for cell in row] for row in rows]
         widths = [max(len(row[place]) for row in shown) for place in range(len(section.columns))]
         lines.append(visible(section.title))
         for row in shown:
@@ -122,7 +126,8 @@ def _all_sections(one: Customer) -> Iterator[Section]:
     yield Section("At a glance", ("what", "now"), tuple(_tiles(one)))
     records = ", ".join(row["record_id"] for row in one.identity.records)
     yield Section(
-        f"Identity: source records {len(one.identity.records)}" + (f" ({records})" if records else ""),
+        f"Identity: {count(len(one.identity.records), 'source record')}"
+        + (f" ({records})" if records else ""),
         ("field", "value", "told by"),
         tuple((_words(f.name), _cell(f.value), f.told_by or "newest record") for f in one.identity.fields),
     )
@@ -150,7 +155,7 @@ def _all_sections(one: Customer) -> Iterator[Section]:
     )
     yield _table(
         "States of life, as the nights saw them",
-        one.lifecycle.transitions,
+        [{**row, "lifecycle_state": _words(row["lifecycle_state"])} for row in one.lifecycle.transitions],
         {
             "lifecycle_state": "state",
             "since_on": "since",
@@ -163,6 +168,7 @@ def _all_sections(one: Customer) -> Iterator[Section]:
         one.deals.open,
         {
             "opportunity_id": "deal",
+            "name": "title",
             "stage": "stage",
             "amount": _in(one, "amount"),
             "source_amount": "as written",
@@ -170,10 +176,11 @@ def _all_sections(one: Customer) -> Iterator[Section]:
             "created_on": "opened",
         },
     )
-    orders = f"{one.orders.purchase_count:,} purchases, net {_money(one.orders.net_amount, one.currency)}"
+    bought = count(one.orders.purchase_count, "purchase")
+    orders = f"{bought}, net {_money(one.orders.net_amount, one.currency)}"
     yield _table(
         f"Orders, newest first: {orders}",
-        one.orders.last,
+        [{**row, "net_amount": unconverted(row) or row["net_amount"]} for row in one.orders.last],
         {
             "order_id": "order",
             "ordered_on": "day",
@@ -208,6 +215,8 @@ def _all_sections(one: Customer) -> Iterator[Section]:
             "opened_on": "opened",
             "kind": "kind",
             "category": "category",
+            "subject": "subject",
+            "status": "status",
             "resolved_on": "resolved",
         },
     )
@@ -223,7 +232,7 @@ def _all_sections(one: Customer) -> Iterator[Section]:
     )
     last = tuple(reversed(one.timeline[-_EVENTS_SHOWN:]))
     yield Section(
-        f"Timeline: the last {len(last)} of {len(one.timeline):,} events, newest first",
+        f"Timeline: the last {len(last)} of {count(len(one.timeline), 'event')}, newest first",
         ("day", "what", "", _in(one, "amount"), "source"),
         tuple((_cell(e.happened_on), e.kind, e.what, _cell(e.amount, ""), e.source) for e in last),
     )
@@ -269,6 +278,11 @@ def _cell(value: Any, missing: str = "–") -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+def _cut(text: str) -> str:
+    """Shorten a text that would make a line of the terminal too long."""
+    return text if len(text) <= _SIGNS_SHOWN else f"{text[: _SIGNS_SHOWN - 1]}…"
+
+
 def _money(value: Decimal | float | None, currency: str | None) -> str:
     return "–" if value is None else f"{value:,.2f} {currency or ''}".strip()
 
@@ -278,7 +292,7 @@ def _unpriced(one: Customer) -> str:
     if not one.orders.unpriced_count:
         return ""
     why = "no known price or rate" if one.currency else "no reporting currency is set (crm.toml)"
-    return f", without {one.orders.unpriced_count:,} orders: {why}"
+    return f", without {count(one.orders.unpriced_count, 'order')}: {why}"
 
 
 def _in(one: Customer, name: str) -> str:

@@ -11,6 +11,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from crm_analytics.reports.words import count
+
 Row = Mapping[str, Any]
 
 
@@ -29,7 +31,8 @@ class Event:
     amount : Decimal | None
         Reporting currency, where there is one.
     source : str
-        The row that tells it: its fact, and its id there.
+        What tells it: its fact, and the id there; of a campaign's contact the campaign, of a consent what it
+        is about, for these have no id of their own.
     """
 
     happened_on: date
@@ -43,8 +46,14 @@ def _words(*parts: Any) -> str:
     return " ".join(str(part) for part in parts if part not in (None, ""))
 
 
+def _titled(title: str | None, *words: Any) -> str:
+    return ": ".join(filter(None, (_words(*words), title)))
+
+
 @dataclass(frozen=True)
 class _Kind:
+    """A kind of event: which rows tell it, on which day, and by which columns (parted by blanks)."""
+
     section: str
     name: str
     day: str
@@ -61,21 +70,21 @@ _KINDS = (
         "consents",
         "consent",
         "decided_on",
-        "consent_id",
+        "channel purpose",
         lambda r: _words(r["channel"], r["purpose"], "given" if r["is_granted"] else "withdrawn"),
     ),
     _Kind(
         "campaign_contacts",
         "campaign",
         "contacted_on",
-        "contact_id",
+        "campaign_id",
         lambda r: _words(r["campaign_id"], "held out" if r["is_control"] else "addressed"),
     ),
     _Kind(
         "campaign_contacts",
         "campaign response",
         "responded_on",
-        "contact_id",
+        "campaign_id",
         lambda r: _words(r["campaign_id"]),
     ),
     _Kind(
@@ -85,13 +94,13 @@ _KINDS = (
         "interaction_id",
         lambda r: _words(r["kind"], r["direction"], r["outcome"], r["page"]),
     ),
-    _Kind("deals", "deal opened", "created_on", "opportunity_id", lambda r: ""),
+    _Kind("deals", "deal opened", "created_on", "opportunity_id", lambda r: _titled(r["name"])),
     _Kind(
         "deals",
         "deal closed",
         "closed_on",
         "opportunity_id",
-        lambda r: _words(r["stage_kind"]),
+        lambda r: _titled(r["name"], r["stage_kind"]),
         amount="amount",
     ),
     _Kind("contracts", "contract began", "started_on", "contract_id", lambda r: _words(r["product_id"])),
@@ -103,7 +112,7 @@ _KINDS = (
         "order",
         "ordered_on",
         "order_id",
-        lambda r: "" if r["is_purchase"] else "wholly returned",
+        lambda r: ", ".join(filter(None, ("" if r["is_purchase"] else "wholly returned", unconverted(r)))),
         amount="net_amount",
     ),
     _Kind(
@@ -111,7 +120,7 @@ _KINDS = (
         "order",
         "ordered_on",
         "order_id",
-        lambda r: f"{r['source_amount']:,.2f} {r['currency'] or ''}".strip() + ", not converted",
+        lambda r: unconverted(r),
     ),
     _Kind(
         "returns",
@@ -127,11 +136,19 @@ _KINDS = (
         "payment made",
         "paid_on",
         "payment_id",
-        lambda r: f"{r['days_late']} days late" if r["days_late"] else "",
+        lambda r: f"{count(r['days_late'], 'day')} late" if r["days_late"] else "",
         amount="amount",
     ),
-    _Kind("tickets", "ticket opened", "opened_on", "ticket_id", lambda r: _words(r["kind"], r["category"])),
-    _Kind("tickets", "ticket resolved", "resolved_on", "ticket_id", lambda r: _words(r["kind"])),
+    _Kind(
+        "tickets",
+        "ticket opened",
+        "opened_on",
+        "ticket_id",
+        lambda r: _titled(r["subject"], r["kind"], r["category"]),
+    ),
+    _Kind(
+        "tickets", "ticket resolved", "resolved_on", "ticket_id", lambda r: _titled(r["subject"], r["kind"])
+    ),
     _Kind(
         "feedback",
         "feedback",
@@ -143,8 +160,22 @@ _KINDS = (
     ),
     _Kind("tasks", "task given", "created_on", "task_id", lambda r: _words(r["kind"])),
     _Kind("tasks", "task done", "done_on", "task_id", lambda r: _words(r["kind"])),
-    _Kind("lifecycle", "became", "since_on", "lifecycle_state", lambda r: r["lifecycle_state"]),
+    _Kind(
+        "lifecycle", "became", "since_on", "lifecycle_state", lambda r: r["lifecycle_state"].replace("_", " ")
+    ),
 )
+
+
+def unconverted(row: Row) -> str:
+    """Say what of an order has no rate, as written; nothing where all of it is known.
+
+    Examples
+    --------
+    >>> unconverted({"source_amount": Decimal(900), "currency": "IRR"})
+    '900.00 IRR, not converted'
+    """
+    amount = row["source_amount"]
+    return "" if amount is None else f"{amount:,.2f} {row['currency'] or ''}".strip() + ", not converted"
 
 
 def timeline(rows: Mapping[str, Sequence[Row]]) -> tuple[Event, ...]:
@@ -153,7 +184,7 @@ def timeline(rows: Mapping[str, Sequence[Row]]) -> tuple[Event, ...]:
     Examples
     --------
     >>> order = {"order_id": "shop:1", "ordered_on": date(2025, 1, 2), "is_purchase": True}
-    >>> order["net_amount"] = None
+    >>> order |= {"net_amount": Decimal(5), "source_amount": None}
     >>> [event] = timeline({"orders": [order]})
     >>> event.happened_on.isoformat(), event.kind, event.source
     ('2025-01-02', 'order', 'orders shop:1')
@@ -167,5 +198,5 @@ def _events(rows: Mapping[str, Sequence[Row]]) -> Iterator[tuple[int, Event]]:
         for row in rows.get(kind.section, ()):
             if row[kind.day] is not None:
                 amount = row[kind.amount] if kind.amount else None
-                source = f"{kind.section} {row[kind.key]}"
+                source = _words(kind.section, *(row[name] for name in kind.key.split()))
                 yield place, Event(row[kind.day], kind.name, kind.what(row), amount, source)
