@@ -38,6 +38,17 @@ def test_every_path_a_page_names_exists(page: Path) -> None:
         assert (ROOT / path).exists(), f"{page.name} names {path}"
 
 
+def test_the_index_of_decisions_names_each_by_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    titles = {one.name: one.read_text("utf-8").partition("\n")[0] for one in folder.glob("0*.md")}
+    index = [f"# {number}: {title}" for number, title in _listed(folder / "README.md")]
+    assert sorted(titles.values()) == sorted(index)
+
+
+def _listed(page: Path) -> list[tuple[str, str]]:
+    return re.findall(r"^- \[(\d{4})\]\(\1-[\w-]+\.md\) (.*)$", page.read_text("utf-8"), flags=re.M)
+
+
 def test_the_readme_is_short_and_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 150
