@@ -1,11 +1,15 @@
 """Where are foreign files and texts turned into values?  In a separate, locked-down DuckDB in memory.
 
 Nothing that a file says can reach the warehouse, the disk or the network from here: external access is
-off, the configuration is locked, and results leave as Arrow tables.
+off, the configuration is locked, and results leave as Arrow tables. One database serves the whole process
+(making one takes longer than reading a small file); each sandbox has a connection of its own, and what it is
+handed and keeps in temporary tables no other sees.
 """
 
 from __future__ import annotations
 
+import os
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +26,11 @@ _TOO_LARGE = ("Not enough memory to read the file", "Split it, or free some memo
 class Sandbox:
     """An in-memory DuckDB that reads nothing but what it is handed; a context manager.
 
+    Parameters
+    ----------
+    is_alone : bool, default False
+        Give it a database of its own: for a library that makes tables that are not temporary (Splink).
+
     Examples
     --------
     >>> with Sandbox() as sandbox:
@@ -29,23 +38,17 @@ class Sandbox:
     [(None,)]
     """
 
-    def __init__(self) -> None:
-        # a cursor: on the connection itself, DuckDB asks for widgets when it runs in a notebook
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "allow_community_extensions": False,
-                "allow_persistent_secrets": False,
-                "python_enable_replacements": False,
-                "temp_directory": "",
-            },
-        ).cursor()
-        for statement in ("set enable_progress_bar = false", "set timezone = 'UTC'"):
-            self._connection.execute(statement).fetchall()
-        for statement in ("set enable_external_access = false", "set lock_configuration = true"):
-            self._connection.execute(statement).fetchall()
+    def __init__(self, *, is_alone: bool = False) -> None:
+        if is_alone:
+            self._connection = _locked_down().cursor()
+            return
+        self._connection = _shared(os.getpid()).cursor()
+        try:
+            self._connection.execute("select 1").fetchall()
+        except duckdb.FatalException:
+            # an internal error of DuckDB ends a database for good
+            _shared.cache_clear()
+            self._connection = _shared(os.getpid()).cursor()
 
     def __enter__(self) -> Sandbox:
         return self
@@ -73,3 +76,31 @@ class Sandbox:
         """Run one query and return its result as an Arrow table (DECIMAL stays exact)."""
         with translated(*_TOO_LARGE):
             return self._connection.sql(sql, params=parameters or None).to_arrow_table()
+
+
+@cache
+def _shared(process: int) -> duckdb.DuckDBPyConnection:
+    """Return the database of all sandboxes of a process: a child that was forked makes its own."""
+    return _locked_down()
+
+
+def _locked_down() -> duckdb.DuckDBPyConnection:
+    """Return a database of which only cursors are used: DuckDB asks for widgets on this one in a notebook."""
+    database = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+            "allow_persistent_secrets": False,
+            "python_enable_replacements": False,
+            "temp_directory": "",
+        },
+    )
+    for statement in (
+        "set global timezone = 'UTC'",
+        "set enable_external_access = false",
+        "set lock_configuration = true",
+    ):
+        database.execute(statement).fetchall()
+    return database

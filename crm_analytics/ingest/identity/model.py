@@ -90,7 +90,7 @@ def score(compared: pa.Table, *, seed: int = 1) -> Scored | None:
         for name in FIELDS
         if count - compared[name].null_count >= max(2, 0 if name in KEY_FIELDS else FILLED_RATE * count)
     ]
-    with Sandbox() as sandbox, _quiet():
+    with Sandbox(is_alone=True) as sandbox, _quiet():
         sandbox.register("compared", compared)
         chosen = keys(sandbox, filled, count)
         if not chosen or not settings(filled):
