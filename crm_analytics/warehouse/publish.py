@@ -342,7 +342,8 @@ def _retrying(folder: str | os.PathLike[str], name: str, read: Any) -> Any:
                 raise
             if _pointer(Path(folder)) == pointer:
                 break
-    raise UsageError(f"{os.fspath(folder)}: the live run holds no {name}.")
+    tables = ", ".join(sorted(one.stem for one in path.parent.glob("*.parquet")))
+    raise UsageError(f"{os.fspath(folder)}: the live run holds no {name}. It holds the tables {tables}.")
 
 
 def _remove_orphans(folder: Path, pointer: Mapping[str, Any] | None) -> None:

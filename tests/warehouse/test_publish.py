@@ -106,7 +106,7 @@ def test_before_the_first_run_a_reader_is_told_so(tmp_path: Path) -> None:
 def test_a_table_the_run_does_not_hold_is_named(tmp_path: Path) -> None:
     with with_scores(Warehouse.open(), value=1) as wh:
         publish(wh, tmp_path, "run-1", TABLES, as_of=AS_OF, made_from={})
-    with pytest.raises(UsageError, match=r"the live run holds no clv\.parquet"):
+    with pytest.raises(UsageError, match=r"the live run holds no clv\.parquet\. It holds the tables \w+"):
         read_scores(tmp_path, "clv")
 
 
