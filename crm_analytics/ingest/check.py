@@ -177,7 +177,7 @@ def _check(
         seen = _Tally(show_values)
         used_plan = plan
         with Mapper(plan) as mapper:
-            blocks = WithoutFooters(delivery.blocks(), used.rows.footers)
+            blocks = WithoutFooters(delivery.blocks(), used.rows.footers, used_plan.required_places)
             for block, is_last in with_last(blocks, is_asked=mapper.looks_at_ends):
                 if seen.records >= most_records:
                     seen.is_whole = False

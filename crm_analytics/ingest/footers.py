@@ -1,7 +1,8 @@
 """Which records at the end of a file are none?  Grand totals, copyright lines and the like that reports add.
 
 A trailing record is a footer where its first filled cell (or the text of a record that cannot be read) begins
-as the profile says, in any case. Footers stand at the very end: one that is followed by a record is a record.
+as the profile says, in any case. Footers stand at the very end: one that is followed by a record is a record,
+and so is one that fills, beside these words, what every record must tell (a company may be Copyright Ltd).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class WithoutFooters:
         Of the delivery.
     footers : sequence of str
         How footers begin.
+    required : sequence of sequences of int, default ()
+        For each thing that every record tells, the columns that may tell it (`MappingPlan.required_places`).
 
     Attributes
     ----------
@@ -42,8 +45,11 @@ class WithoutFooters:
     ([1], [1])
     """
 
-    def __init__(self, blocks: Iterable[Block], footers: Sequence[str]) -> None:
+    def __init__(
+        self, blocks: Iterable[Block], footers: Sequence[str], required: Sequence[Sequence[int]] = ()
+    ) -> None:
         self._blocks = blocks
+        self._required = required
         self._footers = tuple(one.casefold() for one in footers)
         self.stated: list[int] = []
         self.left_out: list[pa.Table] = []
@@ -74,17 +80,23 @@ class WithoutFooters:
         row, place = block.cells.num_rows - 1, len(block.broken) - 1
         while row >= 0 or place >= 0:
             is_broken = place >= 0 and (row < 0 or block.broken[place].number > numbers[row].as_py())
-            text = _text_of_broken(block, place) if is_broken else _text_of_row(block, row)
+            text = _text_of_broken(block, place) if is_broken else self._text_of_row(block, row)
             if not text.casefold().startswith(self._footers):
                 break
             found.append(text)
             place, row = place - is_broken, row - (not is_broken)
         return found
 
-
-def _text_of_row(block: Block, row: int) -> str:
-    cells = block.cells.slice(row, 1).drop_columns("record_number").to_pylist()[0]
-    return next((text.strip() for text in cells.values() if text and text.strip()), "")
+    def _text_of_row(self, block: Block, row: int) -> str:
+        """Return the text of the first filled cell, or nothing where the other cells make it a record."""
+        cells = block.cells.slice(row, 1).drop_columns("record_number").to_pylist()[0]
+        filled = [place for place, text in enumerate(cells.values()) if text and text.strip()]
+        if not filled:
+            return ""
+        beside = [places for places in self._required if filled[0] not in places]
+        if beside and all(not set(filled).isdisjoint(places) for places in beside):
+            return ""
+        return str(cells[f"c{filled[0]}"]).strip()
 
 
 def _text_of_broken(block: Block, place: int) -> str:

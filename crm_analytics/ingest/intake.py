@@ -230,7 +230,7 @@ def _compared(
     if not found.rows:
         return (), ()
     rows = wh.rows("select record_number from ops.quarantine where load_id = $load_id", load_id=load_id)
-    blocks = WithoutFooters(delivery.blocks(), plan.profile.rows.footers)
+    blocks = WithoutFooters(delivery.blocks(), plan.profile.rows.footers, plan.required_places)
     controls, issues = compare_totals(blocks, plan, found, {number for (number,) in rows}, repeats)
     if plan.profile.rows.wrong_total == "refuse":
         refuse_wrong(controls, file=plan.file)
@@ -327,7 +327,7 @@ def _stage(
     encoding = _EncodingCheck(part.name, used)
     rows_in = 0
     with Mapper(plan) as mapper, ExitStack() as stack:
-        passing = WithoutFooters(delivery.blocks(), used.rows.footers)
+        passing = WithoutFooters(delivery.blocks(), used.rows.footers, plan.required_places)
         blocks = stack.enter_context(closing(_ahead(iter(passing))))
         told = with_last(blocks, is_asked=mapper.looks_at_ends)
         mapping = ((one, mapper.add(one, is_last=is_last)) for one, is_last in told)

@@ -109,6 +109,13 @@ class MappingPlan:
         """The fields of all targets."""
         return [one for planned in self.targets for one in planned.fields.values()]
 
+    @property
+    def required_places(self) -> tuple[tuple[int, ...], ...]:
+        """For each field that a record of the main target must tell: the columns that may tell it."""
+        main = self.targets[0]
+        sources = (main.fields[name].rule.sources for name in main.required)
+        return tuple(tuple(self.places[one] for one in told if one in self.places) for told in sources)
+
     def with_calendars(self, calendars: Mapping[str, Calendar]) -> MappingPlan:
         """Return the plan with the calendars of some fields decided."""
         targets = tuple(

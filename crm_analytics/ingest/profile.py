@@ -220,6 +220,8 @@ class Rows:
         Empty cells of these columns take the value of the record above.
     fill_by : str | None
         ... if that has the same value in this column (where empty: the same as above). None: always.
+    fill_leading : bool
+        ... and only in records that have nothing to the left of the column: how reports are grouped.
     footers : tuple of str
         Trailing lines that begin so are no records.
     ignore : tuple of str
@@ -234,6 +236,7 @@ class Rows:
 
     fill_columns: tuple[str, ...] = ()
     fill_by: str | None = None
+    fill_leading: bool = False
     footers: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     wrong_total: Literal["show", "refuse"] = "show"

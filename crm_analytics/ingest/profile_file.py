@@ -16,7 +16,8 @@
     [headers]                      # column -> other spellings
     "StageName" = ["Stage"]
     [rows]                         # footers, ignore, and
-    fill_down = { by = "Name", columns = ["Email"] }
+    fill_down = { by = "Name", columns = ["Email"] }   # or, in a report by groups, { columns = ["Stage"] };
+                                   # with leading = true only where nothing stands to its left
     own_currency = { if_true = "IsCorporate", from = "IsoCode" }   # must be default_currency
     wrong_total = "refuse"         # a file that does not add up to its own totals; default "show"
     [[entity]]                     # the first is the main one: its required columns tell the layout
@@ -221,9 +222,11 @@ def _rows(where: str, given: Any) -> Rows:
     if len(own) == 1:
         raise ProfileError(f"{where} own_currency: say both if_true and from.")
     fill = _table(f"{where} fill_down", told.get("fill_down", {"columns": []}))
-    _only(f"{where} fill_down", fill, ("by", "columns"))
+    _only(f"{where} fill_down", fill, ("by", "columns", "leading"))
     if "columns" not in fill:
         raise ProfileError(f"{where} fill_down: say which columns.")
+    if not isinstance(fill.get("leading", False), bool) or ("leading" in fill and "by" in fill):
+        raise ProfileError(f"{where} fill_down: leading is true or false, and goes without by.")
     ignore = _texts(f"{where} ignore", told.get("ignore", []))
     for one in ignore:
         if one.startswith("/"):
@@ -231,6 +234,7 @@ def _rows(where: str, given: Any) -> Rows:
     return Rows(
         fill_columns=_texts(f"{where} fill_down columns", fill["columns"]),
         fill_by=fill.get("by"),
+        fill_leading=fill.get("leading", False),
         footers=_texts(f"{where} footers", told.get("footers", [])),
         ignore=ignore,
         wrong_total=told.get("wrong_total", "show"),

@@ -60,6 +60,7 @@ class RowShapes:
         filled = (*rows.fill_columns, rows.fill_by)
         self._fill = {plan.places[one] for one in filled if one is not None and one in plan.places}
         self._has_by = rows.fill_by is not None
+        self._leading = rows.fill_leading
         self._ignored = self._ignored_sql(plan) if rows.ignore else "false"
         self._carried: pa.Table | None = None
         self._seen = 0
@@ -116,12 +117,14 @@ class RowShapes:
             known = f"last_value({by} ignore nulls) over {window}"
             is_start += f" or ({by} is not null and {by} is distinct from {known})"
         within = "(partition by part order by record_number rows between unbounded preceding and current row)"
-        columns = [
-            f"last_value(nullif(trim({name}), '') ignore nulls) over {within} as {name}"
-            if place in self._fill
-            else name
-            for place, name in enumerate(self._names)
-        ]
+        columns = []
+        for place, name in enumerate(self._names):
+            filled = f"last_value(nullif(trim({name}), '') ignore nulls) over {within}"
+            if place in self._fill and self._leading and place:
+                # Reports are grouped by their first columns: a blank to the right of something told is blank.
+                left = ", ".join(f"nullif(trim({one}), '')" for one in self._names[:place])
+                filled = f"case when coalesce({left}) is null then {filled} else {name} end"
+            columns.append(f"{filled} as {name}" if place in self._fill else name)
         return (
             "create or replace temp table filled as "
             f"with listed as (select record_number, {names}, gaps, false as is_carried from numbered "

@@ -49,6 +49,16 @@ def test_footer_that_is_followed_by_a_record_is_a_record() -> None:
     assert left(block(1, "a", "Grand Totals"), block(3, "b")) == ([1, 2, 3], 3, [])
 
 
+def test_a_footers_words_beside_all_that_a_record_must_tell_are_a_record() -> None:
+    names = ["c0", "c1", "c2", "record_number"]
+    rows = [("Ada", "o1", "2024", 1), ("Copyright Ltd", "o2", "2024", 2), ("Copyright 2024", "", "", 3)]
+    cells = pa.table([list(column) for column in zip(*rows, strict=True)], names=names)
+    passing = WithoutFooters([Block(cells, (), 3, lambda row: (row, 0, b""))], ["copyright"], [(1,), (2,)])
+    assert [one.cells["c1"].to_pylist() for one in passing] == [["o1", "o2"]]
+    only = WithoutFooters([Block(cells, (), 3, lambda row: (row, 0, b""))], ["copyright"], [(0,)])
+    assert [one.cells["c1"].to_pylist() for one in only] == [["o1"]]
+
+
 def test_footers_may_lie_in_several_blocks() -> None:
     blocks = (block(1, "a", "Grand Totals (1,200 rows)"), block(3, "Confidential"), block(4, "Confidential"))
     assert left(*blocks) == ([1], 1, [1200])

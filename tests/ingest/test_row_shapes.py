@@ -69,6 +69,16 @@ Total Energies,#4,5
     assert ("ignored_row", 2) in [(one.issue, one.row_count) for one in result.findings.issues]
 
 
+@pytest.mark.parametrize("block_rows", [1, 100])
+def test_a_blank_beside_something_told_is_no_group(block_rows: int) -> None:
+    top = '[rows]\nfill_down = { columns = ["Email"], leading = true }'
+    profile = shop(LINES, entity="order_lines", top=top)
+    grouped = mapped(profile, "Email,Order,Qty\na@example.com,#1,1\n,#2,2\n", block_rows=block_rows)
+    assert told(grouped) == [("#1", "a@example.com"), ("#2", "a@example.com")]
+    flat = mapped(profile, "Order,Email,Qty\n#1,a@example.com,1\n#2,,2\n", block_rows=block_rows)
+    assert told(flat) == [("#1", "a@example.com"), ("#2", None)]
+
+
 def test_text_before_other_words_is_a_name_and_no_subtotal() -> None:
     profile = shop(LINES, entity="order_lines", top='[rows]\nignore = ["Total"]')
     text = "Order,Email,Qty\nTotal Energies,a@example.com,1\nTOTAL:,,9\nTotal (3),,9\n"
