@@ -43,6 +43,7 @@ from crm_analytics.errors import CrmError, InputError, UsageError
 if TYPE_CHECKING:
     from crm_analytics.ingest import Load
     from crm_analytics.ingest.reconcile import Control
+    from crm_analytics.warehouse import Warehouse
     from crm_analytics.warehouse.run_log import LoadRecord
 
 app = typer.Typer(rich_markup_mode=None)
@@ -261,9 +262,10 @@ def quarantine_list(
             "those of one load: quarantine list --load 7 --records."
         )
     with open_warehouse(read_settings(settings_file)) as wh:
+        _check_load(wh, load_id)
         found = quarantined(wh, load_id=load_id, only_open=not show_all)
     if found.empty and not as_json:
-        out.print_lines("Nothing is in quarantine.")
+        out.print_lines(f"Nothing{_of_load(load_id)} is in quarantine.")
         return
     if records:
         pairs = zip(found["load_id"], found["record_number"], strict=True)
@@ -320,12 +322,13 @@ def quarantine_export(
     from crm_analytics.ingest.quarantine import export_quarantine
 
     with open_warehouse(read_settings(settings_file)) as wh:
+        _check_load(wh, load_id)
         written = export_quarantine(wh, folder, load_id=load_id)
     if as_json:
         out.print_json([asdict(one) for one in written])
         return
     if not written:
-        out.print_lines("Nothing is in quarantine; nothing was written.")
+        out.print_lines(f"Nothing{_of_load(load_id)} is in quarantine; nothing was written.")
     for one in written:
         out.print_lines(
             f"Wrote {one.file} ({one.count:,} records of load {one.load_id}); places: {one.places.name}."
@@ -336,6 +339,18 @@ def quarantine_export(
             )
     if written:
         out.print_lines("Correct the records, leave their ids, then: crm-analytics replay FILE.")
+
+
+def _check_load(wh: Warehouse, load_id: int | None) -> None:
+    """Refuse the number of a load that never was."""
+    from crm_analytics.warehouse.run_log import load_record
+
+    if load_id is not None:
+        load_record(wh, load_id)
+
+
+def _of_load(load_id: int | None) -> str:
+    return "" if load_id is None else f" of load {load_id}"
 
 
 @app.command()

@@ -19,7 +19,7 @@ from crm_analytics.cli.session import (
     read_day,
     read_settings,
 )
-from crm_analytics.errors import UsageError
+from crm_analytics.errors import NotEnoughData, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,8 +89,10 @@ def overlap(
 
     with open_warehouse(read_settings(settings_file)) as wh:
         day = day_or_today(as_of, wh)
-        if day not in segmentation.kept_nights(wh, as_of=day, segmentation="rules"):
-            raise UsageError(f"No night of {day} is kept. Run it first: crm-analytics nightly --as-of {day}.")
+        kept = segmentation.kept_nights(wh, as_of=day, segmentation="rules")
+        if day not in kept:
+            last = f"; the last is {max(kept)}" if kept else ""
+            raise NotEnoughData(f"No night of {day} is kept (rules). Run the night of that day first{last}.")
         shared = segmentation.segment_overlap(wh, as_of=day)
     out.print_frame("Overlap", shared.reset_index(), as_json=as_json, limit=limit)
 

@@ -64,6 +64,8 @@ def test_records_set_aside_are_looked_at_mended_and_replayed(here: Path, say: Sa
     assert "C3,O3" in say("quarantine", "show", "1-3", "--show-values")
     assert "Wrote mend/sales.load1.csv (2 records of load 1)" in say("quarantine", "export", "mend")
     assert "may hold corrections" in say("quarantine", "export", "mend", code=cli.USAGE)
+    for words in (("list",), ("export", "mend")):
+        assert "There is no load 9." in say("quarantine", *words, "--load", "9", code=cli.USAGE)
     file = here / "mend" / "sales.load1.csv"
     file.write_text(file.read_text().replace("04.01.24", "2024-01-04"))
     [account] = say("replay", "mend/sales.load1.csv", "--json")
@@ -71,6 +73,7 @@ def test_records_set_aside_are_looked_at_mended_and_replayed(here: Path, say: Sa
     assert "nothing_new" in say("replay", "mend/sales.load1.csv")
     [left] = say("quarantine", "list", "--records", "--json")
     assert left["id"] == "Q1-3"
+    assert "Nothing of load 2 is in quarantine." in say("quarantine", "list", "--load", "2")
 
 
 def test_loads_are_listed_shown_and_withdrawn(here: Path, say: Said) -> None:
