@@ -19,6 +19,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from crm_analytics.errors import FileRefused
+from crm_analytics.ingest.inbox import shown_name
 from crm_analytics.ingest.kinds import START_BYTES
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.records import Part
@@ -159,10 +160,7 @@ def label(name: str) -> str:
     >>> label("a\\x1b[2J/b.csv")
     'a\\\\x1b[2J/b.csv'
     """
-    shown = "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in name
-    )
-    return shown[-_LABEL_CHARACTERS:]
+    return shown_name(name)[-_LABEL_CHARACTERS:]
 
 
 def listed(file: str, opened: Callable[[], IO[bytes]]) -> list[zipfile.ZipInfo]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.kinds import SUFFIXES
 
+_JOINERS = "\u200c\u200d"  # stand in words of Persian
+
 
 def exports(folder: Path) -> list[Path]:
     """Return what `load` takes of a folder, in its order: by ending, and subfolders that cannot be read."""
@@ -31,7 +33,21 @@ def name_in(path: Path, folder: Path) -> str:
     >>> name_in(Path("inbox/shop/orders.csv"), Path("inbox"))
     'shop/orders.csv'
     """
-    return path.relative_to(folder).as_posix()
+    return shown_name(path.relative_to(folder).as_posix())
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a file as messages call it: signs that act on a terminal are written out.
+
+    Examples
+    --------
+    >>> print(shown_name("orders\\x1b[2J.csv"))
+    orders\\x1b[2J.csv
+    """
+    return "".join(
+        sign if sign.isprintable() or sign in _JOINERS else sign.encode("unicode_escape").decode("ascii")
+        for sign in name
+    )
 
 
 def check_place(path: Path, folder: Path) -> None:

@@ -26,7 +26,7 @@ from crm_analytics.ingest.apart import run_apart
 from crm_analytics.ingest.delivered_again import counts_anew, note_again
 from crm_analytics.ingest.disk_space import check_space, folder_stopped
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
-from crm_analytics.ingest.inbox import check_place, exports, name_in
+from crm_analytics.ingest.inbox import check_place, exports, name_in, shown_name
 from crm_analytics.ingest.intake import Progress, take_in
 from crm_analytics.ingest.layouts import write_layout
 from crm_analytics.ingest.mapping import Issue
@@ -281,7 +281,7 @@ def load(
     asked_profile(profile, **call.options)
     given = Path(path)
     if given.is_file():
-        return load_file(wh, given, given.name, call)
+        return load_file(wh, given, shown_name(given.name), call)
     if not given.is_dir():
         what = "is neither a file nor a folder" if given.exists() else "no such file or folder"
         raise UsageError(f"{path}: {what}.")

@@ -13,6 +13,7 @@ from typing import IO
 
 from crm_analytics.errors import FileRefused
 from crm_analytics.ingest.archive import Limit, listed, members, opener
+from crm_analytics.ingest.inbox import shown_name
 from crm_analytics.ingest.kinds import START_BYTES, SUFFIXES, ending_differs, kind_of
 from crm_analytics.ingest.records import Part
 from crm_analytics.ingest.workbook_reader import sheet_parts
@@ -76,7 +77,7 @@ def _member_parts(whole: Part, opened: Callable[[], IO[bytes]], limit: Limit) ->
             parts.append(member)
             continue
         part = Part(
-            name=f"{whole.name}/{member.name}",
+            name=f"{whole.name}/{shown_name(member.name)}",
             path=whole.path,
             sha256=member.sha256,
             kind="",

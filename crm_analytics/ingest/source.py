@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crm_analytics.errors import FileRefused
+from crm_analytics.ingest.inbox import shown_name
 from crm_analytics.ingest.kinds import BYTE_ORDER_MARKS
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.parts import parts_of
@@ -137,7 +138,7 @@ def open_source(
         ``unreadable``, ``empty_file``, ``truncated``, ``corrupt``, ``expansion_limit``, ``not_a_table``, or
         what `parts_of` refuses.
     """
-    name = name or path.name
+    name = shown_name(name or path.name)
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -234,7 +235,7 @@ def _read(path: Path) -> Chunks:
                 read += len(chunk)
                 yield chunk, read
     except OSError as error:
-        raise _unreadable(path.name, error) from error
+        raise _unreadable(shown_name(path.name), error) from error
 
 
 def _gunzipped(path: Path, size: int, limit: int) -> Chunks:
@@ -252,12 +253,12 @@ def _gunzipped(path: Path, size: int, limit: int) -> Chunks:
                 piece = member.decompress(rest, CHUNK_BYTES)
             except zlib.error as error:
                 text = "the gzip data are damaged. Transfer the file again."
-                raise _refused(path.name, "corrupt", text) from error
+                raise _refused(shown_name(path.name), "corrupt", text) from error
             rest = member.unconsumed_tail
             expanded += len(piece)
             if expanded > limit:
                 text = f"{size:,} bytes expand to more than {limit:,}. If right, say {larger}."
-                raise _refused(path.name, "expansion_limit", text)
+                raise _refused(shown_name(path.name), "expansion_limit", text)
             if piece:
                 yield piece, read
             if member.eof:
@@ -265,7 +266,9 @@ def _gunzipped(path: Path, size: int, limit: int) -> Chunks:
             elif not piece and not rest:
                 break
     if member is not None:
-        raise _refused(path.name, "truncated", "the gzip data end too early. Transfer the file again.")
+        raise _refused(
+            shown_name(path.name), "truncated", "the gzip data end too early. Transfer the file again."
+        )
 
 
 def _unreadable(name: str, error: OSError) -> FileRefused:

@@ -21,6 +21,7 @@ from crm_analytics.warehouse import Warehouse, audit_log
 from crm_analytics.warehouse.audit_log import record
 from crm_analytics.warehouse.backup import backup
 from crm_analytics.warehouse.publish import publish
+from tests.privacy import told
 
 CANARY = "kanarie"
 ATTACKS = ("drop schema entities cascade", "update ops.settings set value = 'x'", "pragma database_list")
@@ -266,6 +267,36 @@ def test_a_day_leaves_one_entry_for_each_thing_done_and_nothing_personal(tmp_pat
     assert [one[0] for one in entries] == done
     assert all(actor for _, actor, _, _ in entries)
     assert CANARY not in str(entries)
+
+
+def test_control_characters_of_files_their_names_and_values_are_written_out(tmp_path: Path) -> None:
+    """F6: nothing said of a file acts on a terminal, or looks like a line of its own."""
+    acting = "\x1b[2J\u202e\x9b\r\nFORGED"
+    lines = "customer_id,order_id,order_date,sku,quantity,unit_price,currency\n"
+    files = {
+        "date.csv": f'{lines}C1,O1,"31.02{acting}",P,1,1,EUR\n',
+        "price.csv": f'{lines}C1,O1,2024-02-01,P,1,"1{acting}",EUR\n',
+        "unknown.csv": f'customer_id,name,"column{acting}"\nC1,A,B\n',
+        "twice.csv": f'customer_id,"name{acting}","name{acting}"\nC1,A,B\n',
+        "nothing.csv": f'"a{acting}",b\nC1,A\n',
+        f"quote{acting}.csv": 'customer_id,name\nC1,"A\n',
+        f"missing{acting}.csv": "customer_id,name\n,A\n",
+        f"broken{acting}.csv.gz": "\x1f\x8b broken",
+        f"broken{acting}.json": "[{",
+    }
+    shown = []
+    with Warehouse.open(tmp_path / "crm.duckdb") as wh:
+        for name, text in files.items():
+            (tmp_path / name).write_bytes(text.encode("latin-1" if name.endswith("gz") else "utf-8"))
+            try:
+                shown += [f"{load} {load.trouble}" for load in crm.load(wh, tmp_path / name)]
+            except CrmError as error:
+                shown += told.texts_of_error(error)
+        shown += told.texts_of_tables(wh)
+    assert len(shown) > len(files)
+    for text in shown:
+        assert not {"\x1b", "\x9b", "\r", "\u202e"} & set(text), text
+        assert "\nFORGED" not in text
 
 
 def test_errors_and_run_records_hold_no_personal_values(tmp_path: Path) -> None:
