@@ -50,6 +50,8 @@ app = typer.Typer(rich_markup_mode=None)
 profile = typer.Typer(help="Layouts of export files: list, draft, check.", rich_markup_mode=None)
 app.add_typer(profile, name="profile")
 
+ExportFile = Annotated[Path, typer.Argument(help="an export of the system", exists=True, dir_okay=False)]
+
 
 @app.command()
 def quality(
@@ -165,7 +167,7 @@ def profile_list(
 
 @profile.command("new")
 def profile_new(
-    file: Annotated[Path, typer.Argument(help="an export of the system")],
+    file: ExportFile,
     name: Annotated[str | None, typer.Option(help="name of the profile; default: the file's")] = None,
     source_system: Annotated[str | None, typer.Option(help="name the ids are scoped by")] = None,
     encoding: Encoding = None,
@@ -194,7 +196,7 @@ def profile_new(
 
 @profile.command("check")
 def profile_check(
-    file: Annotated[Path, typer.Argument(help="an export of the system")],
+    file: ExportFile,
     name: Annotated[
         str | None, typer.Option("--profile", help="profile, or a .toml; default: recognised")
     ] = None,

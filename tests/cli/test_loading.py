@@ -129,6 +129,9 @@ def test_quality_tells_shares_and_what_becomes_of_a_night(here: Path, say: Said)
 
 def test_profiles_are_listed_drafted_and_checked(here: Path, say: Said) -> None:
     assert "transactions" in {one["profile"] for one in say("profile", "list", "--json")}
+    for words in (("new",), ("check",)):
+        assert "'no.csv' does not exist" in say("profile", *words, "no.csv", code=cli.USAGE)
+        assert "is a directory" in say("profile", *words, str(here), code=cli.USAGE)
     draft = say("profile", "new", "sales.csv", "--name", "shop")
     assert 'profile = "shop"' in draft
     (here / "shop.toml").write_text(draft)
