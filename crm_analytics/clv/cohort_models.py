@@ -100,6 +100,11 @@ def fit_models(summary: pd.DataFrame, *, model: str = "bg_nbd", robust: bool = T
         median of the others' values over a year by less than 1 % (measured on CDNOW: decision 0015).
         False: the maximum of the plain likelihood, as in the literature, every customer in full.
 
+    Returns
+    -------
+    Models
+        Fitted, or the stand-ins.
+
     Raises
     ------
     DegenerateCohortError

@@ -115,6 +115,11 @@ def compare(
     max_customers : int
         Above so many, every k-th customer by customer_id is taken, default 20,000.
 
+    Returns
+    -------
+    Comparison
+        What each candidate predicted for each window, what came, and which one wins.
+
     Raises
     ------
     UsageError

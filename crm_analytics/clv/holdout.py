@@ -72,6 +72,11 @@ def holdout(
     models : tuple of str
         Keys of `crm_analytics.clv.models.MODELS`.
 
+    Returns
+    -------
+    Holdout
+        What each model predicted beside what came.
+
     Raises
     ------
     NotEnoughData

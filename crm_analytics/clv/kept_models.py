@@ -20,7 +20,15 @@ TABLE = "scores.fitted_models"
 
 
 def models_table(models: Models, *, as_of: date) -> pd.DataFrame:
-    """Return the rows of ``scores.fitted_models`` for the models of one night."""
+    """Return the rows of ``scores.fitted_models`` for the models of one night.
+
+    Parameters
+    ----------
+    models : Models
+        As fitted by the night.
+    as_of : date
+        Its day.
+    """
     arguments.instance("models", models, Models, "fitted models (crm.clv.fit_models)")
     as_of = arguments.day("as_of", as_of)
     parts = {

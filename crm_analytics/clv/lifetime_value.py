@@ -92,7 +92,13 @@ def value_with_models(
     level: float = 0.9,
     robust: bool = True,
 ) -> tuple[pd.DataFrame, Models | None]:
-    """Return what `lifetime_value` returns, and the fitted models (None where nobody could be scored)."""
+    """Return what `lifetime_value` returns, and the fitted models (None where nobody could be scored).
+
+    Parameters
+    ----------
+    wh, as_of, horizon_days, annual_discount_rate, margin_rate, ticket_cost, model, level, robust
+        As of `lifetime_value`.
+    """
     check_terms(horizon_days, annual_discount_rate, level, margin_rate, robust=robust)
     if model is not None:
         arguments.one_of("model", model, MODELS)

@@ -65,6 +65,16 @@ def choose_model(
 ) -> ModelChoice:
     """Compare candidates (`compare`; default: all) and return the winner with its evidence.
 
+    Parameters
+    ----------
+    wh, as_of, horizon_days, models
+        As of `compare`.
+
+    Returns
+    -------
+    ModelChoice
+        To be saved, and given to `lifetime_value` by its name.
+
     Raises
     ------
     NotEnoughData
@@ -76,6 +86,16 @@ def choose_model(
 
 def load_choice(path: str | os.PathLike[str]) -> ModelChoice:
     """Read what `ModelChoice.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    ModelChoice
+        As it was saved.
 
     Raises
     ------
