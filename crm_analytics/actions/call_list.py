@@ -224,6 +224,11 @@ def decisions(
 def listed(decided: pd.DataFrame) -> pd.DataFrame:
     """Return those of `decisions` who are on the list, by rank: what `call_list` returns.
 
+    Parameters
+    ----------
+    decided : DataFrame
+        As returned by `decisions`.
+
     Examples
     --------
     >>> decided = pd.DataFrame({name: [1, 2] for name in COLUMNS}).assign(decision=["listed", "opted out"])
@@ -236,6 +241,11 @@ def listed(decided: pd.DataFrame) -> pd.DataFrame:
 
 def left_out(decided: pd.DataFrame) -> str:
     """Say in words how many were not listed and why: "3 opted out, 12 over capacity".
+
+    Parameters
+    ----------
+    decided : DataFrame
+        As returned by `decisions`.
 
     Examples
     --------

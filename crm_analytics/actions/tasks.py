@@ -23,6 +23,13 @@ OWN_SYSTEM = "default"
 def task_key(as_of: date, customer_id: str) -> str:
     """Return the id of the task of a night about a customer.
 
+    Parameters
+    ----------
+    as_of : date
+        Day of the night.
+    customer_id : str
+        Whom the task is about.
+
     Examples
     --------
     >>> task_key(date(2024, 7, 1), "shop:1")

@@ -127,6 +127,11 @@ def write_sample(folder: str | Path, seed: int = 7) -> list[Path]:
         Made when it does not exist; files of the same names are replaced, others are left alone.
     seed : int, default 7
         Another seed gives another company of the same kind; 7 is the committed one.
+
+    Returns
+    -------
+    list of Path
+        The files.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,11 @@ def settle_currency(wh: Warehouse) -> str | None:
 
     Returns None while the warehouse holds no amounts at all.
 
+    Parameters
+    ----------
+    wh : Warehouse
+        Whose setting it is.
+
     Raises
     ------
     CurrencyError
