@@ -205,6 +205,18 @@ def test_a_refused_layout_is_told_with_what_is_missing_the_nearest_and_how_to_dr
     assert "`crm-analytics profile new FILE` drafts a layout for it" in str(refusal.value)
 
 
+def test_lines_under_anybodys_names_are_not_taken_for_those_of_odoo() -> None:
+    with pytest.raises(
+        ProfileError, match=r"Nearest: transactions .*odoo_sale_order_line \(missing: product_uom"
+    ):
+        detect("x.csv", [(",", ["order_id", "product", "quantity", "unit_price", "currency"])])
+    for names in (
+        "order_id/id,Product,Quantity,Unit Price",
+        "order_id,product_id,product_uom_qty,price_unit",
+    ):
+        assert detect("x.csv", [(",", names.split(","))])[0].name == "odoo_sale_order_line"
+
+
 @pytest.mark.parametrize("name", OWN_COLUMNS)
 def test_every_column_of_a_nearest_layout_is_one_of_the_layout(name: str) -> None:
     assert set(OWN_COLUMNS[name].values()) - {""} <= set(profiles()[name].sources)
