@@ -397,9 +397,10 @@ class Cells:
         if test.kind == "if_differs":
             return f"{cell} is distinct from {self.cell(test.texts[0])}"
         texts = [self._bindings.add(text) for text in test.texts]
-        if test.kind == "if_equal":
-            return f"lower({cell}) in ({', '.join(texts)})"
-        return "(" + " or ".join(f"starts_with(lower({cell}), {text})" for text in texts) + ")"
+        holds = " or ".join(f"starts_with(lower({cell}), {text})" for text in texts)
+        if test.kind in ("if_equal", "if_not_equal"):
+            holds = f"lower({cell}) in ({', '.join(texts)})"
+        return f"not coalesce({holds}, false)" if test.kind.startswith("if_not") else f"({holds})"
 
     def _case(self, case: Case, one: Field) -> str:
         if case.then is not None:

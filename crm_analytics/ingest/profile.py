@@ -69,8 +69,8 @@ class Dialect:
 class Test:
     """One condition on a cell.
 
-    ``if_equal`` and ``if_starts`` compare with `texts` in any case; ``if_differs`` with the column named
-    there. An empty cell is not true, not equal and does not begin so. ``if_not_ahead`` holds unless the
+    ``if_equal``, ``if_starts`` and their opposites compare with `texts` in any case; ``if_differs`` with the
+    column named there. An empty cell is not true, not equal and does not begin so. ``if_not_ahead`` holds unless the
     cell is an ISO day or time after the day of receipt: a plan has not happened.
     """
 

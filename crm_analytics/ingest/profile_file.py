@@ -35,8 +35,8 @@
     is_deleted = { from = "Deleted" }
 
 Tests: if_true, if_false, if_not_true (empty too), if_filled, if_empty, if_not_ahead (a day that is not after
-the day of receipt) = "column"; if_equal, if_starts = ["column", "text", ...]; if_differs = ["column", "other
-column"]. Several in one table hold together.
+the day of receipt) = "column"; if_equal, if_starts and their opposites if_not_equal, if_not_starts (empty too) =
+["column", "text", ...]; if_differs = ["column", "other column"]. Several in one table hold together.
 A column that the entity requires is required here too, said or not.
 """
 
@@ -88,7 +88,7 @@ _KEYS_OF_KIND = {
     "dates": ("date_format", "calendar", "day", "plus_months", "plus_days", "plus_minutes"),
 }
 _TESTS_OF_ONE = ("if_true", "if_false", "if_not_true", "if_not_ahead", "if_filled", "if_empty")
-_TESTS = (*_TESTS_OF_ONE, "if_equal", "if_starts", "if_differs")
+_TESTS = (*_TESTS_OF_ONE, "if_equal", "if_not_equal", "if_starts", "if_not_starts", "if_differs")
 _EVIDENCE = ("verified", "partial", "unverified")
 _NUMBERS = ("QUANTITY", "MONEY", "AMOUNT", "BIGINT", "DECIMAL(9,4)", "DECIMAL(9,6)", "RATE")
 _DATES = ("DATE", "TIMESTAMP")
