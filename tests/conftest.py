@@ -55,6 +55,7 @@ def new_warehouses_are_copies(empty_warehouse: Path) -> Iterator[None]:
 
     make, connect = Warehouse._create_tables, connection._connect
     copied: set[str] = set()
+    has_tables = "select count(*) from duckdb_schemas() where schema_name = 'ops'"
 
     def copy_or_connect(path: str, key: Any, *given: Any, **options: Any) -> Any:
         absent = not any(Path(f"{path}{ending}").exists() for ending in ("", ".wal"))
@@ -65,7 +66,7 @@ def new_warehouses_are_copies(empty_warehouse: Path) -> Iterator[None]:
 
     def copy_or_make(self: Warehouse) -> None:
         is_copy = self.path in copied
-        if not is_copy and not self.value("select count(*) from duckdb_tables()"):
+        if not is_copy and not self.value(has_tables):
             database = self.value("select current_database()")
             self.execute(f"attach '{empty_warehouse}' as empty_warehouse (read_only)")
             self.execute(f'copy from database empty_warehouse to "{database}"')

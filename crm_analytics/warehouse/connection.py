@@ -32,6 +32,7 @@ from crm_analytics.warehouse.days import check_day
 from crm_analytics.warehouse.duckdb_errors import translated
 from crm_analytics.warehouse.identifiers import quote_ident, quote_table
 from crm_analytics.warehouse.locking import FileLock
+from crm_analytics.warehouse.parsing import parsed
 from crm_analytics.warehouse.sql_file import PACKAGE, SqlFile
 from crm_analytics.warehouse.tables import COLUMNS, added_columns, definitions, fingerprint
 
@@ -344,8 +345,9 @@ class Warehouse:
     def arrow(self, sql: str | SqlFile, **parameters: Any) -> pa.Table:
         """Return a query's result as an Arrow table (DECIMAL stays exact)."""
         text, used = self._statement(sql, parameters)
+        cursor = self._cursor()
         with translated():
-            return self._cursor().sql(text, params=dict(used) or None).to_arrow_table()
+            return cursor.sql(parsed(cursor, text), params=dict(used) or None).to_arrow_table()
 
     def append(self, table: str, data: pd.DataFrame | pa.Table) -> int:
         """Insert rows by column name; columns that are missing become NULL. Returns their number.
@@ -422,7 +424,7 @@ class Warehouse:
                 self._local.held = held
                 text, used = self._statement(file, {name: given[name] for name in file.parameters})
                 with translated():
-                    self._cursor().execute(f"create temp table {table} as {text}", dict(used)).fetchall()
+                    self._execute(f"create temp table {table} as {text}", used).fetchall()
                 made.append(table)
                 held = {**held, (fact, as_of, known_at): table}
             self._local.held = held
@@ -444,7 +446,7 @@ class Warehouse:
         text, used = self._statement(file, parameters)
         with translated():
             table = quote_table(f"temp.{name}")
-            self._cursor().execute(f"create or replace temp table {table} as {text}", dict(used)).fetchall()
+            self._execute(f"create or replace temp table {table} as {text}", used).fetchall()
 
     @contextmanager
     def reading(self, tables: Mapping[str, str]) -> Iterator[None]:
@@ -544,8 +546,11 @@ class Warehouse:
             return
 
     def _run(self, sql: str | SqlFile, parameters: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
-        text, used = self._statement(sql, parameters)
-        return self._cursor().execute(text, dict(used) or None)
+        return self._execute(*self._statement(sql, parameters))
+
+    def _execute(self, text: str, used: Mapping[str, Any]) -> duckdb.DuckDBPyConnection:
+        cursor = self._cursor()
+        return cursor.execute(parsed(cursor, text), dict(used) or None)
 
     def _statement(self, sql: str | SqlFile, parameters: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         """Return the text to run, with held facts in place of their macros, and the parameters it takes."""
@@ -621,10 +626,15 @@ class Warehouse:
 
     def _create_tables(self) -> None:
         wanted = fingerprint()
-        exists = self.value(
-            "select count(*) from duckdb_tables() where schema_name = 'ops' and table_name = 'settings'"
-        )
-        if exists and self.value("select value from ops.settings where name = 'definitions'") == wanted:
+        stored, exists = None, True
+        try:
+            stored = self.value("select value from ops.settings where name = 'definitions'")
+        except errors.StoreError as error:
+            # a new file; to ask for its tables first takes ten times as long
+            if not isinstance(error.__cause__, duckdb.CatalogException):
+                raise
+            exists = False
+        if stored == wanted:
             return
         declared: list[Any] = []
         if exists:

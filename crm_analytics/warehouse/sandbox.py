@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from crm_analytics.warehouse.duckdb_errors import translated
+from crm_analytics.warehouse.parsing import parsed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,12 +71,14 @@ class Sandbox:
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
         with translated(*_TOO_LARGE):
-            return self._connection.execute(sql, parameters or None).fetchall()
+            statement = parsed(self._connection, sql)
+            return self._connection.execute(statement, parameters or None).fetchall()
 
     def arrow(self, sql: str, **parameters: Any) -> pa.Table:
         """Run one query and return its result as an Arrow table (DECIMAL stays exact)."""
         with translated(*_TOO_LARGE):
-            return self._connection.sql(sql, params=parameters or None).to_arrow_table()
+            statement = parsed(self._connection, sql)
+            return self._connection.sql(statement, params=parameters or None).to_arrow_table()
 
 
 @cache

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 
 from crm_analytics.schema import Entity, entities
 from crm_analytics.warehouse.commit_mark import SEQUENCE
@@ -78,8 +79,13 @@ _HELD = "(valid_from < cast(cast(_as_of as date) as timestamptz))"
 _ALWAYS = "(valid_from is not null)"
 
 
-def definitions() -> Iterator[str]:
-    """Yield every statement that a warehouse needs before its first use; each may be repeated."""
+@cache
+def definitions() -> tuple[str, ...]:
+    """Return every statement that a warehouse needs before its first use; each may be repeated."""
+    return tuple(_definitions())
+
+
+def _definitions() -> Iterator[str]:
     for schema in SCHEMAS:
         yield f"create schema if not exists {quote_ident(schema)}"
     yield f"create sequence if not exists {SEQUENCE}"
@@ -109,6 +115,7 @@ def added_columns(
             yield f"alter table {to} add column {quote_ident(column)} {sql_type}"
 
 
+@cache
 def fingerprint() -> str:
     """Return a digest of all definitions: equal = the warehouse needs no change."""
     return hashlib.sha256("\n".join(definitions()).encode()).hexdigest()
