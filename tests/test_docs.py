@@ -23,7 +23,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["data-dictionary.md", "cli.md"])
+@pytest.mark.parametrize("page", ["data-dictionary.md", "layouts.md", "cli.md"])
 def test_a_generated_page_is_up_to_date(generator: ModuleType, page: str) -> None:
     written = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert written == generator.pages()[page], f"docs/{page} is stale: run `make docs`"
