@@ -217,6 +217,14 @@ def test_lines_under_anybodys_names_are_not_taken_for_those_of_odoo() -> None:
         assert detect("x.csv", [(",", names.split(","))])[0].name == "odoo_sale_order_line"
 
 
+@pytest.mark.parametrize(
+    "names", ["name,customer,email,phone", "name,reference,email", "contact_id,first_name,last_name,email"]
+)
+def test_a_list_of_people_under_anybodys_names_is_not_taken_for_one_of_a_system(names: str) -> None:
+    with pytest.raises(ProfileError, match=r"no profile fits .* Nearest: customers"):
+        detect("x.csv", [(",", names.split(","))])
+
+
 @pytest.mark.parametrize("name", OWN_COLUMNS)
 def test_every_column_of_a_nearest_layout_is_one_of_the_layout(name: str) -> None:
     assert set(OWN_COLUMNS[name].values()) - {""} <= set(profiles()[name].sources)
