@@ -6,17 +6,25 @@ The name says what a column means (`crm_analytics.normalise.header_words`), its 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from crm_analytics.ingest.look import Look, look_at
 from crm_analytics.normalise.digits import fold_digits
 from crm_analytics.normalise.header_words import has_tax, meaning_of
+from crm_analytics.normalise.letters import lowered
 from crm_analytics.normalise.state_words import order_state
 
 # What a column is that is called like an id ("customer") and holds names.
 _NAME_OF = {"customer_id": "customer_name", "product_id": "product_name"}
 _PRICES = ("amount", "unit_price")
+_MONEY = (*_PRICES, "discount", "unit_cost")
+# A share of a price, which no column of ours holds: told by a mark in its name or values, by no word.
+SHARE = "share_of_price"
+# What tells that an order was cancelled.
+STATES = ("status", "cancelled")
+_PERCENT = re.compile(r"%|٪|percent|prozent|\bpct\b|porcent|pourcent|yüzde|درصد", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ def seen_columns(
     """
     seen = [_seen(name, texts) for name, texts in zip(names, columns, strict=True)]
     records = [one for number, one in enumerate(zip(*columns, strict=True), 1) if number not in totals]
-    return _net_of_tax(_line_ids(_ids_apart(seen, columns), records))
+    return _one_state_an_order(_net_of_tax(_line_ids(_ids_apart(seen, columns), records)), records)
 
 
 def _seen(name: str, texts: Sequence[str]) -> SeenColumn:
@@ -90,7 +98,11 @@ def _seen(name: str, texts: Sequence[str]) -> SeenColumn:
         wordy = sum(" " in text and not any(map(str.isdigit, text)) for text in filled)
         if wordy * 2 >= len(filled):
             meaning = _NAME_OF[meaning]
-    words = sorted({text.strip().lower() for text in texts if text.strip()}) if meaning == "status" else []
+    filled = [text for text in texts if text.strip()]
+    is_percent = any(_PERCENT.search(text) for text in (name, *filled))
+    if is_percent and meaning_of(_PERCENT.sub("", name)) in _MONEY:
+        return SeenColumn(name, SHARE, look, doubt="a percentage, and no money")
+    words = sorted({lowered(text.strip()) for text in filled}) if meaning == "status" else []
     states = tuple((word, state) for word in words if (state := order_state(word)) is not None)
     return SeenColumn(name, meaning, look, states)
 
@@ -159,6 +171,19 @@ def _why_no_id(values: Sequence[str], orders: Sequence[str]) -> str:
 def _is_filled_once(values: Sequence[str]) -> bool:
     """Is every value filled, and none there twice?"""
     return all(values) and len(set(values)) == len(values)
+
+
+def _one_state_an_order(seen: Sequence[SeenColumn], records: Sequence[Sequence[str]]) -> list[SeenColumn]:
+    """Let a state that differs from line to line of an order be none of the order's."""
+    order = next((place for place, one in enumerate(seen) if one.meaning == "order_id"), None)
+    found = list(seen)
+    for place, one in enumerate(seen):
+        if order is None or one.meaning not in STATES:
+            continue
+        told = {(record[order], record[place].strip()) for record in records}
+        if len(told) > len({number for number, _ in told}):
+            found[place] = replace(one, doubt="lines of one order tell different states")
+    return found
 
 
 def _net_of_tax(seen: Sequence[SeenColumn]) -> list[SeenColumn]:

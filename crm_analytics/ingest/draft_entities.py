@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from crm_analytics.ingest.draft_columns import SeenColumn
+from crm_analytics.ingest.draft_columns import STATES, SeenColumn
 from crm_analytics.ingest.look import Look
 from crm_analytics.ingest.planning import unit_of_header
 from crm_analytics.normalise.header_words import meaning_of
@@ -34,6 +34,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "customer_id": "customer_source_id",
         "date": "occurred_at",
         "status": "status",
+        "cancelled": "status",
         "amount": "total_amount",
         "discount": "discount_amount",
         "currency": "currency",
@@ -123,6 +124,8 @@ _SIGNS_OF = {
     "products": ("product_id",),
     "customers": ("customer_id",),
 }
+# What lines tell of the order that they belong to, where they tell its state.
+_OF_HEAD = {"order_id", "customer_id", "date", *STATES}
 _KEYS_OF_OTHERS = {"customers": "customer_id", "products": "product_id"}
 # What every entity may have, so that it tells of none.
 _SHARED = {"currency", "created_at", "modified_at"}
@@ -166,7 +169,8 @@ def main_entity(seen: Sequence[SeenColumn]) -> tuple[str | None, str]:
 def told_beside(main: str, seen: Sequence[SeenColumn]) -> list[str]:
     """Return the entities that the records tell of beside the main one: a key, and more than the key."""
     meanings = {one.meaning for one in seen}
-    return [
+    head = ["orders"] if main == "order_lines" and "date" in meanings and order_states_told(seen) else []
+    return head + [
         other
         for other, key in _KEYS_OF_OTHERS.items()
         if other != main
@@ -175,10 +179,17 @@ def told_beside(main: str, seen: Sequence[SeenColumn]) -> list[str]:
     ]
 
 
-def columns_filled(name: str, seen: Sequence[SeenColumn]) -> dict[str, list[SeenColumn]]:
+def order_states_told(seen: Sequence[SeenColumn]) -> list[SeenColumn]:
+    """Return the columns that tell the state of the order a record belongs to."""
+    return [one for one in seen if one.meaning in STATES and not one.doubt]
+
+
+def columns_filled(name: str, seen: Sequence[SeenColumn], *, main: str) -> dict[str, list[SeenColumn]]:
     """Return which columns of the file fill each column of an entity, in the order of `COLUMNS`."""
     filled: dict[str, list[SeenColumn]] = {}
     for meaning, column in COLUMNS[name].items():
+        if name == "orders" and main == "order_lines" and meaning not in _OF_HEAD:
+            continue
         columns = [one for one in seen if one.meaning == meaning]
         if columns:
             filled.setdefault(column, columns)
@@ -232,7 +243,7 @@ def _tells_sales(seen: Sequence[SeenColumn]) -> bool:
     keys = [one for one in seen if one.meaning == "customer_id"]
     comes_twice = any(not one.look.is_unique for one in keys) or not meanings & _CONTACT
     has_day = any(one.look.kind == "date" and one.meaning in (None, "date") for one in seen)
-    has_money = any(one.meaning is None and _has_marks(one.look) for one in seen)
+    has_money = any(one.meaning is None and not one.doubt and _has_marks(one.look) for one in seen)
     return bool(keys) and comes_twice and has_day and has_money
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from crm_analytics.errors import FileRefused, ProfileError
-from crm_analytics.ingest.draft_columns import SeenColumn
+from crm_analytics.ingest.draft_columns import SHARE, STATES, SeenColumn
 from crm_analytics.ingest.draft_entities import (
     AMOUNT_OF,
     columns_filled,
@@ -177,7 +177,7 @@ def _entity_lines(seen: Sequence[SeenColumn]) -> list[str]:
     blocks: list[str] = []
     read_by: set[str] = set()
     for name in (main, *told_beside(main, seen)):
-        filled = columns_filled(name, seen)
+        filled = columns_filled(name, seen, main=main)
         why = reason or "DECIDE: no name of a column tells it"
         why = why if name == main else f"the records tell of {name} as well"
         rules = _rules(name, filled, seen, is_main=name == main)
@@ -187,7 +187,15 @@ def _entity_lines(seen: Sequence[SeenColumn]) -> list[str]:
     if not unread:
         return blocks
     has_money = any(one.name in read_by and may_be_money(one, main) for one in seen)
-    known = [_unread_line(one, is_open=not has_money and may_be_money(one, main)) for one in unread]
+    has_amount = any(one.meaning == "amount" for one in seen)
+    known = []
+    for one in unread:
+        if one.meaning == SHARE and main in AMOUNT_OF and not has_amount:
+            known.append(_open_line(one, "Do the prices hold it? Then []; else the export must tell amounts"))
+        elif one.meaning in STATES and main in AMOUNT_OF:
+            known.append(_open_line(one, "Are there sales among them that are none? Else []"))
+        else:
+            known.append(_unread_line(one, is_open=not has_money and may_be_money(one, main)))
     return ["[headers]", "# Columns that no rule below reads: known, not loaded.", *known, "", *blocks]
 
 
@@ -195,10 +203,16 @@ def _unread_line(one: SeenColumn, *, is_open: bool) -> str:
     """Say what a column looks like that nothing reads; money, where none is read, is to be decided."""
     told = "DECIDE: money, which column of ours is it? " if unit_of_header(one.name) is not None else ""
     words = (told if one.look.kind == "number" else "") + one.look.words
+    if is_open:
+        return _open_line(one, "money? Write a rule for it below, or [] here")
     words += f"; {one.doubt}" if one.doubt else ""
-    if not is_open:
-        return f"{_text(one.name)} = []  # {words}"
-    return f"{_text(one.name)} = {_text(UNDECIDED)}  # money? Write a rule for it below, or [] here; {words}"
+    return f"{_text(one.name)} = []  # {words}"
+
+
+def _open_line(one: SeenColumn, question: str) -> str:
+    """Ask about a column that nothing reads; a profile that leaves it open is refused."""
+    words = "; ".join(filter(None, (question, one.look.words, one.doubt)))
+    return f"{_text(one.name)} = {_text(UNDECIDED)}  # {words}"
 
 
 def _rules(
@@ -249,7 +263,9 @@ def _rule(
         if unit_of_header(first.name) is None:
             lines.append('# DECIDE: unit = "rial" or unit = "toman" (10 rial); the header does not say')
     states = dict.fromkeys(f"{_text(word)} = {_text(state)}" for one in columns for word, state in one.states)
-    if column.words == "order_states" and states:
+    if column.words == "order_states" and first.meaning == "cancelled":
+        keys = [f'cases = [{{ if_true = {_text(first.name)}, then = "cancelled" }}]']
+    elif column.words == "order_states" and states:
         keys.append(f"words = {{ {', '.join(states)} }}")
     return [*lines, f"{column.name} = {{ {', '.join(keys)} }}"]
 

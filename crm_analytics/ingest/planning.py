@@ -30,7 +30,7 @@ from crm_analytics.ingest.profile import (
 from crm_analytics.ingest.profile_file import declared_column
 from crm_analytics.ingest.recognise import columns_missing, currency_hint, shown_columns, without_header
 from crm_analytics.normalise.booleans import NO, YES
-from crm_analytics.normalise.letters import fold_letters
+from crm_analytics.normalise.letters import fold_letters, lowered
 from crm_analytics.schema import Entity, entity
 from crm_analytics.warehouse import quote_ident
 
@@ -330,7 +330,7 @@ class Cells:
         self._facts = facts or {}
         self._places = plan.places
         self._bindings = plan.bindings
-        self._blanks = [self._bindings.add(one.lower()) for one in plan.profile.dialect.blanks]
+        self._blanks = [self._bindings.add(lowered(one)) for one in plan.profile.dialect.blanks]
 
     def cell(self, source: str) -> str:
         """Return SQL of a cell without outer blanks; most have none, and trimming is slow."""

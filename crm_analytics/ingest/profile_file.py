@@ -67,6 +67,7 @@ from crm_analytics.ingest.profile import (
     nearest,
 )
 from crm_analytics.normalise.currencies import CURRENCIES
+from crm_analytics.normalise.letters import lowered
 from crm_analytics.schema import Column, Entity, entity
 from crm_analytics.vocabulary import WORDS
 
@@ -388,7 +389,7 @@ def _tests(where: str, told: Mapping[str, Any]) -> tuple[Test, ...]:
         if kind == "if_differs":
             tests.append(Test(kind, source, tuple(texts[:1])))
         else:
-            tests.append(Test(kind, source, tuple(text.lower() for text in texts)))
+            tests.append(Test(kind, source, tuple(map(lowered, texts))))
     return tuple(tests)
 
 
@@ -424,7 +425,7 @@ def _constant(where: str, column: Column, given: Any) -> str:
 def _words(where: str, column: Column, given: Any) -> Mapping[str, str]:
     told: dict[str, str] = {}
     for theirs, ours in _table(f"{where} words", given).items():
-        told[theirs.lower()] = _constant(where, column, ours)
+        told[lowered(theirs)] = _constant(where, column, ours)
     return told
 
 

@@ -1,4 +1,4 @@
-"""Which state of an order does a word of a home-made system mean?  In five languages."""
+"""Which state of an order does a word of a home-made system mean?  In nine languages."""
 
 from __future__ import annotations
 

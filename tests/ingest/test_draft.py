@@ -103,6 +103,50 @@ def test_decimal_commas_in_quotes_are_drafted_checked_and_loaded_from_a_file_spl
     assert [str(price) for (price,) in prices] == ["9.5000", "1012.5000"]
 
 
+SALES = "Beleg-Nr.;Kd.Nr.;Belegdatum;Artikel;Menge;E-Preis;Währung"
+
+
+@pytest.mark.parametrize("name", ["Rabatt %", "Rabatt (Prozent)", "Discount percent", "تخفیف (٪)"])
+def test_a_percentage_is_no_money_and_is_asked_about_where_no_amount_is_told(
+    tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "sales.csv"
+    file.write_text(f"{SALES};{name}\nR1;K1;13.04.2024;A;2;25,00;EUR;10\n", encoding="utf-8")
+    assert f'"{name}" = "DECIDE"' in draft_profile(file)
+    file.write_text(f"{SALES};{name};Betrag\nR1;K1;13.04.2024;A;2;25,00;EUR;10;45,00\n", encoding="utf-8")
+    assert f'"{name}" = []' in draft_profile(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "states"),
+    [
+        ("Storniert", ("Nein", "Ja"), [None, "cancelled"]),
+        ("Durum", ("Tamamlandı", "İptal"), ["confirmed", "cancelled"]),
+        ("وضعیت", ("قطعی", "برگشتی"), ["confirmed", "cancelled"]),
+    ],
+)
+def test_lines_that_tell_the_state_of_their_order_are_drafted_with_its_head(
+    tmp_path: Path, name: str, words: tuple[str, str], states: list[str | None]
+) -> None:
+    file = tmp_path / "sales.csv"
+    lines = [f"R{place};K1;1{place}.04.2024;A;2;25,00;EUR;{word}" for place, word in enumerate(words, 3)]
+    file.write_text("\n".join([f"{SALES};{name}", *lines, ""]), encoding="utf-8")
+    (tmp_path / "draft.toml").write_text(draft_profile(file), encoding="utf-8")
+    with Warehouse.open() as wh:
+        load(wh, file, profile=str(tmp_path / "draft.toml"), received_at=RECEIVED)
+        assert [one for (one,) in wh.rows("select status from entities.orders order by source_id")] == states
+        assert wh.rows("select count(*) from entities.order_lines") == [(2,)]
+
+
+def test_states_that_differ_within_an_order_are_asked_about(tmp_path: Path) -> None:
+    file = tmp_path / "sales.csv"
+    lines = ["R1;K1;13.04.2024;A;2;25,00;EUR;Ja", "R1;K1;13.04.2024;B;2;25,00;EUR;Nein"]
+    file.write_text("\n".join([f"{SALES};Storniert", *lines, ""]), encoding="utf-8")
+    text = draft_profile(file)
+    assert '"Storniert" = "DECIDE"  # Are there sales among them that are none?' in text
+    assert 'name = "orders"' not in text
+
+
 def test_states_of_orders_in_persian_are_drafted_and_an_unknown_word_is_left(tmp_path: Path) -> None:
     file = tmp_path / "orders.csv"
     rows = ["لغو شده", "تحويل شد", "در انتظار", "مرجوعی", "نزد همسایه"]
