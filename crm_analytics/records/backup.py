@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def verify(database: Database) -> int:
     """Compare every version with its digest, every head with its version; see `RecordStore.verify`."""
     compared = 0
     with database.snapshot() as connection:
-        database.engine.examine(connection, "integrity_check")
+        database.engine.examine(connection)
         last = _last_change_number(connection, database.dialect)
         for name, tables in record_tables().items():
             names = (*tables.entity.column_names, *VERSION_COLUMNS)
@@ -72,13 +73,31 @@ def verify(database: Database) -> int:
                         "restore a backup."
                     )
                 compared += row[-1] is not None
-            adrift = Statement(statements.heads_adrift(tables), database.dialect).run(connection, {})[0][0]
-            if adrift:
-                raise StoreCorrupt(
-                    f"{database.path}: {adrift} records of {name} have lost their last version; "
-                    "restore a backup."
-                )
+        _refuse_adrift(database, connection)
     return compared
+
+
+def look_through(database: Database) -> None:
+    """Look for damage that reading would not show, where that takes no time; see `RecordStore.open`."""
+    if database.engine.is_small():
+        with database.snapshot() as connection:
+            _refuse_adrift(database, connection)
+
+
+def _refuse_adrift(database: Database, connection: Any) -> None:
+    """Refuse a store whose records do not point at their last versions."""
+    found = _all_adrift(database.dialect).run(connection, {})
+    if found:
+        raise StoreCorrupt(
+            f"{database.path}: records of {', '.join(name for (name,) in found)} have lost their last "
+            "version; the file is damaged, restore a backup."
+        )
+
+
+@cache
+def _all_adrift(dialect: sa.Dialect) -> Statement:
+    """Compile the statement over all entities once."""
+    return Statement(statements.all_adrift(record_tables().values()), dialect)
 
 
 def _copy(connection: Any, dialect: sa.Dialect, into: Any, into_dialect: sa.Dialect) -> None:

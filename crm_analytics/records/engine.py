@@ -71,7 +71,11 @@ class Engine(Protocol):
         """
         ...
 
-    def examine(self, driver: Any, how: str) -> None:
+    def is_small(self) -> bool:
+        """Can the whole database be looked through whenever it is opened?"""
+        ...
+
+    def examine(self, driver: Any) -> None:
         """Look through the whole database for damage; StoreCorrupt tells what was found."""
         ...
 

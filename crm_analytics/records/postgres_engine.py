@@ -102,7 +102,10 @@ class PostgresEngine:
             )
         return not tables
 
-    def examine(self, driver: Any, how: str) -> None:
+    def is_small(self) -> bool:
+        return False
+
+    def examine(self, driver: Any) -> None:
         """Leave the pages to the server, whose checksums tell of damage (``initdb --data-checksums``)."""
 
     def claim(self, driver: Any) -> None:

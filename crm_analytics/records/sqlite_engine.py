@@ -106,14 +106,17 @@ class SqliteEngine:
             raise errors.StoreError(
                 f"{self.name}: this database belongs to another program. Name another file."
             )
-        if not self.has_one_connection and _size(self.name) <= _CHECKED_AT_OPEN_BYTES:
-            self.examine(driver, "quick_check")
+        if self.is_small():
+            self.examine(driver)
         return not tables
 
-    def examine(self, driver: sqlite3.Connection, how: str) -> None:
-        """Run one of SQLite's own checks (quick_check, integrity_check); StoreCorrupt tells what it found."""
+    def is_small(self) -> bool:
+        return not self.has_one_connection and _size(self.name) <= _CHECKED_AT_OPEN_BYTES
+
+    def examine(self, driver: sqlite3.Connection) -> None:
+        """Run SQLite's own check, indexes included; StoreCorrupt tells what it found."""
         try:
-            found = driver.execute(f"pragma {how}(3)").fetchall()
+            found = driver.execute("pragma integrity_check(3)").fetchall()
         except UnicodeDecodeError:
             found = [("a text that cannot be read",)]
         if found != [("ok",)]:

@@ -6,6 +6,7 @@ Parameters: ``key`` (text of the key column), ``as_of`` (versions recorded befor
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -112,16 +113,34 @@ def changes_since(tables: EntityTables) -> sa.Select[Any]:
     return wanted.where(number <= sa.bindparam("until")).order_by(number)
 
 
-def heads_adrift(tables: EntityTables) -> sa.Select[Any]:
-    """Count the records that do not point at a version of theirs with their number."""
+def adrift(tables: EntityTables) -> sa.Select[Any]:
+    """Count the records that do not point at their last version, and the versions that no record points past.
+
+    Whoever reads a record goes through its head, which has no digest: damage there would show as a record
+    that is not found, or is as it was before.
+    """
     heads, versions = tables.heads, tables.versions
-    is_latest = sa.and_(
-        heads.c[tables.key] == versions.c[tables.key],
-        heads.c.change_number == versions.c.change_number,
-        heads.c.version == versions.c.version,
+    same = [heads.c[name] == versions.c[name] for name in ("change_number", "version", "is_deleted")]
+    of_key = heads.c[tables.key] == versions.c[tables.key]
+    lost = sa.select(sa.func.count()).select_from(heads.outerjoin(versions, sa.and_(of_key, *same)))
+    ahead = sa.select(sa.func.count()).select_from(versions.outerjoin(heads, of_key))
+    is_ahead = sa.or_(heads.c.change_number.is_(None), heads.c.change_number < versions.c.change_number)
+    return sa.select(
+        lost.where(versions.c.change_number.is_(None)).scalar_subquery()
+        + ahead.where(is_ahead).scalar_subquery()
     )
-    joined = heads.outerjoin(versions, is_latest)
-    return sa.select(sa.func.count()).select_from(joined).where(versions.c.change_number.is_(None))
+
+
+def all_adrift(every: Iterable[EntityTables]) -> sa.CompoundSelect[Any]:
+    """Return the name of every entity that `adrift` finds something of, in one statement."""
+    return sa.union_all(
+        *(
+            sa.select(sa.literal_column(f"'{tables.entity.name}'")).where(
+                adrift(tables).scalar_subquery() > 0
+            )
+            for tables in every
+        )
+    )
 
 
 def erasures_since() -> sa.Select[Any]:

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from crm_analytics.errors import UsageError
 from crm_analytics.records import statements
-from crm_analytics.records.backup import back_up, verify
+from crm_analytics.records.backup import back_up, look_through, verify
 from crm_analytics.records.database import Database
 from crm_analytics.records.engine import Engine
 from crm_analytics.records.entity_records import EntityRecords
@@ -106,6 +106,7 @@ class RecordStore:
         database = Database(_engine(os.fspath(path), wait_seconds))
         try:
             store_id = upgrade(database, now=clock, new_id=new_id)
+            look_through(database)
             store = cls(Session(database, clock, new_id, changed_by), store_id)
             finish_wiping(store._tables)
         except BaseException:
