@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from crm_analytics.churn.boosting import Trees, fit_trees
 from crm_analytics.churn.known import CURVE, THEMES_OF_COLUMNS, THEORY
-from crm_analytics.churn.levels import Levels, fit_levels, level_of_rows
+from crm_analytics.churn.levels import Levels, fit_levels, level_of_rows, with_theory
 from crm_analytics.churn.tree_parts import contributions
 from crm_analytics.errors import ModelFileError
 from crm_analytics.modelling.baselines import base_rate, log_odds, single_feature
-from crm_analytics.modelling.logistic import LogisticModel, fit_logistic_by_group
+from crm_analytics.modelling.logistic import LogisticModel, fit_logistic_by_group, sigmoid
 
 Floats = NDArray[np.float64]
 Parts = dict[str, Floats]
@@ -143,7 +143,8 @@ class Linear:
         model, levels = fit_logistic_by_group(
             table[varying(table)], outcome, table["as_of"].to_numpy(), l2=RIDGE
         )
-        return cls(model, Levels(tuple(pd.Timestamp(day).date() for day in days), tuple(map(float, levels))))
+        found = Levels(tuple(pd.Timestamp(day).date() for day in days), tuple(map(float, levels)))
+        return cls(model, _compared(found, table, outcome, model.log_odds(table)))
 
     @classmethod
     def fit_silence(cls, table: pd.DataFrame, outcome: Floats, *, seed: int) -> Linear:
@@ -206,8 +207,9 @@ class Boosted:
         for _ in range(TURNS if len(levels.days) > 1 else 1):
             start = theory + level_of_rows(table, levels)
             text = fit_trees(table[columns], outcome, start=start, seed=seed)
-            levels = fit_levels(table, outcome, theory + Trees(text, columns).correction(table))
-        return cls(text, tuple(columns), fallback, levels)
+            log_odds_of = theory + Trees(text, columns).correction(table)
+            levels = fit_levels(table, outcome, log_odds_of)
+        return cls(text, tuple(columns), fallback, _compared(levels, table, outcome, log_odds_of))
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Boosted:
@@ -233,8 +235,8 @@ class Blend:
     @property
     def levels(self) -> Levels:
         """Return the mean of both levels."""
-        both = zip(self.linear.levels.values, self.boosted.levels.values, strict=True)
-        return Levels(self.linear.levels.days, tuple((one + other) / 2.0 for one, other in both))
+        one, other = self.linear.levels, self.boosted.levels
+        return Levels(one.days, _means(one.values, other.values), _means(one.theory, other.theory))
 
     def log_odds(self, frame: pd.DataFrame) -> Floats:
         """Return the mean log-odds."""
@@ -342,6 +344,18 @@ def start_of(frame: pd.DataFrame, fallback: float) -> Floats:
         return np.full(len(frame), fallback)
     found = frame[column].to_numpy(dtype=np.float64)
     return np.asarray(np.where(np.isnan(found), fallback, found), dtype=np.float64)
+
+
+def _compared(levels: Levels, table: pd.DataFrame, outcome: Floats, log_odds_of: Floats) -> Levels:
+    """Add what theory says to the levels, where it says anything."""
+    column = theory_column(table)
+    if column is None or not table[column].notna().any():
+        return levels
+    return with_theory(levels, table, sigmoid(start_of(table, log_odds(base_rate(outcome)))), log_odds_of)
+
+
+def _means(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple((first + second) / 2.0 for first, second in zip(one, other, strict=True))
 
 
 def varying(table: pd.DataFrame) -> list[str]:

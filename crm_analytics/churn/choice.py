@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crm_analytics.churn.candidates import CANDIDATES, ClosedForm, fit_all, outcome_of, theory_column
-from crm_analytics.churn.evidence import EARNED, Evidence, evidence
+from crm_analytics.churn.evidence import EARNED, LEAST_CASES, Evidence, evidence
 from crm_analytics.modelling.evaluate import Metric, evaluate, log_loss, log_loss_gain
 from crm_analytics.modelling.logistic import sigmoid
 
@@ -186,14 +186,21 @@ def judge(
     metrics = {
         name: evaluate(y, sigmoid(z), customers=customers, windows=windows, seed=seed)
         for name, z in odds.items()
+        if can_judge or CANDIDATES[name].is_baseline
     }
     quality = _quality(where, len(y), metrics[chosen])
     if not can_judge:
-        simple = " and no simple way was shown to be better than one rate for everybody,"
-        verdict = (
-            f"Use with care: of {len(y)} customers of {where} too few left or stayed to judge a learned "
-            f"model,{simple if chosen == 'base_rate' else ''} so the {_WORDS[chosen]} is used: {quality}."
+        left = int(y.sum())
+        told = (
+            f"Use with care: not enough customers to judge a learned model. Of {len(y)} in {where} {left} "
+            f"left and {len(y) - left} stayed; it takes {MIN_HOLD_OUT_CASES} of both. Here is the baseline: "
         )
+        if min(left, len(y) - left) < LEAST_CASES:  # figures would say more than is known
+            return Choice(chosen, f"{told}the {_WORDS[chosen]}, unproven.", hold_outs)
+        if chosen == "base_rate":
+            verdict = f"{told}one rate for everybody, since no simple way was shown to be better."
+        else:
+            verdict = f"{told}the {_WORDS[chosen]}, {_BETTER} one rate for everybody: {quality}."
     elif keeps_theory:
         verdict = (
             f"Use with care: the history before {where} is too short to learn from, and no model was clearly "
@@ -219,7 +226,7 @@ def judge(
     verdict += _why_blend(chosen, losses)
     if not hold_outs:
         return Choice(chosen, verdict, hold_outs, metrics)
-    chances = {name: sigmoid(z) for name, z in odds.items()}
+    chances = {name: sigmoid(odds[name]) for name in metrics}
     found = evidence(rows, y, chances, chosen=chosen, segment=segment, seed=seed)
     for name, earned in found.earned.items():
         metrics[name][EARNED] = earned
@@ -283,8 +290,8 @@ def _unproven(table: pd.DataFrame) -> Choice:
     chosen = _theory(table) or "base_rate"
     return Choice(
         chosen,
-        "Use with care: there is not enough history to judge any model on customers it has not seen, so the "
-        f"{_WORDS[chosen]} is used, and its probabilities are unproven.",
+        "Use with care: not enough history to judge any model on customers it has not seen. Here is the "
+        f"baseline: the {_WORDS[chosen]}, unproven.",
     )
 
 

@@ -11,6 +11,7 @@ not beat the baselines there is not used.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime
 
 import pandas as pd
@@ -134,7 +135,7 @@ def train(
             event=_event(kind, leaving, active, horizon_days),
             as_of=as_of,
             horizon_days=horizon_days,
-            cutoffs=tuple(_use(table, cutoff, choice) for cutoff in cutoffs),
+            cutoffs=tuple(_uses(table, choice)),
             features=asked.columns,
             metrics=choice.metrics,
             baselines=tuple(name for name, one in candidates_for(table).items() if one.is_baseline),
@@ -300,8 +301,9 @@ def _drawn(rows: pd.DataFrame, wanted: int) -> pd.DataFrame:
     return rows[hashes < int(2**64 * (wanted / len(rows)))]
 
 
-def _use(table: pd.DataFrame, cutoff: Cutoff, choice: Choice) -> CutoffUse:
-    rows = table.loc[table["as_of"] == pd.Timestamp(cutoff.as_of), "churned"]
-    rate = float(rows.mean()) if len(rows) else float("nan")
-    role = "hold-out" if cutoff.as_of in choice.hold_outs else "train"
-    return CutoffUse(cutoff.as_of, role, len(rows), rate)
+def _uses(table: pd.DataFrame, choice: Choice) -> Iterator[CutoffUse]:
+    """Yield what each day with a customer served for; a day without any taught nothing."""
+    for day, rows in table.groupby("as_of", sort=True)["churned"]:
+        as_of = pd.Timestamp(day).date()
+        role = "hold-out" if as_of in choice.hold_outs else "train"
+        yield CutoffUse(as_of, role, len(rows), float(rows.mean()))

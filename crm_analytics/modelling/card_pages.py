@@ -100,7 +100,10 @@ def _comparison(card: ModelCard) -> str:
     """Say in words what the chosen model catches, and what the simple ones do."""
     found = card.metrics.get(card.chosen)
     if not found:
-        return "Unknown: there was no later window to judge it on."
+        simple = (
+            f" It is one of the simple ways ({_words(card.chosen)})." if card.chosen in card.baselines else ""
+        )
+        return f"Not known: there was not enough in any later window to judge it on.{simple}"
     caught = found.get("capture_at_top_decile")
     if caught is None or math.isnan(caught.value):
         return "See the table: the model used, beside the simple answers."

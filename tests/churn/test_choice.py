@@ -65,11 +65,18 @@ def test_after_a_short_history_theory_that_is_clearly_wrong_does_not_stay() -> N
 def test_of_too_few_customers_everybody_gets_the_base_rate_unless_a_baseline_is_shown_to_beat_it() -> None:
     chance = of_one_window(35, is_thin=False, signal=0.0)
     assert chance.chosen == "base_rate"
-    assert chance.verdict.startswith("Use with care: of 35 customers of a later window too few left")
-    assert "no simple way was shown to be better" in chance.verdict
+    assert chance.verdict == (
+        "Use with care: not enough customers to judge a learned model. Of 35 in a later window 19 left and "
+        "16 stayed; it takes 25 of both. Here is the baseline: one rate for everybody, since no simple "
+        "way was shown to be better."
+    )
+    assert set(chance.metrics) == {"base_rate", "closed_form"}  # of learned ones nothing can be said
     told = of_one_window(45, is_thin=False, signal=6.0, theory=5.0)
     assert told.chosen == "closed_form"
-    assert "no simple way" not in told.verdict
+    assert "the purchase model's closed form, clearly better than one rate for everybody" in told.verdict
+    few = of_one_window(12, is_thin=False, signal=0.0)
+    assert not few.metrics
+    assert few.verdict.endswith("Here is the baseline: the overall churn rate, unproven.")
 
 
 def test_the_verdict_tells_a_newest_window_that_was_missed_by_more_than_chance() -> None:

@@ -54,6 +54,24 @@ def test_few_customers_get_the_baseline_and_are_told_so(count: int) -> None:
     assert scores.loc[~asked, "churn_probability"].isna().all()
 
 
+def test_the_card_of_two_customers_says_in_words_that_it_is_not_enough() -> None:
+    days = {"a": ["2024-01-05", "2024-05-20", "2024-06-10"], "b": ["2024-01-10", "2024-02-20"]}
+    with build.warehouse(order_lines=build.order_lines_of(days)) as wh:
+        judged, unjudged = (
+            train(wh, as_of=AS_OF, horizon_days=horizon, active_days=active).card
+            for horizon, active in ((20, 136), (20, 35))
+        )
+    for card in (judged, unjudged):
+        page = card.to_markdown()
+        assert "nan" not in page.replace("\n", " ").split()
+        assert "nan%" not in page
+        assert all(cutoff.row_count for cutoff in card.cutoffs)
+        assert "not enough" in card.verdict
+        assert "Here is the baseline: the " in card.verdict
+        assert card.answers()[1][1].startswith("Not known: there was not enough in any later window")
+    assert "Of 2 in a later window 1 left and 1 stayed; it takes 25 of both." in judged.verdict
+
+
 @settings(max_examples=5, deadline=None)
 @given(
     rows=st.integers(2, 30),
