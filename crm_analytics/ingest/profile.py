@@ -70,8 +70,8 @@ class Test:
     """One condition on a cell.
 
     ``if_equal``, ``if_starts`` and their opposites compare with `texts` in any case; ``if_differs`` with the
-    column named there. An empty cell is not true, not equal and does not begin so. ``if_not_ahead`` holds unless the
-    cell is an ISO day or time after the day of receipt: a plan has not happened.
+    column named there. An empty cell is not true, not equal and does not begin so. ``if_not_ahead`` holds
+    unless the cell is an ISO day or time after the day of receipt: a plan has not happened.
     """
 
     __test__ = False
@@ -218,8 +218,8 @@ class Rows:
     ----------
     fill_columns : tuple of str
         Empty cells of these columns take the value of the record above.
-    fill_by : str | None
-        ... if that has the same value in this column (where empty: the same as above). None: always.
+    fill_by : tuple of str
+        ... if that has the same values in these columns (where empty: the same as above). None named: always.
     fill_leading : bool
         ... and only in records that have nothing to the left of the column: how reports are grouped.
     footers : tuple of str
@@ -235,7 +235,7 @@ class Rows:
     """
 
     fill_columns: tuple[str, ...] = ()
-    fill_by: str | None = None
+    fill_by: tuple[str, ...] = ()
     fill_leading: bool = False
     footers: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -302,7 +302,7 @@ class Profile:
         named += [source for group in self.recognised_by for source in group]
         named += self.rows.fill_columns
         rows = self.rows
-        named += [one for one in (rows.fill_by, rows.own_currency, rows.own_mark) if one is not None]
+        named += [*rows.fill_by, *(one for one in (rows.own_currency, rows.own_mark) if one is not None)]
         return tuple(dict.fromkeys([*named, *self.headers]))
 
     @property

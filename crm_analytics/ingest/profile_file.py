@@ -16,7 +16,7 @@
     [headers]                      # column -> other spellings
     "StageName" = ["Stage"]
     [rows]                         # footers, ignore, and
-    fill_down = { by = "Name", columns = ["Email"] }   # or, in a report by groups, { columns = ["Stage"] };
+    fill_down = { by = ["Name", "Id"], columns = ["Email"] }   # or, by groups, { columns = ["Stage"] };
                                    # with leading = true only where nothing stands to its left
     own_currency = { if_true = "IsCorporate", from = "IsoCode" }   # must be default_currency
     wrong_total = "refuse"         # a file that does not add up to its own totals; default "show"
@@ -35,8 +35,9 @@
     is_deleted = { from = "Deleted" }
 
 Tests: if_true, if_false, if_not_true (empty too), if_filled, if_empty, if_not_ahead (a day that is not after
-the day of receipt) = "column"; if_equal, if_starts and their opposites if_not_equal, if_not_starts (empty too) =
-["column", "text", ...]; if_differs = ["column", "other column"]. Several in one table hold together.
+the day of receipt) = "column"; if_equal, if_starts, if_not_equal and if_not_starts (the last two of an empty
+cell too) = ["column", "text", ...]; if_differs = ["column", "other column"]. Several in one table hold
+together.
 A column that the entity requires is required here too, said or not.
 """
 
@@ -234,7 +235,7 @@ def _rows(where: str, given: Any) -> Rows:
             _check_pattern(f"{where} ignore", one)
     return Rows(
         fill_columns=_texts(f"{where} fill_down columns", fill["columns"]),
-        fill_by=fill.get("by"),
+        fill_by=_texts(f"{where} fill_down by", fill.get("by", [])),
         fill_leading=fill.get("leading", False),
         footers=_texts(f"{where} footers", told.get("footers", [])),
         ignore=ignore,

@@ -56,10 +56,9 @@ class RowShapes:
         self._bindings = plan.bindings
         self._cells = Cells(plan)
         self._names = [f"c{place}" for place in range(len(plan.header))]
-        self._by = plan.places.get(rows.fill_by) if rows.fill_by is not None else None
-        filled = (*rows.fill_columns, rows.fill_by)
-        self._fill = {plan.places[one] for one in filled if one is not None and one in plan.places}
-        self._has_by = rows.fill_by is not None
+        self._by = [plan.places[one] for one in rows.fill_by if one in plan.places]
+        filled = (*rows.fill_columns, *rows.fill_by)
+        self._fill = {plan.places[one] for one in filled if one in plan.places}
         self._leading = rows.fill_leading
         self._ignored = self._ignored_sql(plan) if rows.ignore else "false"
         self._carried: pa.Table | None = None
@@ -108,14 +107,15 @@ class RowShapes:
         if self._carried is not None:
             self._sandbox.register("carried", self._carried)
             carried = f" union all select record_number, {names}, gaps, true as is_carried from carried"
-        by = f"nullif(trim(c{self._by}), '')" if self._by is not None else "cast(null as varchar)"
+        keys = [f"nullif(trim(c{place}), '')" for place in self._by]
         window = "(order by record_number rows between unbounded preceding and 1 preceding)"
-        # A new group begins where the key changes; a blank key after a gap belongs to nobody knows whom.
+        # A new group begins where a key changes; a blank key after a gap belongs to nobody knows whom.
         # Without a key, everything up to a gap is one group.
-        is_start = f"gaps <> lag(gaps) over (order by record_number) and {by} is null"
-        if self._has_by:
-            known = f"last_value({by} ignore nulls) over {window}"
-            is_start += f" or ({by} is not null and {by} is distinct from {known})"
+        is_start = "gaps <> lag(gaps) over (order by record_number)"
+        is_start += f" and {keys[0]} is null" if keys else ""
+        for key in keys:
+            known = f"last_value({key} ignore nulls) over {window}"
+            is_start += f" or ({key} is not null and {key} is distinct from {known})"
         within = "(partition by part order by record_number rows between unbounded preceding and current row)"
         columns = []
         for place, name in enumerate(self._names):

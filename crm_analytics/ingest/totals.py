@@ -128,7 +128,7 @@ def refuse_wrong(controls: Sequence[Control], *, file: str) -> None:
 
 def _is_grouped(plan: MappingPlan) -> bool:
     rows = plan.profile.rows
-    return bool(rows.fill_columns) and rows.fill_by is None
+    return bool(rows.fill_columns) and not rows.fill_by
 
 
 def _columns(plan: MappingPlan) -> list[_Column]:
