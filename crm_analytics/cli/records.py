@@ -21,6 +21,7 @@ from crm_analytics.cli import output as out
 from crm_analytics.cli.record_input import read_equals, read_id, read_moment, read_object, read_rows
 from crm_analytics.cli.session import Json, Limit, SettingsFile, read_settings
 from crm_analytics.errors import UsageError
+from crm_analytics.reports.words import count
 
 if TYPE_CHECKING:
     from crm_analytics.records import Record, RecordStore
@@ -169,7 +170,9 @@ def history(
         told = "deleted" if version.is_deleted else ", ".join(changed)
         rows.append((version.version, _when(version.recorded_at), version["changed_by"] or "", told))
         before = version
-    out.print_table(f"{entity}: {len(versions)} versions", ["version", "recorded", "by", "what"], rows)
+    out.print_table(
+        f"{entity}: {count(len(versions), 'version')}", ["version", "recorded", "by", "what"], rows
+    )
 
 
 @app.command("import")
@@ -192,7 +195,7 @@ def import_(
         if as_json:
             out.print_json(written)
         else:
-            out.print_lines(f"{entity}: {len(written):,} records written.")
+            out.print_lines(f"{entity}: {count(len(written), 'record')} written.")
 
 
 @app.command()
@@ -223,7 +226,8 @@ def backup(
 def verify(store: Store = None, settings_file: SettingsFile = None) -> None:
     """Look through the whole record store for damage."""
     with open_records(store, settings_file) as records:
-        out.print_lines(f"{records.path}: whole; {records.verify():,} versions are what was written.")
+        told = count(records.verify(), "version is", "versions are")
+        out.print_lines(f"{records.path}: whole; {told} what was written.")
 
 
 @app.command()
@@ -250,8 +254,8 @@ def erase(
     if as_json:
         out.print_json(asdict(erased))
         return
-    for name, count in erased.records.items():
-        out.print_lines(f"{name}: {count:,} records erased.")
+    for name, number in erased.records.items():
+        out.print_lines(f"{name}: {count(number, 'record')} erased.")
 
 
 def record_store_place(settings: Settings) -> str | Path | None:
@@ -313,7 +317,7 @@ def _show_many(entity: str, found: Sequence[Record], has_more: bool, *, as_json:
     more = "More are there; --limit shows them. " if has_more else ""
     hidden = len(used) - len(shown)
     note = f"{more}{hidden} more columns: --json has all." if hidden > 0 else more.strip()
-    out.print_table(f"{entity}: {len(found):,} records", shown or ["nothing found"], rows, note=note)
+    out.print_table(f"{entity}: {count(len(found), 'record')}", shown or ["nothing found"], rows, note=note)
 
 
 def _when(moment: datetime) -> str:

@@ -71,7 +71,7 @@ def test_a_record_of_several_keys_is_named_in_json(say: Said) -> None:
 
 def test_a_store_is_backed_up_and_verified(say: Said) -> None:
     say("add", "tasks", '{"source_id": "T1"}')
-    assert "1 versions are what was written" in say("verify")
+    assert "1 version is what was written" in say("verify")
     assert "written and verified" in say("backup", "copy.db")
     assert say("get", "tasks", "T1", "--store", "copy.db", "--json")["source_id"] == "T1"
 
@@ -130,6 +130,6 @@ def test_whoever_only_the_record_store_holds_is_synced_and_erased_from_a_shell(
     assert len(asked) == 1
     assert cli.main(["erase", "v@example.com", "--yes"]) == cli.OK
     assert "record store: customers" in capsys.readouterr().out
-    assert "customers: 1 records erased" in say("erase", "customers", "W1", "--yes")
+    assert "customers: 1 record erased" in say("erase", "customers", "W1", "--yes")
     assert say("find", "customers", "--json") == []
     assert cli.main(["sync", "--forget", "x"]) == cli.USAGE
