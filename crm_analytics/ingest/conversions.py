@@ -53,8 +53,10 @@ class Conversion:
     value, fault, note : str
         The typed value (taken only where there is no fault), a reason code or NULL, and what is to be
         reported of a value that stays, or NULL.
+    plain : mapping of str to str
+        Columns that the parts build on: suffix -> SQL over the text.
     parts : mapping of str to str
-        Intermediate columns that the three build on: suffix -> SQL over the text.
+        Intermediate columns that the first three build on: suffix -> SQL over the text and `plain`.
     is_date, is_time : bool
         It is a date, whose part ``odd`` tells whether the time zone lacks the local time (part ``local``)
         or has it twice; ``is_time``: that matters.
@@ -66,6 +68,7 @@ class Conversion:
     fault: str = NONE
     note: str = NONE
     parts: Mapping[str, str] = field(default_factory=dict)
+    plain: Mapping[str, str] = field(default_factory=dict)
     is_date: bool = False
     is_time: bool = False
     lookup: str | None = None
@@ -326,9 +329,13 @@ def _number_text(field: Field) -> str:
     ascii_digits = f"translate({name}, '{_FOREIGN}', '{_ASCII.replace('.', mark)}')"
     grouped = rf"[+-]?\d{{1,3}}({ARABIC_THOUSANDS_MARK}\d{{3}})+(\{mark}\d+)?"
     text = (
-        f"case when strlen({name}) = length({name}) then {name} "
-        f"when regexp_full_match({ascii_digits}, '{grouped}') "
-        f"then replace({ascii_digits}, '{ARABIC_THOUSANDS_MARK}', '') else {ascii_digits} end"
+        name
+        if field.facts.is_ascii
+        else (
+            f"case when strlen({name}) = length({name}) then {name} "
+            f"when regexp_full_match({ascii_digits}, '{grouped}') "
+            f"then replace({ascii_digits}, '{ARABIC_THOUSANDS_MARK}', '') else {ascii_digits} end"
+        )
     )
     signs = [*dialect.signs, *(_PERCENT if field.rule.factor is not None else ())]
     either = "|".join(re.escape(sign) for sign in sorted(signs, key=len, reverse=True))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from crm_analytics.ingest.cell_facts import NOTHING, Facts
 from crm_analytics.ingest.conversions import (
@@ -116,7 +115,7 @@ def output(planned: TargetPlan, name: str) -> str:
 
 def _texts(plan: MappingPlan, facts: Mapping[int, Facts]) -> str:
     """Return SQL of the text of every field, NULL where it is blank, and of who is told of."""
-    cells = Cells(plan, facts)
+    cells = _TrimmedOnce(plan, facts)
     columns = ["record_number"]
     for planned in plan.targets:
         for one in planned.fields.values():
@@ -129,7 +128,32 @@ def _texts(plan: MappingPlan, facts: Mapping[int, Facts]) -> str:
                 if source is not None:
                     columns.append(f"{cells.cell(source)} as {one.part(suffix)}")
         columns.append(f"{cells.all_hold(planned.target.when)} as {planned.told}")
-    return f"select {', '.join(columns)} from cells"
+    return f"select {', '.join(columns)} from {cells.source}"
+
+
+class _TrimmedOnce(Cells):
+    """Cells of which those that may have outer blanks are trimmed in a step before (t0, t1 ...).
+
+    A field may name a cell twenty times, and DuckDB plans every mention.
+    """
+
+    def __init__(self, plan: MappingPlan, facts: Mapping[int, Facts]) -> None:
+        super().__init__(plan, facts)
+        self._trimmed: dict[str, str] = {}
+
+    def cell(self, source: str) -> str:
+        sql = super().cell(source)
+        if not sql.startswith("case "):
+            return sql
+        name = f"t{self._places[source]}"
+        self._trimmed[name] = sql
+        return name
+
+    @property
+    def source(self) -> str:
+        """SQL of what the texts asked for so far are read from."""
+        columns = "".join(f", {sql} as {name}" for name, sql in self._trimmed.items())
+        return f"(select *{columns} from cells)" if columns else "cells"
 
 
 def _quick(plan: MappingPlan, facts: Mapping[int, Facts]) -> str:
@@ -183,13 +207,14 @@ def _source(plan: MappingPlan, conversions: Mapping[str, Conversion]) -> str:
 
 def _steps(plan: MappingPlan, fields: Sequence[Field], conversions: Mapping[str, Conversion]) -> str:
     """Return the steps from texts to values, each of which uses what the one before computed."""
-    parts, odd, judged, values = ["texts.*"], ["*"], ["*"], ["record_number"]
+    plain, parts, odd, judged, values = ["texts.*"], ["*"], ["*"], ["*"], ["record_number"]
     dates = _OddTimes(plan)
     for number, one in enumerate(fields):
         how = conversions[one.key]
+        plain += [f"{sql} as {one.part(suffix)}" for suffix, sql in how.plain.items()]
         parts += [f"{sql} as {one.part(suffix)}" for suffix, sql in how.parts.items()]
         if how.lookup is not None:
-            parts.append(f"found_{number}.local as {one.part('local')}")
+            plain.append(f"found_{number}.local as {one.part('local')}")
         if how.is_date:
             odd.append(f"{dates.kind(one.part('local')) if how.is_time else NONE} as {one.part('odd')}")
         fault = _fault(one, how)
@@ -215,7 +240,8 @@ def _steps(plan: MappingPlan, fields: Sequence[Field], conversions: Mapping[str,
             told.append(f"not {_is_own_rate(planned, conversions)}")
         values.append(f"{' and '.join(told)} as {planned.told}")
     return (
-        f"parsed as (select {', '.join(parts)} from {_source(plan, conversions)}), "
+        f"plain as (select {', '.join(plain)} from {_source(plan, conversions)}), "
+        f"parsed as (select {', '.join(parts)} from plain), "
         f"placed as (select {', '.join(odd)} from parsed), "
         f"judged as (select {', '.join(judged)} from placed), "
         f"valued as (select {', '.join(values)} from judged)"
@@ -329,23 +355,20 @@ class _OddTimes:
 
     def __init__(self, plan: MappingPlan) -> None:
         self._times = odd_local_times(plan.zone, _FIRST_YEAR, plan.received_at.year + 1)
+        self._bindings = plan.bindings
 
     def kind(self, local: str) -> str:
         """Return SQL of the reason code of a local time, or NULL."""
         if not self._times:
             return NONE
-        days = sorted({moment.date() for _, start, end in self._times for moment in (start, end)})
-        listed = ", ".join(f"date '{day}'" for day in days)
-        kinds = " ".join(
-            f"when {local} >= {_literal(start)} and {local} < {_literal(end)} then '{kind}'"
-            for kind, start, end in self._times
+        days = self._bindings.add(sorted({at.date() for _, start, end in self._times for at in (start, end)}))
+        times = self._bindings.add(
+            [{"kind": kind, "start": start, "stop": end} for kind, start, end in self._times]
         )
-        # Midnight is how exports write a day without a time: no day lacks its beginning.
+        # Midnight is how exports write a day without a time: no day lacks its beginning. Lists, for DuckDB
+        # plans each of some seventy comparisons where they are written out.
         return (
-            f"case when cast({local} as date) in ({listed}) and {local} <> date_trunc('day', {local}) "
-            f"then case {kinds} end end"
+            f"case when list_contains({days}, cast({local} as date)) "
+            f"and {local} <> date_trunc('day', {local}) "
+            f"then list_filter({times}, lambda odd: {local} >= odd.start and {local} < odd.stop)[1].kind end"
         )
-
-
-def _literal(moment: datetime) -> str:
-    return f"timestamp '{moment}'"

@@ -59,7 +59,9 @@ def convert_date(field: Field) -> Conversion:
     """Days and times; exact instants where an offset is given, else local to the zone."""
     name, local, offset, odd = field.text, field.part("local"), field.part("offset"), field.part("odd")
     is_date = field.column.type == "DATE"
-    parts = _parts(field)
+    text = name if field.facts.is_ascii else field.part("ascii")
+    parts = _parts(field, text)
+    is_translated = text != name and any(text in sql for sql in parts.values())
     zone = "$zone"
     if field.dialect.timezone is not None and not field.rule.day:
         # A day without a time is a day of the company, whatever zone the file's times are in.
@@ -92,6 +94,7 @@ def convert_date(field: Field) -> Conversion:
     return Conversion(
         value,
         fault,
+        plain={"ascii": ascii_text(name)} if is_translated else {},
         parts=parts,
         is_date=True,
         is_time=not is_date and not field.rule.day,
@@ -176,18 +179,18 @@ def jalali_local(field: Field) -> str:
 def gregorian_day(field: Field) -> str:
     """Return SQL of the local time that a text names in the Gregorian calendar since 1800, or NULL."""
     text = ascii_text(field.text)
-    local = _parts(replace(field, calendar="gregorian"))["local"]
+    local = _parts(replace(field, calendar="gregorian"), text)["local"]
     slashed = f"try_strptime({text}, ['%Y/%m/%d', '%Y/%m/%d %H:%M', '%Y/%m/%d %H:%M:%S'])"
     return f"case when coalesce({local}, {slashed}) >= timestamp '1800-01-01' then 1 end"
 
 
-def _parts(field: Field) -> dict[str, str]:
+def _parts(field: Field, text: str) -> dict[str, str]:
+    """Return SQL of the local time and the offset that an ASCII text names."""
     if field.calendar == "jalali":
         return {}
     formats = formats_of(field)
     if field.facts.iso is not None and formats == (ISO,):
         return {"local": f"try_cast({field.text} as timestamp)"}
-    text = ascii_text(field.text)
     if formats == (ISO,):
         return _iso(text)
     locals_: list[str] = []
