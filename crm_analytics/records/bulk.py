@@ -27,8 +27,9 @@ _EXACT_AS_FLOAT = 2**53
 def rows_of(entity: Entity, given: Rows) -> Iterator[dict[str, Any]]:
     """Give the rows of a DataFrame, or of any iterable of dicts or dataclasses, as dicts of plain values.
 
-    In a DataFrame NaN, NaT and NA are empty, and a whole number that pandas holds as a float (because a
-    cell of its column, or of the column ``version``, is empty) is whole again. Nothing else is changed.
+    An index of a DataFrame that has a name is a column like any other. NaN, NaT and NA are empty, and a whole
+    number that pandas holds as a float (because a cell of its column, or of the column ``version``, is empty)
+    is whole again. Nothing else is changed.
 
     Examples
     --------
@@ -49,6 +50,10 @@ def rows_of(entity: Entity, given: Rows) -> Iterator[dict[str, Any]]:
                 raise UsageError(f"{entity.name}: row {number}: a dict expected, got {type(row).__name__}.")
             yield columns
         return
+    if any(name is not None for name in given.index.names):
+        given = given.reset_index(
+            [name for name in given.index.names if name is not None], allow_duplicates=True
+        )
     names = [str(name) for name in given.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -97,7 +102,7 @@ def _is_frame(given: Rows) -> TypeGuard[pd.DataFrame]:
 
 def _cell(value: Any, is_whole: bool) -> Any:
     """Turn a cell into what a dict would hold: None for empty, Python's own numbers and moments."""
-    if hasattr(value, "item") and not hasattr(value, "isoformat"):
+    if hasattr(value, "item") and not hasattr(value, "isoformat") and not getattr(value, "ndim", 0):
         value = value.item()  # NumPy
     if isinstance(value, float):
         if value != value:

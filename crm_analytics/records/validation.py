@@ -120,7 +120,10 @@ def moment(value: date | datetime) -> datetime:
 def _shown(column: Column, value: Any) -> str:
     """Name a wrong value: as it is where it tells nothing of a person, else by its type."""
     if column.privacy == "none":
-        text = repr(value)
+        try:
+            text = repr(value)
+        except ValueError:  # an int of more digits than Python writes
+            text = "a number of thousands of digits"
         return text if len(text) <= 80 else f"{text[:77]}..."
     return f"the {type(value).__name__} given"
 

@@ -22,6 +22,22 @@ class Product:
     unit_price: Decimal | None = None
 
 
+def test_an_index_with_a_name_is_a_column(records: RecordStore) -> None:
+    frame = pd.DataFrame({"source_id": ["P1", "P2"], "name": ["Mug", "Jug"]})
+    added = records.products.add_many(frame.set_index("source_id"))
+    assert [one.id for one in added] == ["P1", "P2"]
+    assert [one["name"] for one in records.products.update_many(frame.iloc[1:])] == ["Jug"]
+    with pytest.raises(errors.UsageError, match="come twice: source_id"):
+        records.products.add_many(frame.set_index("source_id", drop=False))
+
+
+def test_numbers_and_cells_of_any_size_are_refused_in_our_words(records: RecordStore) -> None:
+    with pytest.raises(errors.RecordInvalid, match="thousands of digits"):
+        records.products.add({"source_id": "P9", "unit_price": 10**5000})
+    with pytest.raises(errors.RecordInvalid, match="row 1: name: text expected"):
+        records.products.add_many(pd.DataFrame({"source_id": ["P9"], "name": [np.array(["a", "b"])]}))
+
+
 def test_a_frame_is_written_exactly_and_empty_cells_are_empty(records: RecordStore) -> None:
     frame = pd.DataFrame(
         {
