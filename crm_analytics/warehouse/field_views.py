@@ -26,6 +26,16 @@ _VALUES = """
         {owner} as owner_source_id, {column} as value
     from entities.{table} where {column} is not null"""
 
+# One branch for each entity, not for each column: DuckDB plans the view of the entity in every branch.
+_LINKS = """
+    select entity, field, target, source_system, owner_source_id, value
+    from (
+        select {entity} as entity, unnest([{fields}]) as field, unnest([{targets}]) as target, source_system,
+            {owner} as owner_source_id, unnest([{columns}]) as value
+        from entities.{table}
+    )
+    where value is not null"""
+
 _IDS = "select {entity} as entity, source_system, source_id from entities.{table}"
 
 _OWN = """
@@ -40,10 +50,10 @@ def field_views() -> Iterator[str]:
     contacts = [(one, column) for one in known for column in one.columns if column.name in CONTACT_POINTS]
     related = [column.refers for column in entities()["relations"].columns]
     own = [one for one in known if one.name in related and "customer_source_id" in one.column_names]
-    links = [(one, column) for one in known for column in one.columns if column.refers is not None]
+    linking = [one for one in known if any(column.refers is not None for column in one.columns)]
     parts = {
         "filled_fields": [_filled(one) for one in known],
-        "links": [_values(one, column) for one, column in links],
+        "links": [_links(one) for one in linking],
         "known_ids": [_IDS.format(entity=f"'{one.name}'", table=quote_ident(one.name)) for one in ids],
         "own_customers": [_OWN.format(entity=f"'{one.name}'", table=quote_ident(one.name)) for one in own],
         "contact_points": [_values(one, column) for one, column in contacts],
@@ -58,6 +68,18 @@ def _filled(one: Entity) -> str:
         owner=_owner(one),
         fields=", ".join(f"'{name}'" for name in one.column_names),
         counts=", ".join(f"count({quote_ident(name)})" for name in one.column_names),
+        table=quote_ident(one.name),
+    )
+
+
+def _links(one: Entity) -> str:
+    columns = [column for column in one.columns if column.refers is not None]
+    return _LINKS.format(
+        entity=f"'{one.name}'",
+        owner=_owner(one),
+        fields=", ".join(f"'{column.name}'" for column in columns),
+        targets=", ".join(f"'{column.refers}'" for column in columns),
+        columns=", ".join(quote_ident(column.name) for column in columns),
         table=quote_ident(one.name),
     )
 
