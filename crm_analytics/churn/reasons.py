@@ -3,7 +3,8 @@
 A risk above the average of those scored is explained by what raises it, every other by what lowers it. Only
 themes that move it in that direction are given, strongest first. Each theme has wordings for both directions:
 a wording is used only where what it says is true of the customer, and the last one of each direction says no
-more than the model does.
+more than the model does. None reads as praise beside a high risk: where the figure of a theme is a good
+one, the wording says whose history it resembles. None shows a figure that is unknown.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ WORDINGS: tuple[Wording, ...] = (
         True,
         "buys in the rhythm of customers who leave, last order {:.0f} days ago",
         "days_since_last_order",
+        when=lambda f: f["days_since_last_order"] >= 0,
     ),
+    _said("rhythm", True, "has not ordered anything so far"),
     _said(
         "rhythm",
         False,
@@ -114,10 +117,17 @@ WORDINGS: tuple[Wording, ...] = (
         True,
         "spending falls: {:.0%} of the last year's spend fell in its second half",
         "spend_share_180",
-        when=lambda f: f["spend_share_180"] <= 0.4,
+        when=lambda f: f["spend_share_180"].between(0.0, 0.4),
     ),
     _said("value", True, "spent nothing in the last 90 days", when=lambda f: f["net_spend_90"] == 0),
-    _said("value", True, "spent {:,.0f} in the last year, as customers who leave do", "net_spend_365"),
+    _said(
+        "value",
+        True,
+        "spending of customers who leave: {:,.0f} in the last year",
+        "net_spend_365",
+        when=lambda f: f["net_spend_365"].notna(),
+    ),
+    _said("value", True, "spending of customers who leave"),
     _said(
         "value",
         False,
@@ -127,7 +137,14 @@ WORDINGS: tuple[Wording, ...] = (
             (f["spend_share_180"] >= 0.6) & (f["spend_share_180"] <= 1.0) & (f["tenure_days"] >= 360)
         ),
     ),
-    _said("value", False, "spent {:,.0f} in the last year, as customers who stay do", "net_spend_365"),
+    _said(
+        "value",
+        False,
+        "spent {:,.0f} in the last year, as customers who stay do",
+        "net_spend_365",
+        when=lambda f: f["net_spend_365"] > 0,
+    ),
+    _said("value", False, "spending of customers who stay"),
     _said(
         "returns",
         True,
@@ -142,9 +159,9 @@ WORDINGS: tuple[Wording, ...] = (
         "returned_rate",
         when=lambda f: f["returned_rate"] > 0,
     ),
-    _said("returns", True, "sends back as customers who leave do"),
+    _said("returns", True, "return history of customers who leave"),
     _said("returns", False, "never sent anything back", when=lambda f: f["return_day_count"] == 0),
-    _said("returns", False, "sends back as customers who stay do"),
+    _said("returns", False, "return history of customers who stay"),
     _said(
         "breadth",
         True,
@@ -156,7 +173,7 @@ WORDINGS: tuple[Wording, ...] = (
     _said(
         "breadth",
         True,
-        "has bought {:.0f} different products",
+        "range of customers who leave: {:.0f} different products",
         "product_count",
         when=lambda f: f["product_count"] >= 4,
     ),
@@ -226,11 +243,11 @@ WORDINGS: tuple[Wording, ...] = (
     _said(
         "engagement",
         True,
-        "in touch {:.0f} times in the last 90 days",
+        "contact of customers who leave: in touch {:.0f} times in the last 90 days",
         "engagement_count_90",
         when=lambda f: f["engagement_count_90"] >= 0,
     ),
-    _said("engagement", True, "as little in touch as customers who leave"),
+    _said("engagement", True, "no mail opened, visit or call is known"),
     _said(
         "engagement",
         False,
@@ -249,17 +266,24 @@ WORDINGS: tuple[Wording, ...] = (
     _said(
         "campaigns",
         True,
-        "answered {:.0%} of the campaigns of the last year",
+        "answered only {:.0%} of the campaigns of the last year",
         "campaign_response_rate_365",
-        when=lambda f: f["campaign_response_rate_365"] >= 0,
+        when=lambda f: (f["campaign_response_rate_365"] > 0) & (f["campaign_response_rate_365"] < 0.3),
     ),
-    _said("campaigns", True, "answers campaigns as customers who leave do"),
+    _said(
+        "campaigns",
+        True,
+        "campaign history of customers who leave: {:.0f} campaigns in the last year",
+        "campaign_contact_count_365",
+        when=lambda f: f["campaign_contact_count_365"] >= 1,
+    ),
+    _said("campaigns", True, "campaign history of customers who leave"),
     _said(
         "campaigns",
         False,
         "answered {:.0%} of the campaigns of the last year",
         "campaign_response_rate_365",
-        when=lambda f: f["campaign_response_rate_365"] > 0,
+        when=lambda f: f["campaign_response_rate_365"] >= 0.3,
     ),
     _said("campaigns", False, "answers campaigns as customers who stay do"),
     _said(
@@ -272,12 +296,11 @@ WORDINGS: tuple[Wording, ...] = (
     _said(
         "satisfaction",
         True,
-        "last rating {:.0%} of the scale, {:.0f} days ago",
-        "last_score_rate",
+        "last feedback {:.0f} days ago, as of customers who leave",
         "days_since_feedback",
-        when=lambda f: f["last_score_rate"] >= 0,
+        when=lambda f: f["days_since_feedback"] >= 0,
     ),
-    _said("satisfaction", True, "rates us as customers who leave do"),
+    _said("satisfaction", True, "feedback of customers who leave"),
     _said(
         "satisfaction",
         False,
@@ -285,7 +308,7 @@ WORDINGS: tuple[Wording, ...] = (
         "last_score_rate",
         when=lambda f: f["last_score_rate"] >= 0.6,
     ),
-    _said("satisfaction", False, "rates us as customers who stay do"),
+    _said("satisfaction", False, "feedback of customers who stay"),
     _said(
         "seasonality",
         True,
@@ -295,17 +318,11 @@ WORDINGS: tuple[Wording, ...] = (
     _said(
         "seasonality",
         True,
-        "not yet a customer in these weeks of last year",
-        when=lambda f: f["same_window_count"].isna(),
-    ),
-    _said(
-        "seasonality",
-        True,
-        "season: {:.0f} order days in these weeks of last year",
+        "season of customers who leave: {:.0f} order days in these weeks of last year",
         "same_window_count",
         when=lambda f: f["same_window_count"] >= 1,
     ),
-    _said("seasonality", True, "seasonal habits of customers who leave"),
+    _said("seasonality", True, "not yet a customer in these weeks of last year"),
     _said(
         "seasonality",
         False,
@@ -315,10 +332,10 @@ WORDINGS: tuple[Wording, ...] = (
     _said(
         "seasonality",
         False,
-        "not yet a customer in these weeks of last year",
-        when=lambda f: f["same_window_count"].isna(),
+        "buys in other weeks than these, as customers who stay do",
+        when=lambda f: f["same_window_count"] == 0,
     ),
-    _said("seasonality", False, "seasonal habits of customers who stay"),
+    _said("seasonality", False, "not yet a customer in these weeks of last year"),
     _said("payments", True, "a payment is overdue", when=lambda f: f["open_overdue_count"] >= 1),
     _said(
         "payments",
@@ -332,11 +349,11 @@ WORDINGS: tuple[Wording, ...] = (
         True,
         "pays late in {:.1%} of cases",
         "late_payment_rate_365",
-        when=lambda f: f["late_payment_rate_365"] >= 0,
+        when=lambda f: f["late_payment_rate_365"] > 0,
     ),
-    _said("payments", True, "pays as customers who leave do"),
+    _said("payments", True, "payment history of customers who leave"),
     _said("payments", False, "pays in time", when=lambda f: f["late_payment_rate_365"] == 0),
-    _said("payments", False, "pays as customers who stay do"),
+    _said("payments", False, "payment history of customers who stay"),
     _said(
         "contracts",
         True,
@@ -354,7 +371,7 @@ WORDINGS: tuple[Wording, ...] = (
     _said(
         "contracts",
         True,
-        "contract running for {:.0f} days",
+        "contract of an age at which customers leave: {:.0f} days",
         "contract_age_days",
         when=lambda f: f["contract_age_days"] >= 0,
     ),
@@ -390,7 +407,10 @@ def reasons(frame: pd.DataFrame, parts: dict[str, Floats], raises: Bools) -> tup
         place = place_of[themes.index(wording.theme)]
         rows = np.flatnonzero((place >= 0) & (raises == wording.raises))
         if len(rows):
-            rows = rows[wording.when(frame).to_numpy(dtype=bool, na_value=False)[rows]]
+            fits = wording.when(frame).to_numpy(dtype=bool, na_value=False)
+            for column in wording.columns:
+                fits = fits & frame[column].notna().to_numpy()
+            rows = rows[fits[rows]]
             texts[place[rows], rows] = _worded(wording, frame, rows)
             place[rows] = -1
     return tuple(column.tolist() for column in texts)

@@ -18,7 +18,7 @@ from crm_analytics.churn.known import THEMES_OF_COLUMNS
 from crm_analytics.churn.levels import Levels
 from crm_analytics.churn.model import ChurnModel
 from crm_analytics.churn.reasons import SMALLEST, WORDINGS, Wording, reason_codes, reasons
-from crm_analytics.churn.score import risk_cuts, score_frame
+from crm_analytics.churn.score import risk_cuts, score_frame, usual_risk
 from crm_analytics.modelling.model_card import ModelCard
 
 THEMES = tuple(dict.fromkeys(wording.theme for wording in WORDINGS))
@@ -105,7 +105,7 @@ def test_who_is_above_the_average_never_has_a_reason_that_lowers_and_the_reverse
     model = ChurnModel("purchase", "any", 90, 365, date(2024, 1, 1), "blend", Given(parts, base), None, CARD)
     found = score_frame(model, frame, people, as_of=date(2024, 1, 1))
     chance = found["churn_probability"]
-    above = chance > chance.mean()
+    above = chance > usual_risk(chance.to_numpy())
     for row in found.index:
         for text in found.loc[row, ["reason_1", "reason_2", "reason_3"]].dropna():
             assert any(says(w, text) for w in WORDINGS if w.raises == above[row]), (text, chance[row])
@@ -127,6 +127,7 @@ def test_every_theme_of_a_feature_can_be_worded_in_both_directions(theme: str, r
     last = [wording for wording in WORDINGS if (wording.theme, wording.raises) == (theme, raises)][-1:]
     assert last, f"{theme} has no wording that {'raises' if raises else 'lowers'}"
     unknown = pd.DataFrame({name: [float("nan")] for name in COLUMNS}, dtype="float64")
+    assert not last[0].columns, "a figure may be unknown"
     assert bool(last[0].when(unknown).iloc[0]), "the last wording says no more than the model does"
 
 
@@ -161,3 +162,44 @@ def test_nothing_known_is_no_reason() -> None:
     empty = pd.DataFrame({name: [float("nan")] for name in COLUMNS}, dtype="float64")
     assert reasons(empty, {}, np.array([True]))[0] == [None]
     assert reason_codes({}, np.array([True])) == [None]
+
+
+PRAISE = re.compile(
+    r"nan|loyal|grows|broadly|in time|never sent|no complaint|resolved within|last order only|has a running"
+    r"|answered (only )?([3-9]\d|\d{3,})%|rating (6[1-9]|[7-9]\d|\d{3,})%|late in 0(\.0)?%|^has bought [4-9]"
+    r"|^(spent|in touch) [1-9]|who stay"
+)
+BLAME = re.compile(
+    r"nan|silent|only \d+ order|spending falls|nothing|sent back|single product|waited|complained|open$"
+    r"|fell by|unsubscribed|no mail|answered (none|[0-2]?\d%)|rating [0-5]?\d%|late in|overdue|ends in"
+    r"|cancelled|who leave"
+)
+
+
+def test_no_reason_reads_as_praise_beside_a_high_risk_or_as_blame_beside_a_low_one() -> None:
+    said: dict[bool, set[str]] = {True: set(), False: set()}
+    for seed in range(8):  # 320 customers of every kind, each theme in both directions
+        frame, _, _ = scored(seed)
+        for raises in (True, False):
+            for theme in THEMES:
+                moves = np.full(len(frame), 0.8 if raises else -0.8)
+                said[raises] |= set(reasons(frame, {theme: moves}, np.full(len(frame), raises))[0])
+    assert not [text for text in said[True] if PRAISE.search(text)]
+    assert not [text for text in said[False] if BLAME.search(text)]
+
+
+def test_who_answered_every_campaign_is_not_told_so_beside_a_high_risk() -> None:
+    frame = pd.DataFrame({name: [float("nan")] for name in COLUMNS}, dtype="float64").assign(
+        campaign_response_rate_365=1.0, campaign_contact_count_365=3.0, last_score_rate=1.0
+    )
+    frame["days_since_feedback"] = 40.0
+    high = np.array([True])
+    [campaigns] = reasons(frame, {"campaigns": np.array([0.8])}, high)[0]
+    assert campaigns == "campaign history of customers who leave: 3 campaigns in the last year"
+    [rated] = reasons(frame, {"satisfaction": np.array([0.8])}, high)[0]
+    assert rated == "last feedback 40 days ago, as of customers who leave"
+    [low] = reasons(frame, {"campaigns": np.array([-0.8])}, ~high)[0]
+    assert low == "answered 100% of the campaigns of the last year"
+    # of who has a contract and never ordered, no days since an order are told
+    [rhythm] = reasons(frame, {"rhythm": np.array([0.8])}, high)[0]
+    assert rhythm == "has not ordered anything so far"
