@@ -16,6 +16,7 @@
 --   kept_amount             per such customer the smaller of both windows' spend: growth is not counted
 --   later_amount            what they spent in the later window
 -- A purchase is valued at the rate of its day, as everywhere: what came in, so a currency that fell shows as less.
+-- One rate for both windows, as of contracts, would need the currency of each purchase, which no fact of days keeps.
 with beginning as (
     select min(ordered_on) as began_on from facts.order_days_before($until_on) where is_purchase_day
 ),
