@@ -103,7 +103,7 @@ def _comparison(card: ModelCard) -> str:
         simple = (
             f" It is one of the simple ways ({_words(card.chosen)})." if card.chosen in card.baselines else ""
         )
-        return f"Not known: there was not enough in any later window to judge it on.{simple}"
+        return f"Not known: no later window had enough customers to judge it on.{simple}"
     caught = found.get("capture_at_top_decile")
     if caught is None or math.isnan(caught.value):
         return "See the table: the model used, beside the simple answers."

@@ -68,7 +68,7 @@ def test_the_card_of_two_customers_says_in_words_that_it_is_not_enough() -> None
         assert all(cutoff.row_count for cutoff in card.cutoffs)
         assert "not enough" in card.verdict
         assert "Here is the baseline: the " in card.verdict
-        assert card.answers()[1][1].startswith("Not known: there was not enough in any later window")
+        assert card.answers()[1][1].startswith("Not known: no later window had enough")
     assert "Of 2 in a later window 1 left and 1 stayed; it takes 25 of both." in judged.verdict
 
 
