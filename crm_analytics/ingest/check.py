@@ -265,7 +265,7 @@ class _Tally:
                     plan.header[plan.places[source]] for source in one.rule.sources if source in plan.places
                 ),
                 values=tuple(
-                    self._shown(text, is_open=one.column.privacy == "none")
+                    self._shown(text, is_open=one.column.shows(text))
                     for text in self._values.get((planned.target.name, name), ())
                 ),
                 filled=self._filled.get((planned.target.name, name), 0),

@@ -126,7 +126,7 @@ class DateColumns:
             [one] = [field for field in plan.fields if field.key == key]
             there = [plan.header[plan.places[name]] for name in one.rule.sources if name in plan.places]
             source = ", ".join(there)
-            is_open = plan.show_values or one.column.privacy == "none"
+            is_open = plan.show_values or one.column.shows(seen.example or "")
             shown = f" (for example {seen.example!r})" if is_open else ""
             raise FileRefused(
                 f"{plan.file}: column {source!r}: {advice.format(form=self._form(key, pattern))}{shown}.",

@@ -229,7 +229,7 @@ class Mapper:
         for planned in self._plan.targets:
             tables = [_told_rows(quick, planned)] if quick is not None else []
             tables += [self._sandbox.arrow(staged(planned)) for _ in parts]
-            rows.append((planned.target, _in_order(tables)))
+            rows.append((planned.target, _each(planned, _in_order(tables))))
             self._note_no_currency(planned, rows[-1][1])
             self._note_no_amount(planned, rows[-1][1])
         none = dict.fromkeys(totals, "not_a_record") | dict.fromkeys(ends, "doubtful_end")
@@ -362,8 +362,8 @@ class Mapper:
             issues.append(Issue("no_currency", "", f"{name}: {_NO_CURRENCY}", count))
         for name, count in self._worthless.items():
             issues.append(Issue("no_amount", "", f"{name}: {_NO_AMOUNT}", count))
-        for name in self._plan.absent:
-            issues.append(Issue("entity_not_told", "", f"{name}: the file lacks columns that it needs", 1))
+        for name, lacking in self._plan.absent:
+            issues.append(Issue("entity_not_told", "", f"{name}: the file lacks {' and '.join(lacking)}", 1))
         issues += _unknown_columns(self._plan)
         return Findings(tuple(issues), self._dates.better_plan(self._plan), self._totals)
 
@@ -408,7 +408,8 @@ class Mapper:
             f"where {noticed} is not null and not converted.is_broken and converted.{planned.told} "
             f"group by all order by count(*) desc, shown limit {LISTED_VALUES}"
         )
-        for issue, text, count, first in rows:
+        for issue, told, count, first in rows:
+            text = told if self._plan.show_values or one.column.shows(told) else ""
             on_lines = _BELOW_ZERO_ON_LINES if planned.entity.name == "order_lines" else ""
             said = _BELOW_ZERO + on_lines if issue == "below_zero" else "value withheld"
             key = (issue, name, f"{escaped(text)!r}" if text else said)
@@ -446,8 +447,8 @@ class Mapper:
                 found.append(Fault(row, record, "", "tells_nothing"))
             else:
                 planned, name, one = required[number]
-                is_open = plan.show_values or one.column.privacy == "none"
                 place = plan.places[one.rule.sources[0]]
+                is_open = plan.show_values or one.column.shows(cells[f"c{place}"][row].as_py() or "")
                 sources = one.rule.sources
                 found.append(Fault(row, record, name, code, sources, place, is_open, planned.target.name))
         return tuple(found)
@@ -493,6 +494,25 @@ def _in_order(tables: list[pa.Table]) -> pa.Table:
     if len(filled) == 1:
         return filled[0]
     return pa.concat_tables(filled).sort_by("record_number")
+
+
+def _each(planned: TargetPlan, rows: pa.Table) -> pa.Table:
+    """Return rows with one for each value of cells that hold several, each value once."""
+    for name, one in planned.fields.items():
+        if one.rule.each is None:
+            continue
+        parted = [_parted(text, one.rule.each) for text in rows[name].to_pylist()]
+        at = pa.array([row for row, texts in enumerate(parted) for _ in texts], pa.int64())
+        place = rows.column_names.index(name)
+        values = pa.array([text for texts in parted for text in texts], rows.schema.field(name).type)
+        rows = rows.take(at).set_column(place, name, values)
+    return rows
+
+
+def _parted(text: str | None, mark: str) -> list[str | None]:
+    """Return the values of a cell; what holds none is one that is empty."""
+    found = dict.fromkeys(one.strip() for one in (text or "").split(mark))
+    return [one for one in found if one] or [None]
 
 
 def _place(plan: MappingPlan, one: Field) -> int:

@@ -23,6 +23,8 @@ MAX_TEXT_LENGTH = 1_000_000
 # Ids and what is looked up by stand in indexes; PostgreSQL takes 2,704 bytes there.
 MAX_ID_LENGTH = 500
 _INDEXED = frozenset({"source_id", *LOOKED_UP_BY})
+# How a column may be called; anything else (an address, a number) may be a value in the place of a name.
+_NAME = re.compile(r"[^\W\d][\w -]{0,59}")
 MAX_PROBLEMS_SHOWN = 50
 _LARGEST_INTEGER = 2**63 - 1
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
@@ -54,7 +56,8 @@ def checked(entity: Entity, values: Mapping[str, Any]) -> tuple[dict[str, Any], 
     for name, value in values.items():
         column = known.get(name)
         if column is None:
-            problems.append(f"{name!r} is no column of {entity.name}.{nearest(name, known)}")
+            shown = repr(name) if _NAME.fullmatch(str(name)) else "a name that is none"
+            problems.append(f"{shown} is no column of {entity.name}.{nearest(name, known)}")
             continue
         try:
             good[name] = None if value is None else _CHECKS[column.type](column, value)
@@ -124,7 +127,8 @@ def _shown(column: Column, value: Any) -> str:
             text = repr(value)
         except ValueError:  # an int of more digits than Python writes
             text = "a number of thousands of digits"
-        return text if len(text) <= 80 else f"{text[:77]}..."
+        if column.shows(text.strip("'\"")) or not isinstance(value, str):
+            return text if len(text) <= 80 else f"{text[:77]}..."
     return f"the {type(value).__name__} given"
 
 

@@ -7,6 +7,7 @@ dictionary are all made from these files. An entity is either *state* (versions 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,6 +47,12 @@ SYSTEM_COLUMNS = {
 }
 EVENT_COLUMNS = {"occurred_on": ("DATE", "business day of occurred_at, in the warehouse's time zone")}
 STATE_COLUMNS = {"valid_from": ("TIMESTAMPTZ", "since when the state holds")}
+
+
+# What a message must not show: words (of a name) where none belong, and telephone numbers; a day is none.
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_DAY = re.compile(r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?!\d)")
+_TELEPHONE = re.compile(r"(?<![\d.,])(?:[+(]\d|00?[1-9])(?:[\s()/.-]*\d){6,}")
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,26 @@ class Column:
     def is_money(self) -> bool:
         """Is it an amount of a currency?"""
         return self.type in ("MONEY", "AMOUNT")
+
+    def shows(self, text: str) -> bool:
+        """May a message show a text that was told for the column, though it cannot be read?
+
+        Not where the column is personal, nor where the text looks like something of a person that slipped in
+        from another column: an address of e-mail, a telephone number, words where a number or a day belongs.
+
+        Examples
+        --------
+        >>> created_at, status = entity("customers").column("created_at"), entity("tasks").column("status")
+        >>> created_at.shows("2024-13-45"), created_at.shows("Ada Example"), status.shows("opne")
+        (True, False, True)
+        >>> status.shows("ada@example.com"), status.shows("+49 30 5550123")
+        (False, False)
+        """
+        if self.privacy != "none" or "@" in text:
+            return False
+        if self.type not in ("TEXT", "CURRENCY") and _WORD.search(text):
+            return False
+        return _DAY.match(text) is not None or _TELEPHONE.search(text) is None
 
 
 @dataclass(frozen=True)

@@ -308,6 +308,8 @@ def test_errors_and_run_records_hold_no_personal_values(tmp_path: Path) -> None:
         f"{CANARY}1,{CANARY}2,31.02.2024,{CANARY}3,1,x{CANARY},EUR\n",
         "notes.csv": f"{CANARY} name,remarks\n{CANARY}\x1b[2J,{CANARY}\r\n",
         "broken.csv": f'customer_id,name\nC1,"{CANARY}\n',
+        "shifted.csv": "customer_id,name,created_at,email,country\nC1,Ada,2024-01-01,ada@example.com,DE\n"
+        + "".join(f"C{one},Ada {CANARY},{CANARY}@example.com,+49 30 55501{one},DE\n" for one in (22, 33)),
     }
     said = []
     with Warehouse.open(tmp_path / "crm.duckdb") as wh:
