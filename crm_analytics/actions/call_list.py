@@ -12,16 +12,20 @@ purchase in the horizon) counts them as well. So
 stake than that. Where the margin of a customer is unknown, the mean margin rate of the others is taken;
 where none is known, revenue.
 
-Each customer is judged by the one score that applies (``leaving``): while a contract runs, by the probability
-that none runs any more at the end of the horizon, whether or not there are orders as well; else by that of no
-purchase. A running contract is no guess, so P(alive now) = 1 there. What is at stake with a customer who has
-contracts and never ordered is the price of the running ones for 365 days.
+Two risks may threaten a customer: no purchase in the horizon, and no contract that runs at its end. Each
+has a probability and money of its own, and what both threaten is added. With the orders it is the lifetime
+value. With the contracts it is the price of those that run, for as many days as the lifetime value looks
+ahead, not discounted, at the mean margin rate; a running contract is no guess, so P(alive now) = 1 there.
+A contract score that gives everybody one rate (its card says that it is not to be used for telling
+customers apart) threatens nobody in particular and is not used: such a customer is judged by the purchases
+alone. ``leaving`` and ``churn_probability`` are those of the risk that rose to an alert, else of the one
+with more at stake.
 
 Alerts come before calls: customers whose risk rose by `min_rise` more than that of the median customer
 with the same kind of score since the earliest night of the last four weeks. Nobody is called twice within
-the cool-down, nobody whose last word on calls (or on every channel) is no, and nobody whose call would cost
-more than it is expected to save. Who said nothing about calls may be called: whether that is enough is a
-question of the country's law.
+the cool-down, nobody who is known to have refused calls (or every channel) when the list is made, whatever
+day that was said, and nobody whose call would cost more than it is expected to save. Who said nothing about
+calls may be called: whether that is enough is a question of the country's law.
 """
 
 from __future__ import annotations
@@ -174,20 +178,24 @@ def decisions(
     )
     if found.empty:
         raise NotEnoughData(
-            f"There is no churn probability of {as_of}: no night of that day has run, or its churn step "
-            "was skipped and said why (nobody ever left, or there is too little history)."
+            f"There is no churn probability of {as_of} to call by: no night of that day has run, or its "
+            "churn step was skipped and said why (there is too little history), or the only score is one of "
+            "contracts that gives everybody one rate."
         )
-    value, value_kind = _value_at_stake(found)
+    at_stake, value_kind = _value_at_stake(found)
+    found = _by_customer(found.assign(at_stake=at_stake, is_alert=found["risk_rise"] >= min_rise))
+    value = found["value_at_stake"].to_numpy(dtype=np.float64)
     rate = measured(wh, as_of=as_of).rate if save_rate is None else save_rate
     saved = value * rate - contact_cost
-    is_alert = (found["risk_rise"] >= min_rise).to_numpy(dtype=bool)
+    is_alert = found["is_alert"].to_numpy(dtype=bool)
+    is_gone = (found["probability_alive"] < LEAST_ALIVE) & ~found["holds_contract"].astype(bool)
     decision = np.select(
         [
             found["has_opted_out"].to_numpy(dtype=bool),
             found["has_refused_phone"].to_numpy(dtype=bool),
             found["last_listed_on"].notna().to_numpy(),
             np.isnan(saved),
-            ~(saved > 0.0) & (found["probability_alive"] < LEAST_ALIVE).to_numpy(dtype=bool),
+            ~(saved > 0.0) & is_gone.to_numpy(dtype=bool),
             ~(saved > 0.0),
         ],
         [
@@ -211,12 +219,11 @@ def decisions(
         rank=rank,
         kind=np.where(is_alert, "alert", "call"),
         due_on=as_of + timedelta(days=DUE_DAYS),
-        value_at_stake=value,
         value_kind=value_kind,
         expected_saved_margin=saved,
         save_rate=rate,
         horizon_days=horizon_days,
-        reason=_reasons(found, is_alert, value),
+        reason=_reasons(found),
         decision=decision,
     )[[*COLUMNS, "risk_rise", "decision"]]
 
@@ -270,7 +277,7 @@ def _check(
 
 
 def _value_at_stake(found: pd.DataFrame) -> tuple[Floats, str]:
-    """Return per customer what leaves with those who are still there, and whether it is margin or revenue."""
+    """Return per risk what leaves with those who are still there, and whether it is margin or revenue."""
     margin = found["lifetime_value"].to_numpy(dtype=np.float64)
     revenue = found["lifetime_revenue"].to_numpy(dtype=np.float64)
     if np.isnan(revenue).all() and np.isnan(margin).all():
@@ -289,17 +296,37 @@ def _value_at_stake(found: pd.DataFrame) -> tuple[Floats, str]:
     return worth * np.clip(leaves_alive / np.maximum(alive, 1e-12), 0.0, 1.0), kind
 
 
-def _reasons(found: pd.DataFrame, is_alert: NDArray[np.bool_], value: Floats) -> list[str]:
+def _by_customer(risks: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per customer: of the risk that counts more, with all that is at stake.
+
+    A risk whose money is unknown adds nothing; where no money is known, ``value_at_stake`` is missing.
+    """
+    ranked = risks.sort_values(
+        ["customer_id", "is_alert", "at_stake", "leaving"], ascending=[True, False, False, True]
+    )
+    by_customer = ranked.groupby("customer_id", sort=True)["at_stake"]
+    total, first = by_customer.sum(min_count=1), by_customer.nth(0)
+    found = ranked.loc[first.index].set_index("customer_id", drop=False).rename_axis(index=None)
+    other = total - found["at_stake"].fillna(0.0)
+    return found.assign(value_at_stake=total, other_at_stake=other).reset_index(drop=True)
+
+
+def _reasons(found: pd.DataFrame) -> list[str]:
     """Word why a customer is called: reasons for staying are no reason, so risk and value are given then."""
     worded = []
-    for row, alert, at_stake in zip(found.itertuples(), is_alert, value, strict=True):
+    for row in found.itertuples():
+        is_contract = row.leaving == "contract"
         if isinstance(row.reason_code, str):
             said = [text for text in (row.reason_1, row.reason_2) if isinstance(text, str)]
-            worded.append("; ".join(said))
-        elif alert:
-            worded.append(f"risk rose from {row.earlier_probability:.0%} to {row.churn_probability:.0%}")
+            told = "; ".join(said)
+        elif row.is_alert:
+            told = f"risk rose from {row.earlier_probability:.0%} to {row.churn_probability:.0%}"
         else:
-            much = "" if np.isnan(at_stake) else f", {at_stake:,.0f} at stake"
-            what = "contract may end: " if row.leaving == "contract" else ""
-            worded.append(f"{what}risk of {row.churn_probability:.0%}{much}")
+            much = "" if np.isnan(row.at_stake) else f", {row.at_stake:,.0f} at stake"
+            told = f"risk of {row.churn_probability:.0%}{much}"
+        also = ""
+        if row.other_at_stake >= 1.0:
+            with_what = "orders, which may stop" if is_contract else "the contract, which may end"
+            also = f"; also {row.other_at_stake:,.0f} at stake with {with_what}"
+        worded.append(f"{'contract may end: ' if is_contract else ''}{told}{also}")
     return worded

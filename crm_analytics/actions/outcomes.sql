@@ -1,14 +1,21 @@
 -- kind:    score
 -- purpose: Of the customers on earlier lists whose horizon has ended, who has left?
--- grain:   as_of, customer_id
--- reads:   scores.actions, facts.order_days_before, facts.contracts_before
+-- grain:   as_of, listed_id
+-- reads:   facts.calls_of_nights, facts.order_days_before, facts.contracts_before
 -- columns:
 --   as_of                night of the list
---   customer_id          canonical customer
+--   listed_id            customer as that night named it: its task bears this key
+--   customer_id          the customer who now is who was meant: two who have been merged have one outcome
 --   churn_probability    probability of leaving, as of that night
 --   has_left             no purchase in the horizon that began that night; no contract that runs at its end
 --                        where the probability was of the end of contracts
-with bought as (
+with listed as (
+    select *, as_of + cast(horizon_days as integer) as until_on
+    from facts.calls_of_nights($as_of)
+    where as_of + cast(horizon_days as integer) <= cast($as_of as date)
+),
+
+bought as (
     select customer_id, ordered_on
     from facts.order_days_before($as_of)
     where is_purchase_day
@@ -26,6 +33,7 @@ contracts as (
 
 select
     listed.as_of as as_of,
+    listed.listed_id as listed_id,
     listed.customer_id as customer_id,
     listed.churn_probability as churn_probability,
     case
@@ -35,15 +43,9 @@ select
                 from contracts
                 where
                     contracts.customer_id = listed.customer_id
-                    and contracts.started_on < listed.as_of + cast(listed.horizon_days as integer)
-                    and coalesce(
-                        contracts.cancelled_on >= listed.as_of + cast(listed.horizon_days as integer), true
-                    )
-                    and coalesce(
-                        contracts.renews
-                        or contracts.ends_on >= listed.as_of + cast(listed.horizon_days as integer) - 1,
-                        true
-                    )
+                    and contracts.started_on < listed.until_on
+                    and coalesce(contracts.cancelled_on >= listed.until_on, true)
+                    and coalesce(contracts.renews or contracts.ends_on >= listed.until_on - 1, true)
             )
         else not exists (
             select 1
@@ -51,9 +53,8 @@ select
             where
                 bought.customer_id = listed.customer_id
                 and bought.ordered_on >= listed.as_of
-                and bought.ordered_on < listed.as_of + cast(listed.horizon_days as integer)
+                and bought.ordered_on < listed.until_on
         )
     end as has_left
-from scores.actions as listed
-where listed.as_of + cast(listed.horizon_days as integer) <= cast($as_of as date)
-order by as_of, customer_id
+from listed
+order by as_of, listed_id

@@ -85,7 +85,7 @@ def save_rate(wh: Warehouse, *, as_of: date) -> SaveRate:
     """
     listed = wh.frame(SqlFile.beside(__file__, "outcomes.sql"), as_of=as_of)
     done = dict(wh.rows(SqlFile.beside(__file__, "done_tasks.sql"), as_of=as_of))
-    called = [_was_called(row.as_of, row.customer_id, done) for row in listed.itertuples()]
+    called = [_was_called(row.as_of, row.listed_id, done) for row in listed.itertuples()]
     return learned(listed[np.array(called, dtype=bool)])
 
 
@@ -120,7 +120,7 @@ def learned(called: pd.DataFrame) -> SaveRate:
     return SaveRate(float(chance @ shares), float(low), float(high), measured, len(called))
 
 
-def _was_called(listed_on: date, customer_id: str, done: dict[str, date]) -> bool:
+def _was_called(listed_on: date, listed_id: str, done: dict[str, date]) -> bool:
     day = pd.Timestamp(listed_on).date()
-    done_on = done.get(task_key(day, customer_id))
+    done_on = done.get(task_key(day, listed_id))
     return done_on is not None and done_on <= day + timedelta(days=CALL_DAYS)

@@ -1,13 +1,13 @@
 -- kind:    kpi
 -- purpose: Which customers have left, and what did they bring in the last year in which they bought?
 -- grain:   customer_id
--- reads:   facts.order_days_before, facts.customers_before, facts.refusals_before
+-- reads:   facts.order_days_before, facts.customers_before, facts.refusals_known
 -- columns:
 --   customer_id         canonical customer who bought nothing in the active_days before as_of
 --   source_system       system of the leading source record
 --   source_id           its id there
 --   owner_source_id     user who looked after the customer; NULL = nobody
---   is_refused          wants no marketing on the channel, or on any
+--   is_refused          wants no marketing on the channel, or on any, by all that is known
 --   last_ordered_on     last purchase day
 --   silent_days         days from it to as_of - 1
 --   order_day_count     days with a purchase
@@ -58,7 +58,7 @@ select
     last_year_margin as last_year_margin
 from by_customer
 join facts.customers_before($as_of) as customers on customers.customer_id = by_customer.customer_id
-left join facts.refusals_before($as_of, $channel) as refused on refused.customer_id = by_customer.customer_id
+left join facts.refusals_known($as_of, $channel) as refused on refused.customer_id = by_customer.customer_id
 where
     not customers.is_excluded
     and last_ordered_on < cast($as_of as date) - cast($active_days as integer)

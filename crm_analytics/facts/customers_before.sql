@@ -1,7 +1,7 @@
 -- kind:    facts
 -- purpose: Which customers were known or active before as_of?
 -- grain:   customer_id
--- reads:   entities.customers_at, entities.customer_ids, facts.last_consents_before, facts.orders_before,
+-- reads:   entities.customers_at, entities.customer_ids, facts.last_consents, facts.orders_before,
 --          facts.contracts_before, facts.tickets_before
 -- columns:
 --   customer_id            canonical customer
@@ -105,7 +105,7 @@ seen as (
 
 opt_outs as (
     select customer_id, not bool_or(is_granted) as has_opted_out
-    from facts.last_consents_before($as_of, _known_at := $known_at)
+    from facts.last_consents($as_of, false, _known_at := $known_at)
     group by customer_id
 )
 

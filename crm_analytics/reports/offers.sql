@@ -1,7 +1,7 @@
 -- kind:    kpi
 -- purpose: What is each customer offered next, in words?
 -- grain:   customer_id, rank
--- reads:   scores.next_best_offers, facts.products_before, facts.refusals_before
+-- reads:   scores.next_best_offers, facts.products_before, facts.refusals_known
 -- columns:
 --   customer_id       canonical customer
 --   rank              1 = best offer
@@ -22,6 +22,6 @@ select
     refused.customer_id is not null as is_refused
 from scores.next_best_offers as offers
 left join facts.products_before($as_of) as products on products.product_id = offers.product_id
-left join facts.refusals_before($as_of, 'email') as refused on refused.customer_id = offers.customer_id
+left join facts.refusals_known($as_of, 'email') as refused on refused.customer_id = offers.customer_id
 where offers.as_of = cast($as_of as date)
 order by offers.customer_id, offers.rank

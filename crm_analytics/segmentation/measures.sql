@@ -1,7 +1,7 @@
 -- kind:    features
 -- purpose: What can a rule ask about a customer as of as_of?
 -- grain:   customer_id
--- reads:   facts.customers_before, facts.customer_profiles_before, facts.last_consents_before, facts.order_days_before,
+-- reads:   facts.customers_before, facts.customer_profiles_before, facts.last_consents, facts.order_days_before,
 --          facts.order_lines_before, facts.products_before, facts.tickets_before, facts.feedback_before,
 --          facts.interactions_before, facts.campaign_contacts_before, facts.contracts_before,
 --          facts.payments_before, facts.opportunities_before, scores.rfm, scores.lifecycle, scores.clusters,
@@ -58,10 +58,11 @@
 --   campaign_response_rate            share of them that the customer responded to
 --   has_running_contract              a contract is running
 --   contract_ends_in_days             days until the first running contract ends that does not renew by itself
---   overdue_amount                    money not paid in time and still not paid, reporting currency
+--   overdue_amount                    money not paid in time and still not paid, reporting currency; NULL = of a part
+--                                     there is no rate
 --   late_payment_share                share of the payments of the last 365 days that came late
 --   open_deal_count                   deals that are open
---   open_deal_amount                  what they are worth, reporting currency
+--   open_deal_amount                  what they are worth, reporting currency; NULL = a part has no amount or rate
 --   r_score                           1 to 5, 5 = bought most recently; this night's, as all that follow
 --   f_score                           1 to 5, 5 = bought most often
 --   m_score                           1 to 5, 5 = spent most
@@ -187,7 +188,7 @@ refusals as (
         customer_id,
         bool_or(channel = 'email') as has_refused_email,
         bool_or(channel = 'phone') as has_refused_phone
-    from facts.last_consents_before($as_of)
+    from facts.last_consents($as_of, false)
     where not is_granted
     group by customer_id
 ),
@@ -260,7 +261,10 @@ contracts as (
 payments as (
     select
         customer_id,
-        sum(case when paid_on is null and days_late > 0 then amount else 0 end) as overdue_amount,
+        case
+            when count(case when paid_on is null and days_late > 0 and amount is null then 1 end) = 0
+                then sum(case when paid_on is null and days_late > 0 then amount else 0 end)
+        end as overdue_amount,
         cast(count(case when days_late > 0 and requested_on >= cast($as_of as date) - 365 then 1 end) as double)
             / nullif(
                 cast(count(case when days_late is not null and requested_on >= cast($as_of as date) - 365 then 1 end)
@@ -275,7 +279,7 @@ deals as (
     select
         customer_id,
         count(*) as open_deal_count,
-        sum(amount) as open_deal_amount
+        case when count(*) = count(amount) then sum(amount) end as open_deal_amount
     from facts.opportunities_before($as_of)
     where stage_kind = 'open'
     group by customer_id
@@ -369,7 +373,7 @@ select
     k.campaign_response_rate as campaign_response_rate,
     coalesce(n.has_running_contract, false) as has_running_contract,
     n.contract_ends_in_days as contract_ends_in_days,
-    cast(coalesce(y.overdue_amount, 0) as decimal(38, 4)) as overdue_amount,
+    cast(case when y.customer_id is null then 0 else y.overdue_amount end as decimal(38, 4)) as overdue_amount,
     y.late_payment_share as late_payment_share,
     coalesce(d.open_deal_count, 0) as open_deal_count,
     cast(case when d.customer_id is null then 0 else d.open_deal_amount end as decimal(38, 4)) as open_deal_amount,

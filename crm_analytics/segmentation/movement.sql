@@ -1,18 +1,16 @@
 -- kind:    score
 -- purpose: How many customers moved from which segment to which between two kept nights?
 -- grain:   earlier, later
--- reads:   scores.rfm, scores.lifecycle, scores.clusters
+-- reads:   facts.segments_of_nights
 -- columns:
 --   earlier           segment on the night of from_on; NULL = not there yet
 --   later             segment on the night of as_of; NULL = no longer there
 --   customer_count    customers
 -- segmentation says which kind of segment: rfm, lifecycle or clusters.
 with kept as (
-    select as_of, customer_id, segment from scores.rfm where $segmentation = 'rfm'
-    union all
-    select as_of, customer_id, lifecycle_state from scores.lifecycle where $segmentation = 'lifecycle'
-    union all
-    select as_of, customer_id, cluster_name from scores.clusters where $segmentation = 'clusters'
+    select as_of, customer_id, segment
+    from facts.segments_of_nights($as_of, $segmentation)
+    where as_of in (cast($from_on as date), cast($as_of as date))
 ),
 
 before as (

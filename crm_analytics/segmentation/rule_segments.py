@@ -133,8 +133,9 @@ def rule_segments(
     -------
     DataFrame
         segment, member_id (a customer_id, or a lead_id where the rule is about leads) and entered_on (as_of
-        of the first night of the unbroken stay that goes on; `as_of` for who is new or when no night was
-        kept), ordered by segment and member_id. Nothing is kept: that is `keep_rule_segments`.
+        of the first night of the unbroken stay that goes on; `as_of` for who is new, where the rule's text
+        was another the night before, or when no night was kept), ordered by segment and member_id. Nothing is
+        kept: that is `keep_rule_segments`.
 
     Warns
     -----
@@ -258,7 +259,7 @@ def _members(
     wh: Warehouse, wanted: Sequence[RuleSegment], *, as_of: date, high_margin_rate: float | None
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the members, and the measures that are asked, rest on scores, and are missing for everybody."""
-    found: list[pd.DataFrame] = [pd.DataFrame({"segment": [], "member_id": []}, dtype="str")]
+    found: list[pd.DataFrame] = [pd.DataFrame({"segment": [], "rule": [], "member_id": []}, dtype="str")]
     unanswered: list[str] = []
     for found_among in FOUND_AMONG:
         of_these = [rule for rule in wanted if rule.found_among == found_among]
@@ -272,8 +273,8 @@ def _members(
                 where, parameters = condition(one.rule)
                 member = quote_ident(member_column(found_among))
                 ids = wh.frame(f"select {member} as member_id from measured where {where}", **parameters)
-                found.append(ids.assign(segment=one.name))
-    tonight = pd.concat(found, ignore_index=True)[["segment", "member_id"]].astype("str")
+                found.append(ids.assign(segment=one.name, rule=one.where))
+    tonight = pd.concat(found, ignore_index=True)[["segment", "rule", "member_id"]].astype("str")
     with wh.registered(tonight=tonight):
         return wh.frame(SqlFile.beside(__file__, "entered.sql"), as_of=as_of), unanswered
 

@@ -1,22 +1,24 @@
 -- kind:    score
 -- purpose: In which segment was each customer from which kept night to which?
 -- grain:   customer_id, segment, entered_on
--- reads:   scores.rfm, scores.lifecycle, scores.clusters, scores.rule_segments, scores.segment_sizes
+-- reads:   facts.segments_of_nights, scores.segment_sizes
 -- columns:
---   customer_id    canonical customer
+--   customer_id    canonical customer, under today's key
 --   segment        name
 --   entered_on     as_of of the first night of the stay
 --   left_on        as_of of the first kept night after it; NULL = still there on the last night before as_of
 --   night_count    kept nights of the stay
--- segmentation says which kind of segment: rfm, lifecycle, clusters or rules. Only nights up to as_of count.
+-- segmentation says which kind of segment: rfm, lifecycle, clusters or rules. Only nights up to as_of count. A rule
+-- whose text was changed under the same name is another segment: a new stay begins that night.
 with kept as (
-    select as_of, customer_id, segment from scores.rfm where $segmentation = 'rfm'
-    union all
-    select as_of, customer_id, lifecycle_state from scores.lifecycle where $segmentation = 'lifecycle'
-    union all
-    select as_of, customer_id, cluster_name from scores.clusters where $segmentation = 'clusters'
-    union all
-    select as_of, customer_id, segment from scores.rule_segments where $segmentation = 'rules'
+    select
+        nights.as_of as as_of,
+        nights.customer_id as customer_id,
+        nights.segment as segment,
+        sizes.rule as rule
+    from facts.segments_of_nights($as_of, $segmentation) as nights
+    left join scores.segment_sizes as sizes
+        on $segmentation = 'rules' and sizes.as_of = nights.as_of and sizes.segment = nights.segment
 ),
 
 -- a night on which no rule found anybody is a night too
@@ -37,10 +39,14 @@ numbered as (
     select
         kept.customer_id as customer_id,
         kept.segment as segment,
+        kept.rule as rule,
         kept.as_of as as_of,
         nights.night_number as night_number,
         nights.night_number
-            - row_number() over (partition by kept.customer_id, kept.segment order by nights.night_number) as island
+            - row_number() over (
+                partition by kept.customer_id, kept.segment, kept.rule
+                order by nights.night_number
+            ) as island
     from kept
     join nights on nights.as_of = kept.as_of
 ),
@@ -53,7 +59,7 @@ islands as (
         max(night_number) as last_number,
         count(*) as night_count
     from numbered
-    group by customer_id, segment, island
+    group by customer_id, segment, rule, island
 )
 
 select

@@ -40,7 +40,7 @@ def company(customers: dict[str, dict[str, Any]], *, earlier: dict[str, float] |
                 "started_on": "2024-01-01",
                 "created_at": "2024-01-01",
                 "ends_on": given["contract_ends"],
-                "amount": "10",
+                "amount": given.get("contract_price", "10"),
                 "currency": "EUR",
                 "billing_period_days": 365,
             }
@@ -147,36 +147,85 @@ def test_who_must_not_be_called_is_not_and_the_reason_is_told() -> None:
     assert actions.left_out(decided) == "2 over capacity, 1 opted out, 1 refuses calls"
 
 
-def test_who_holds_a_contract_is_judged_by_its_end_and_listed_once() -> None:
+def test_who_refuses_on_the_very_day_of_the_list_is_not_called() -> None:
+    with company({"late": {"p": 0.9, "value": 900.0}, "yes": {"p": 0.9, "value": 900.0}}) as wh:
+        said = {"customer_source_id": "late", "is_granted": False, "occurred_at": f"{AS_OF}T08:00:00+00:00"}
+        build.add(wh, "consents", [said | {"channel": "phone"}, said | {"channel": "email"}])
+        decided = actions.decisions(wh, as_of=AS_OF, **HOW).set_index("source_id")["decision"]
+    assert decided.to_dict() == {"late": "opted out", "yes": "listed"}
+
+
+def test_what_both_risks_threaten_is_added_and_who_is_listed_stands_there_once() -> None:
+    ends = {"contract_ends": "2025-06-30"}  # 100 for a year; at the others' margin rate (a half) 50
     people = {
-        "held": {"p": 0.9, "contract_p": 0.1, "value": 500.0, "contract_ends": "2025-06-30"},  # 0.1: 5
-        "ending": {"p": 0.1, "contract_p": 0.9, "value": 100.0, "alive": 0.3, "contract_ends": "2024-08-31"},
+        "both": {"p": 0.6, "contract_p": 0.8, "value": 100.0, "contract_price": "100", **ends},  # 60 + 40
+        "ending": {
+            "p": 0.1,
+            "contract_p": 0.9,
+            "value": 100.0,
+            "alive": 0.9,
+            "contract_price": "900",
+            **ends,
+        },
         "silent": {"p": 0.8, "value": 100.0},
+        "gone": {"p": 0.99, "contract_p": 0.1, "value": 10.0, "alive": 0.1, "contract_price": "1", **ends},
     }
     with company(people) as wh:
         found = actions.call_list(wh, as_of=AS_OF, **HOW).set_index("source_id")
-    # a contract that runs is no guess: nothing is taken off for the chance to have left before
-    assert found["leaving"].to_dict() == {"ending": "contract", "silent": "purchase", "held": "contract"}
-    assert found["churn_probability"].tolist() == [0.9, 0.8, 0.1]
-    assert found["expected_saved_margin"].tolist() == pytest.approx([13.0, 11.0, 5.0])
+        decided = actions.decisions(wh, as_of=AS_OF, **HOW).set_index("source_id")["decision"]
+    assert found["leaving"].to_dict() == {"ending": "contract", "both": "purchase", "silent": "purchase"}
+    assert found["churn_probability"].tolist() == [0.9, 0.6, 0.8]
+    assert found["value_at_stake"].tolist() == pytest.approx([405.0, 100.0, 80.0])
+    assert found["expected_saved_margin"].tolist() == pytest.approx([76.0, 15.0, 11.0])
+    assert found.loc["both", "reason"].endswith("; also 40 at stake with the contract, which may end")
+    # a contract runs, so nobody has gone
+    assert decided["gone"] == "not worth the call"
+
+
+def test_a_contract_score_that_tells_nobody_apart_lists_nobody() -> None:
+    """One rate for everybody: who orders is judged by that, and whose contract is all there is, is not."""
+    ends = {"contract_ends": "2025-06-30", "contract_price": "9000", "contract_p": 0.208}
+    people = {
+        "loyal": {"p": 0.05, "value": 900.0, **ends},
+        "fading": {"p": 0.9, "value": 100.0, "code": None, **ends},
+        "holder": {"p": None, "revenue": None, **ends},
+    }
+    with company(people) as wh:
+        decided = actions.decisions(wh, as_of=AS_OF, **HOW).set_index("source_id")
+        assert set(decided["leaving"]) == {"purchase"}
+        assert decided["decision"].to_dict() == {"loyal": "listed", "fading": "listed"}
+        assert decided["value_at_stake"].to_dict() == pytest.approx({"loyal": 45.0, "fading": 90.0})
+        assert decided.loc["fading", "reason"] == "risk of 90%, 90 at stake"
+        wh.execute("delete from scores.churn")
+        with pytest.raises(NotEnoughData, match="contracts that gives everybody one rate"):
+            actions.decisions(wh, as_of=AS_OF, **HOW)
 
 
 def test_the_reason_says_that_the_risk_is_that_of_a_contract() -> None:
+    ends = {"contract_ends": "2025-06-30", "revenue": None, "p": None}
     people = {
-        "held": {"p": None, "contract_p": 0.5, "contract_ends": "2025-06-30", "value": 90.0, "code": None}
+        "held": {"contract_p": 0.5, "contract_price": "180", "code": None, **ends},
+        "told": {"contract_p": 0.4, "contract_price": "180", "reason": "complained 3 days ago", **ends},
     }
     with company(people) as wh:
         found = actions.call_list(wh, as_of=AS_OF, **HOW)
-    assert found["reason"].tolist() == ["contract may end: risk of 50%, 45 at stake"]
-
-
-def test_a_contract_without_an_order_is_worth_a_year_of_its_price() -> None:
-    people = {"holder": {"p": None, "contract_p": 0.5, "contract_ends": "2025-06-30", "revenue": None}}
-    with company(people) as wh:
-        found = actions.call_list(wh, as_of=AS_OF, save_rate=0.9, contact_cost=0.0)
-    assert found[["leaving", "value_kind", "value_at_stake"]].to_numpy().tolist() == [
-        ["contract", "revenue", 5.0]
+    assert found["reason"].tolist() == [
+        "contract may end: risk of 50%, 90 at stake",
+        "contract may end: complained 3 days ago",
     ]
+    assert set(found["value_kind"]) == {"revenue"}
+
+
+def test_a_contract_whose_price_is_unknown_is_no_free_one() -> None:
+    ends = {"contract_ends": "2025-06-30", "contract_price": None, "revenue": None}
+    people = {
+        "unpriced": {"p": None, "contract_p": 0.5, **ends},
+        "orders": {"p": 0.5, "value": 300.0, "contract_p": 0.9, **ends} | {"revenue": 600.0},
+    }
+    with company(people) as wh:
+        decided = actions.decisions(wh, as_of=AS_OF, **HOW).set_index("source_id")
+    assert decided["decision"].to_dict() == {"unpriced": "value unknown", "orders": "listed"}
+    assert decided.loc["orders", ["leaving", "value_at_stake"]].tolist() == ["purchase", 150.0]
 
 
 def test_where_no_margin_is_known_the_list_is_by_revenue_and_says_so() -> None:

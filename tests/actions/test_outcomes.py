@@ -76,7 +76,7 @@ def outcomes(wh: Warehouse, as_of: date) -> dict[str, bool]:
     file = SqlFile.beside(save_rate.__code__.co_filename, "outcomes.sql")
     found = wh.frame(file, as_of=as_of)
     assert set(found["churn_probability"]) <= {0.5}
-    return {row.customer_id.removeprefix("default:"): bool(row.has_left) for row in found.itertuples()}
+    return {row.listed_id.removeprefix("default:"): bool(row.has_left) for row in found.itertuples()}
 
 
 @pytest.mark.parametrize("days_later", [0, 60])

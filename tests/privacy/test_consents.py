@@ -40,3 +40,83 @@ def test_an_opt_out_holds_from_its_day_until_it_is_taken_back(as_of: str, has_op
         )
         assert wh.value("select count(*) from entities.consents") == len(WORDS)
     assert found == [(has_opted_out,)]
+
+
+# words (channel, purpose, day, granted) -> must the person get no marketing e-mail of 2024-08-01?
+SAID: dict[str, tuple[list[tuple[str, str | None, str, bool]], bool]] = {
+    "a service mail is no marketing": (
+        [("email", "marketing", "06-01", False), ("email", "service", "07-01", True)],
+        True,
+    ),
+    "a refusal of all is one of marketing": (
+        [("email", None, "06-01", False), ("email", "Service", "07-01", True)],
+        True,
+    ),
+    "marketing was granted again": (
+        [("email", "all", "06-01", False), ("email", " Marketing", "07-01", True)],
+        False,
+    ),
+    "only a survey was refused, before": (
+        [("email", "survey", "06-01", False), ("email", "marketing", "07-01", True)],
+        False,
+    ),
+    "a newsletter was refused, later": (
+        [("email", "marketing", "06-01", True), ("email", "newsletter", "07-01", False)],
+        True,
+    ),
+    "a newsletter was refused and ordered again": (
+        [("email", "newsletter", "06-01", False), ("email", "newsletter", "07-01", True)],
+        False,
+    ),
+    "no and yes at one moment": (
+        [("email", "marketing", "07-01", True), ("email", "all", "07-01", False)],
+        True,
+    ),
+    "a service text message does not stand against a refusal": (
+        [("email", "service", "06-01", True), ("post", "marketing", "06-01", False)],
+        True,
+    ),
+    "another channel is allowed": (
+        [("phone", "marketing", "06-01", False), ("post", "marketing", "06-01", True)],
+        False,
+    ),
+    "refused on the day of the list": ([("email", "marketing", "08-01", False)], True),
+    "refused later, and known": (
+        [("email", "marketing", "07-01", True), ("email", "marketing", "08-09", False)],
+        True,
+    ),
+    "granted later: not yet": (
+        [("email", "marketing", "07-01", False), ("email", "marketing", "08-09", True)],
+        True,
+    ),
+    "said nothing": ([], False),
+}
+
+
+def test_a_refusal_stands_until_marketing_or_the_same_purpose_is_granted_and_counts_once_known() -> None:
+    consents = [
+        {
+            "customer_source_id": name,
+            "channel": channel,
+            "purpose": purpose,
+            "occurred_at": f"2024-{day}T08:00:00+00:00",
+            "is_granted": granted,
+        }
+        for name, (words, _) in SAID.items()
+        for channel, purpose, day, granted in words
+    ]
+    people = [{"source_id": name, "created_at": "2023-01-01"} for name in SAID]
+    with build.warehouse(customers=people, consents=consents) as wh:
+        found = wh.rows(
+            "select customer_id from facts.refusals_known($as_of, 'email')", as_of=date(2024, 8, 1)
+        )
+        as_then = wh.rows(
+            "select customer_id from facts.customers_before($as_of) where has_opted_out",
+            as_of=date(2024, 8, 1),
+        )
+    refused = {name for name, (_, is_refused) in SAID.items() if is_refused}
+    assert {row[0].removeprefix("default:") for row in found} == refused
+    # what a model may know of that day has no later word in it
+    assert not {"refused on the day of the list", "refused later, and known"} & {
+        row[0].removeprefix("default:") for row in as_then
+    }

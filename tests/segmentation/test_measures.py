@@ -249,3 +249,24 @@ def test_order_of_rows_and_number_of_threads_change_no_bit() -> None:
     (first, *frames), (second, *again) = found
     assert first == second
     assert all(one.equals(other) for one, other in zip(frames, again, strict=True))
+
+
+def test_money_of_which_a_part_has_no_rate_is_missing_and_never_zero() -> None:
+    """GBP without a rate: neither nothing nor the rest alone."""
+    late = {"occurred_at": "2024-11-01", "due_on": "2024-11-15"}
+    deal = {"created_at": "2024-11-01", "stage": "talks", "stage_kind": "open"}
+    owed = {"A": ["GBP"], "B": ["EUR", "GBP"], "C": ["EUR", "EUR"], "D": []}
+    given = [(name, number, currency) for name, all_ in owed.items() for number, currency in enumerate(all_)]
+    ids = [
+        {"source_id": f"{name}{number}", "customer_source_id": name, "amount": "5000", "currency": currency}
+        for name, number, currency in given
+    ]
+    with build.warehouse(
+        customers=[{"source_id": name, "created_at": "2024-01-01"} for name in owed],
+        payments=[one | late for one in ids],
+        opportunities=[one | deal for one in ids],
+    ) as wh:
+        table = measure_table(wh, as_of=AS_OF)
+    rows = {row["customer_id"].removeprefix("default:"): row for row in table.to_pylist()}
+    for name in ("overdue_amount", "open_deal_amount"):
+        assert {who: row[name] for who, row in rows.items()} == {"A": None, "B": None, "C": 10000, "D": 0}

@@ -228,11 +228,13 @@ def customer(
         # With several currencies and none chosen the amounts are shown as unknown, and why.
         with suppress(CurrencyError):
             settle_currency(wh)
-    with _narrowed(wh, customer_id, day, laid_out) as told:
+    _, records = records_of(wh, customer_id)
+    with _narrowed(wh, customer_id, records, day, laid_out) as told:
         rows = {
             name: _rows(wh, name, day, customer_id) if fact in told else [] for name, fact in SECTIONS.items()
         }
-    rows |= {name: _rows(wh, name, day, customer_id) for name in _SCORES}
+    record_ids = [f"{system}:{source_id}" for system, source_id in records]
+    rows |= {name: _rows(wh, name, day, customer_id, record_ids=record_ids) for name in _SCORES}
     return Customer(
         customer_id=customer_id,
         as_of=day,
@@ -253,14 +255,17 @@ def customer(
 
 @contextmanager
 def _narrowed(
-    wh: Warehouse, customer_id: str, day: date, laid_out: frozenset[str]
+    wh: Warehouse,
+    customer_id: str,
+    records: Sequence[tuple[str, str]],
+    day: date,
+    laid_out: frozenset[str],
 ) -> Iterator[frozenset[str]]:
     """Let the files read the customer's rows alone: laid out in a published copy, else taken out now."""
     if laid_out and wh.value(_LAID_OUT) == day:
         with wh.reading({f"facts.{fact}": f"by_customer.{fact}" for fact in FACTS}):
             yield laid_out
         return
-    _, records = records_of(wh, customer_id)
     with one_customer(wh, records, customer_id, as_of=day) as told:
         yield told
 
@@ -275,10 +280,11 @@ def _last_day(wh: Warehouse) -> date:
     return loaded + timedelta(days=1)
 
 
-def _rows(wh: Warehouse, name: str, day: date, customer_id: str) -> list[dict[str, Any]]:
+def _rows(wh: Warehouse, name: str, day: date, customer_id: str, **asked: Any) -> list[dict[str, Any]]:
     file = SqlFile.beside(__file__, f"{name}.sql")
     columns = list(file.columns)
-    found = wh.rows(file, as_of=day, customer_id=customer_id)
+    given = {"as_of": day, "customer_id": customer_id, **asked}
+    found = wh.rows(file, **{name: given[name] for name in file.parameters})
     return [dict(zip(columns, row, strict=True)) for row in found]
 
 
