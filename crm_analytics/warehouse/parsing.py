@@ -11,8 +11,9 @@ from functools import cache
 
 import duckdb
 
-# How many texts are kept; those of a new warehouse and of a load are about 200.
-KEPT_TEXTS = 512
+# How many texts are kept, and how many characters in all; a new warehouse and a load run some 200 texts of
+# 300,000. What is parsed takes 10 to 20 times the memory of its text.
+KEPT_TEXTS, KEPT_CHARACTERS = 512, 2_000_000
 # What DuckDB parses without looking at a catalog, a file or a setting; not PRAGMA, IMPORT, ATTACH or PIVOT.
 _KINDS = (
     duckdb.StatementType.SELECT,
@@ -46,16 +47,18 @@ def parsed(cursor: duckdb.DuckDBPyConnection, text: str) -> duckdb.Statement | s
     """
     kept = _kept()
     statement = kept.pop(text, None)
+    is_new = statement is None
     if statement is None:
         statements = cursor.extract_statements(text)
         if len(statements) != 1 or statements[0].type not in _KINDS:
             return text
         [statement] = statements
     kept[text] = statement  # the newest last
-    # another thread may change them meanwhile: it keeps to the limit as well
-    with suppress(KeyError, RuntimeError, StopIteration):
-        while len(kept) > KEPT_TEXTS:
-            del kept[next(iter(kept))]
+    if is_new:
+        # another thread may change them meanwhile: it keeps to the limits as well
+        with suppress(KeyError, RuntimeError, StopIteration):
+            while len(kept) > KEPT_TEXTS or sum(map(len, kept)) > KEPT_CHARACTERS:
+                del kept[next(iter(kept))]
     return statement
 
 

@@ -42,3 +42,6 @@ def test_only_the_texts_run_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> No
     assert parsed(cursor, "select 1 as first_of_three") is first
     parsed(cursor, "select 3 as third_of_three")
     assert list(parsing._kept()) == ["select 1 as first_of_three", "select 3 as third_of_three"]
+    monkeypatch.setattr(parsing, "KEPT_CHARACTERS", 60)
+    parsed(cursor, "select 4 as fourth_and_longer_than_the_other_one")
+    assert list(parsing._kept()) == ["select 4 as fourth_and_longer_than_the_other_one"]
