@@ -54,7 +54,10 @@ def _table(columns: dict[str, pd.Series], ids: pd.Series) -> pa.Table:
 
 def customer_ids(pairs: pd.DataFrame, record_ids: list[str]) -> list[str]:
     """Return the customer of every record that the pairs make."""
-    rows = pairs.loc[pairs["decision"] != "review", ["left_id", "right_id", "decision"]]
+    telling = pairs[(pairs["decision"] != "review") | pairs["is_contradicted"]]
+    rows = telling.assign(decision=telling["decision"].replace("review", "apart"))[
+        ["left_id", "right_id", "decision", "weight"]
+    ]
     found = {
         key: min(group) for group in groups([], rows.itertuples(index=False, name=None)) for key in group
     }

@@ -15,6 +15,7 @@ numbers only go up, also where `erase` took rows away. A group's customer_id is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from crm_analytics.warehouse import Warehouse
 from crm_analytics.warehouse.audit_log import record
 
 Pair = tuple[str, str]
+Link = tuple[str, str, float]  # weight in bits
 
 _STANDING = """
     select change_number, kind, left_id, right_id from entities.identity_log
@@ -33,9 +35,13 @@ _STANDING = """
         and change_number not in (select undoes from entities.identity_log where kind = 'undo')
     order by change_number"""
 _PAIRS = """
-    select left_id, right_id, decision from entities.identity_pairs
-    where decision in ('link', 'apart')
+    select left_id, right_id, case when decision = 'link' then 'link' else 'apart' end, weight
+    from entities.identity_pairs
+    where decision in ('link', 'apart') or is_contradicted
     order by weight desc, left_id, right_id"""
+# Of a record that could be either of two who are not one, the better link is taken where it is .9 probable
+# that it is the one of the two: bits.
+CLEARLY_BETTER = math.log2(0.9 / 0.1)
 _IS_KNOWN = """
     select exists (
         select 1 from entities.customers where source_system = $system and source_id = $id
@@ -231,47 +237,73 @@ def regroup(wh: Warehouse, change_number: int) -> int:
     return len(changed)
 
 
-def groups(standing: Iterable[Decision], pairs: Iterable[tuple[str, str, str]]) -> list[set[str]]:
-    """Return the groups that decisions and pairs make.
+def groups(standing: Iterable[Decision], pairs: Iterable[tuple[str, str, str, float]]) -> list[set[str]]:
+    """Return the groups that decisions and pairs make; single records need not be among them.
 
     Merges come first. Then the links join groups, the surest first, unless that would bring together two
-    records that are separated or that the linkage tells apart: so a group is cut where its weakest bridge
-    contradicts.
+    records that are separated or that the linkage tells apart, however many records lie between them. A
+    record that could be either of two such joins the better one where that is clearly better
+    (`CLEARLY_BETTER`), and else neither.
 
     Parameters
     ----------
     standing : iterable of Decision
         In the order in which they were made: the later of two on one pair holds.
-    pairs : iterable of (left_id, right_id, "link" or "apart")
-        The surest links first.
+    pairs : iterable of (left_id, right_id, "link" or "apart", weight)
+        The surest links first; weights in bits.
 
     Examples
     --------
-    >>> links = [("a", "b", "link"), ("b", "c", "link"), ("a", "c", "apart")]
+    >>> links = [("a", "b", "link", 25.0), ("b", "c", "link", 20.0), ("a", "c", "apart", 0.0)]
     >>> [sorted(group) for group in groups([], links)]
     [['a', 'b'], ['c']]
     >>> [sorted(group) for group in groups([Decision(1, "merge", "b", "c")], links)]
-    [['b', 'c'], ['a']]
+    [['b', 'c']]
+    >>> groups([], [("a", "b", "link", 20.0), *links[1:]])  # b is as surely a as c
+    []
     """
     last = {one.pair: one.kind for one in standing}
-    separated = [pair for pair, kind in last.items() if kind == "separate"]
-    found = _Groups()
-    for pair, kind in last.items():
-        if kind == "merge":
-            found.join(*pair)
     links = []
-    forbidden = list(separated)
-    for left, right, decision in pairs:
+    forbidden = [pair for pair, kind in last.items() if kind == "separate"]
+    for left, right, decision, weight in pairs:
         if decision == "link" and last.get((left, right)) != "separate":
-            links.append((left, right))
+            links.append((left, right, weight))
         elif decision == "apart" and last.get((left, right)) != "merge":
             forbidden.append((left, right))
-    for left, right in forbidden:
-        found.forbid(left, right)
-    for left, right in links:
-        if not found.is_forbidden(left, right):
-            found.join(left, right)
-    return found.all()
+    while True:
+        found = _Groups()
+        for pair, kind in last.items():
+            if kind == "merge":
+                found.join(*pair)
+        for left, right in forbidden:
+            found.forbid(left, right)
+        for left, right, _ in links:
+            if not found.is_forbidden(left, right):
+                found.join(left, right)
+        unsure = _unsure(found, links)
+        if not unsure:
+            return found.all()
+        links = [link for link in links if link not in unsure]
+
+
+def _unsure(found: _Groups, links: list[Link]) -> set[Link]:
+    """Return the links of records that could as well be in another group, which their own contradicts."""
+    own: dict[str, list[Link]] = {}
+    cut: dict[str, list[Link]] = {}
+    for link in links:
+        left, right, _ = link
+        is_one = found.find(left) == found.find(right)
+        for key, other in ((left, right), (right, left)):
+            if is_one:
+                own.setdefault(key, []).append(link)
+            elif not found.is_foe(key, other):
+                cut.setdefault(key, []).append(link)
+    return {
+        link
+        for key, others in cut.items()
+        if key in own and own[key][0][2] - others[0][2] < CLEARLY_BETTER  # the surest come first
+        for link in own[key] + others
+    }
 
 
 class _Groups:
@@ -301,6 +333,10 @@ class _Groups:
             mine, theirs = theirs, mine
         other = set(theirs)
         return any(not other.isdisjoint(self._foes.get(key, ())) for key in mine)
+
+    def is_foe(self, key: str, other: str) -> bool:
+        """Is a key itself kept apart from any in the group of another?"""
+        return not self._foes.get(key, set()).isdisjoint(self._all_of(self.find(other)))
 
     def join(self, left: str, right: str) -> None:
         big, small = self.find(left), self.find(right)

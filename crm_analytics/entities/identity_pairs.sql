@@ -8,6 +8,7 @@
 --   probability           probability that both are one customer, by the model
 --   weight                match weight, bits (log2 of the odds)
 --   decision              link = one customer; review = a person should look; apart = told apart by a contradiction
+--   is_contradicted       true = no group holds both, whatever other records link them
 --   because               what decided: a rule, or what is lacking
 --   given_name_level      how the given names compare; NULL = one of them is not known
 --   given_name_weight     what it adds to the weight, bits
@@ -29,6 +30,7 @@ create table if not exists entities.identity_pairs (
     probability double not null,
     weight double not null,
     decision varchar not null,
+    is_contradicted boolean,
     because varchar not null,
     given_name_level varchar,
     given_name_weight double,

@@ -22,9 +22,10 @@ from crm_analytics.ingest.erased_subjects import is_aside
 from crm_analytics.ingest.ledger import MESSAGES
 from crm_analytics.privacy import erasures_due
 from crm_analytics.privacy.files_left import backups, files_left, stores_not_given
+from crm_analytics.privacy.mentions import Mentions
 from crm_analytics.privacy.names_told import empty_names, names_told
 from crm_analytics.privacy.stores import Records, given_stores, sync_stores
-from crm_analytics.privacy.subject import Mentions, Subject, about, find, stay_alike
+from crm_analytics.privacy.subject import Subject, about, find, stay_alike
 from crm_analytics.records.tables import record_tables
 from crm_analytics.reports.customer_360.look_up import asked_text
 from crm_analytics.schema import entities
@@ -43,6 +44,10 @@ _REPEATS = """
             from {versions} semi join erased_rows on erased_rows.place = {versions}.rowid
         )"""
 _DELETE = "delete from {versions} where rowid in (select place from erased_rows)"
+
+_SET_ASIDE = """
+    select record.load_id, record.record_number, record.raw, layout.encoding
+    from ops.quarantine as record left join ops.load_layouts as layout using (load_id)"""
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,7 @@ def _erase(
                 removed[table] += _from_table(wh, table, dict(tags.keys), subject)
         emptied["ops.quarantine"] += _from_quarantine(wh, subject)
         for table, tags in privacy_tags().items():
-            if tags.erase == "mentions":
+            if tags.erase == "mentions" or table == "entities.identity_log":  # reasons are free text
                 texts = [column for column, tag in tags.columns.items() if tag != "none" and column != "raw"]
                 emptied[table] += _from_texts(wh, table, texts, subject)
         keys = [(name, system, id_) for name, of in subject.keys.items() for system, id_ in of]
@@ -280,8 +285,8 @@ def _from_quarantine(wh: Warehouse, subject: Subject) -> int:
     mentions = Mentions(subject)
     found = [
         (load_id, number)
-        for load_id, number, raw in wh.rows("select load_id, record_number, raw from ops.quarantine")
-        if mentions.is_in(raw)
+        for load_id, number, raw, encoding in wh.rows(_SET_ASIDE)
+        if mentions.is_in(raw, encoding)
     ]
     for load_id, number in found:
         wh.execute(
@@ -304,13 +309,15 @@ def _from_quarantine(wh: Warehouse, subject: Subject) -> int:
 def _from_texts(wh: Warehouse, table: str, columns: list[str], subject: Subject) -> int:
     """Replace the texts of a table that hold something of the person."""
     emptied = 0
-    needles = sorted(Mentions(subject).needles)
+    mentions = Mentions(subject)
     for column in columns:
         name = quote_ident(column)
-        emptied += wh.execute(
-            f"update {quote_table(table)} set {name} = $removed where len(list_filter($needles, "
-            f"lambda one: contains(lower({name}), one))) > 0",
-            removed=_REMOVED_TEXT,
-            needles=needles,
-        )
+        texts = wh.rows(f"select distinct {name} from {quote_table(table)} where {name} is not null")
+        telling = [text for (text,) in texts if mentions.is_in_text(text)]
+        if telling:
+            emptied += wh.execute(
+                f"update {quote_table(table)} set {name} = $removed where list_contains($telling, {name})",
+                removed=_REMOVED_TEXT,
+                telling=telling,
+            )
     return emptied

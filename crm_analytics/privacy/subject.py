@@ -25,12 +25,12 @@ from crm_analytics.reports.customer_360.look_up import (
 )
 from crm_analytics.schema import entities
 from crm_analytics.warehouse import Warehouse, quote_ident
-from crm_analytics.warehouse.erased_keys import TELLING_CHARACTERS, telling_values
 
 Key = tuple[str, str]
 PEOPLE = ("customers", "leads", "contacts")
 _BESIDE_CUSTOMERS = ("leads", "contacts")
 _SHOWN = 5
+_NAMES = ("name", "first_name", "last_name")
 _POINTS = ("email", "phone", "national_id")
 
 # What belongs to a customer as all that is known says, unless it names one itself; to a contact person or
@@ -76,34 +76,6 @@ class Subject:
         return sorted(f"{system}:{source_id}" for system, source_id in self.keys.get(entity, ()))
 
 
-class Mentions:
-    """What names a person in raw records and texts: ids, addresses, numbers and names.
-
-    Parameters
-    ----------
-    subject : Subject
-
-    Attributes
-    ----------
-    needles : frozenset of str
-        What names the person wherever it stands in a text, in lower case: short ids are not among them.
-    """
-
-    def __init__(self, subject: Subject) -> None:
-        told = subject.points | subject.names
-        ids = {one for one in subject.ids() if len(one) >= TELLING_CHARACTERS}
-        self._cells = {value for one in told | ids for value in telling_values(one.encode())}
-        long = {one for one in ids if len(one) >= 2 * TELLING_CHARACTERS}
-        self.needles = frozenset(one.casefold() for one in told | long if len(one) >= TELLING_CHARACTERS)
-
-    def is_in(self, raw: bytes) -> bool:
-        """Does a raw record name the person?"""
-        if not self._cells.isdisjoint(telling_values(raw)):
-            return True
-        text = raw.decode("utf-8", "backslashreplace").casefold()
-        return any(one in text for one in self.needles)
-
-
 def find(wh: Warehouse, customer: str) -> Subject:
     """Return the person that a text names.
 
@@ -124,13 +96,12 @@ def find(wh: Warehouse, customer: str) -> Subject:
     names: set[str] = set()
     points: set[str] = set()
     for name in PEOPLE:
-        has = [one for one in ("name", *_POINTS) if one in entities()[name].column_names]
+        has = [one for one in (*_NAMES, *_POINTS) if one in entities()[name].column_names]
         for row in _told(wh, name, keys.get(name, set()), has):
-            for column, value in zip(has, row, strict=True):
-                if column != "name":
-                    points.add(value)
-                elif " " in value.strip():
-                    names.add(value)
+            told = dict(zip(has, row, strict=True))
+            points |= {told[one] for one in _POINTS if one in told}
+            both = f"{told.get('first_name', '')} {told.get('last_name', '')}"
+            names |= {one for one in (told.get("name", ""), both) if " " in one.strip()}
     found = {name: frozenset(of) for name, of in keys.items() if of}
     return Subject(found, frozenset(names - {""}), frozenset(points - {""}))
 

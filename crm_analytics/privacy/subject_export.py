@@ -22,8 +22,9 @@ from typing import Any
 import pyarrow as pa
 
 from crm_analytics.errors import RecordNotFound, UsageError
+from crm_analytics.privacy.mentions import Mentions, decoded
 from crm_analytics.privacy.stores import Records, given_stores, sync_stores
-from crm_analytics.privacy.subject import Mentions, Subject, about, find
+from crm_analytics.privacy.subject import Subject, about, find
 from crm_analytics.records import RecordStore
 from crm_analytics.records.tables import record_tables
 from crm_analytics.reports.customer_360.look_up import asked_text
@@ -169,14 +170,17 @@ def _of_quarantine(wh: Warehouse, subject: Subject) -> list[Row]:
     rows = _rows(
         wh,
         "select load.file, load.received_at, record.load_id, record_number, line_number, column_name, "
-        "record.reason, message, raw from ops.quarantine as record join ops.loads as load using (load_id) "
+        "record.reason, message, raw, layout.encoding as encoding "
+        "from ops.quarantine as record join ops.loads as load using (load_id) "
+        "left join ops.load_layouts as layout using (load_id) "
         "order by record.load_id, record_number",
     )
     mentions = Mentions(subject)
     return [
-        row | {"raw": row["raw"].decode("utf-8", "backslashreplace")}
+        {name: value for name, value in row.items() if name != "encoding"}
+        | {"raw": decoded(row["raw"], row["encoding"])}
         for row in rows
-        if mentions.is_in(row["raw"])
+        if mentions.is_in(row["raw"], row["encoding"])
     ]
 
 

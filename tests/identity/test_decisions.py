@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import pytest
@@ -164,8 +164,37 @@ def test_an_undo_holds_whatever_the_clock_said(merged: int, undone: int) -> None
 
 
 def test_a_group_is_cut_at_its_weakest_link_where_two_contradict() -> None:
-    pairs = [("a", "b", "link"), ("c", "d", "link"), ("b", "c", "link"), ("a", "d", "apart")]
+    pairs = [("a", "b", "link", 30.0), ("c", "d", "link", 28.0), ("b", "c", "link", 20.0)]
+    pairs += [("a", "d", "apart", 0.0)]
     assert [sorted(group) for group in groups([], pairs)] == [["a", "b"], ["c", "d"]]
+
+
+@pytest.mark.parametrize(
+    ("to_a", "to_b", "made"),
+    [
+        pytest.param(30.0, 26.0, [["a", "c"]], id="clearly the one"),
+        pytest.param(30.0, 28.0, [], id="either"),
+        pytest.param(30.0, 30.0, [], id="quite as well"),
+    ],
+)
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_who_could_be_either_of_two_is_the_better_one_only_when_that_is_clear(
+    to_a: float, to_b: float, made: list[list[str]], by_hand: bool
+) -> None:
+    pairs = [("a", "c", "link", to_a), ("b", "c", "link", to_b)]
+    separated = [Decision(1, "separate", "a", "b")] if by_hand else []
+    told = [] if by_hand else [("a", "b", "apart", 5.0)]
+    found = groups(separated, pairs + told)
+    assert [sorted(group) for group in found if len(group) > 1] == made
+
+
+def test_two_who_contradict_never_meet_through_a_chain_of_any_length() -> None:
+    chain = "abcdefgh"
+    links = [(one, other, "link", 30.0) for one, other in pairwise(chain)]
+    [*_, weakest] = links = [*links[:3], *links[4:], ("d", "e", "link", 20.0)]
+    found = groups([Decision(1, "separate", "a", "h")], links)
+    assert sorted(sorted(group) for group in found) == [list("abcd"), list("efgh")]
+    assert weakest[:2] == ("d", "e")
 
 
 RECORDS = "abcdef"
@@ -188,8 +217,11 @@ def test_no_link_ever_outvotes_a_person(
     if any(a in of and of.get(a) == of.get(b) for a, b in separated):
         return  # `merge` and `separate` refuse to write this down
     standing = [Decision(number, kind, *pair) for number, (kind, pair) in enumerate(decided)]
-    found = groups(standing, [(a, b, decision) for (a, b), decision in linked])
+    found = groups(standing, [(a, b, decision, 40.0 - n) for n, ((a, b), decision) in enumerate(linked)])
     place = {key: number for number, group in enumerate(found) for key in group}
+    for (a, b), decision in linked:
+        if decision == "apart" and last.get((a, b)) != "merge" and (a not in of or b not in of):
+            assert place.get(a, a) != place.get(b, b)
     for a, b in last:
         if last[a, b] == "merge":
             assert place[a] == place[b]
@@ -209,8 +241,17 @@ def test_loading_and_linking_again_loses_no_decision() -> None:
         build.add(wh, "customers", [same | {"source_id": "D"}])
         assert crm.identity.link(wh).is_new
         assert not crm.identity.link(wh).is_new
-        assert members(wh, "default:C") == keys("A", "C", "D")
+        assert members(wh, "default:C") == keys("A", "C")
         assert members(wh, "default:B") == keys("B")
+        assert members(wh, "default:D") == keys("D"), "D could be A as well as B"
+        waiting = crm.identity.review(wh)
+        assert waiting[["left_id", "right_id"]].to_numpy().tolist() == [
+            ["default:A", "default:D"],
+            ["default:B", "default:D"],
+        ]
+        assert set(waiting["because"]) == {
+            "would bring together two who contradict each other; could be either"
+        }
         assert [one.kind for one in decisions(wh)] == ["separate", "merge"]
         assert regroup(wh, 1) == 0
         history = wh.rows(

@@ -132,6 +132,16 @@ DECIDED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         named("Bert", "Doppelt", email="do8@example.com", birth_on="1990-05-06"),
         named("Anna", "Doppelt", email="do8@example.com", birth_on="1990-05-06"),
     ),
+    "twins, of whose names one is rare here": (
+        "review",
+        named("Lena", "Vogtherr", birth_on="2001-02-02", email="vo8@example.com", phone="+49731113333"),
+        named("Lea", "Vogtherr", birth_on="2001-02-02", email="vo8@example.com", phone="+49731113333"),
+    ),
+    "a slip in a name that is usual": (
+        "link",
+        named("Lena", "Vogelsteller", birth_on="2001-02-02", email="vs8@example.com"),
+        named("Lnea", "Vogelsteller", birth_on="2001-02-02", email="vs8@example.com"),
+    ),
     "brothers": (
         "review",
         named("Marco", "Brugger", email="br8@example.com", birth_on="1980-01-01"),
@@ -185,10 +195,100 @@ DECIDED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 }
 
 
+ZORN = {"email": "zo9@example.com", "phone": "+49731111555"}
+OTTO = {"email": "ot9@example.com", "phone": "+49731111666"}
+LANG = {"email": "la9@example.com", "phone": "+49731111777"}
+KURZ = {"email": "ku9@example.com", "phone": "+49731111888"}
+KLUG = {"email": "kl9@example.com", "phone": "+49731111999"}
+ROTH = {"email": "ro9@example.com", "phone": "+49731112111"}
+FARR = {"email": "fa9@example.com", "phone": "+49731112222"}
+# name of the case -> records, and those of them (by place) that become one customer
+TOGETHER: dict[str, tuple[list[dict[str, Any]], list[list[int]]]] = {
+    "a couple and an initial": (
+        [
+            named("Peter", "Zornig", birth_on="1960-01-05", **ZORN),
+            named("Paula", "Zornig", birth_on="1962-07-30", **ZORN),
+            named("P.", "Zornig", **ZORN),
+        ],
+        [],
+    ),
+    "a couple without dates and an initial": (
+        [named("Petra", "Rothaug", **ROTH), named("Peter", "Rothaug", **ROTH), named("P", "Rothaug", **ROTH)],
+        [],
+    ),
+    "father and son, and who is not known by date": (
+        [
+            named("Karl", "Ottonow", birth_on="1928-03-11", **OTTO),
+            named("Karl", "Ottonow", birth_on="1970-06-26", **OTTO),
+            named("Karl", "Ottonow", **OTTO),
+        ],
+        [],
+    ),
+    "cousins of one name, and who is not known by date": (
+        [
+            named("Karl", "Langohr", birth_on="1990-01-01", **LANG),
+            named("Karl", "Langohr", birth_on="1999-09-30", **LANG),
+            named("Karl", "Langohr", **LANG),
+        ],
+        [],
+    ),
+    "clearly the son": (
+        [
+            named("Karl", "Kurzmann", birth_on="1928-03-11", **KURZ),
+            named("Karl", "Kurzmann", birth_on="1970-06-26", **KURZ),
+            named("Karl", "Kurzmann", birth_on="1970-06-26", **KURZ),
+            named("Karl", "Kurzmann", birth_on="1970-06-27", **KURZ),
+        ],
+        [[1, 2, 3]],
+    ),
+    "twins and an initial": (
+        [
+            named("Arne", "Klugmeier", birth_on="1990-05-06", **KLUG),
+            named("Anna", "Klugmeier", birth_on="1990-05-06", **KLUG),
+            named("A.", "Klugmeier", birth_on="1990-05-06", **KLUG),
+        ],
+        [],
+    ),
+    "two national ids and a record without": (
+        [
+            named("Mina", "Farrokhi", national_id="0013542419", **FARR),
+            named("Mina", "Farrokhi", national_id="0084575948", **FARR),
+            named("Mina", "Farrokhi", **FARR),
+        ],
+        [],
+    ),
+}
+
+
+def places_of_groups() -> dict[str, list[str]]:
+    """Return the keys of the records of each case of `TOGETHER`, which follow those of `DECIDED`."""
+    counts = [len(rows) for rows, _ in TOGETHER.values()]
+    starts = [2 * len(DECIDED) + sum(counts[:n]) for n in range(len(counts))]
+    return {
+        case: [f"t:{start + n}" for n in range(count)]
+        for case, start, count in zip(TOGETHER, starts, counts, strict=True)
+    }
+
+
 @pytest.fixture(scope="module")
 def decided() -> pd.DataFrame:
-    """All of `DECIDED` in one run: records 2n and 2n + 1 are the n-th case."""
-    return pairs_of(*(record for _, one, other in DECIDED.values() for record in (one, other)))
+    """All of `DECIDED` and `TOGETHER` in one run: records 2n and 2n + 1 are the n-th case of `DECIDED`."""
+    return pairs_of(
+        *(record for _, one, other in DECIDED.values() for record in (one, other)),
+        *(record for records, _ in TOGETHER.values() for record in records),
+    )
+
+
+@pytest.mark.parametrize("case", TOGETHER)
+def test_who_contradicts_each_other_is_never_one_customer_through_a_third_record(
+    decided: pd.DataFrame, case: str
+) -> None:
+    keys = places_of_groups()[case]
+    of = dict(zip(keys, benchmark.customer_ids(decided, keys), strict=True))
+    made = [[n for n, key in enumerate(keys) if of[key] == group] for group in sorted(set(of.values()))]
+    assert [group for group in made if len(group) > 1] == TOGETHER[case][1]
+    chained = benchmark.customer_ids(decided.assign(is_contradicted=False), keys)
+    assert len(set(chained)) < len(keys), "links alone would bring them together"
 
 
 @pytest.mark.parametrize("case", DECIDED)

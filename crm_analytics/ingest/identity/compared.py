@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from crm_analytics.normalise.addresses import fold_city, fold_postcode, fold_street
 from crm_analytics.normalise.digits import fold_digits
 from crm_analytics.normalise.emails import fold_email, is_role
+from crm_analytics.normalise.given_names import is_given_name
 from crm_analytics.normalise.identifiers import fold_identifier, is_iranian_legal_id, is_iranian_national_code
 from crm_analytics.normalise.names import fold_company, fold_name, split_name
 from crm_analytics.normalise.phones import fold_phone
@@ -104,8 +105,8 @@ def compared(records: pa.Table) -> pa.Table:
         ``unique_id`` (0, 1, ... in the order of the keys), ``record_id``, ``is_organisation``, the columns
         of `FIELDS` (text; birth as YYYY-MM-DD), ``is_checked`` (the national id bears out its checksum),
         ``given_sound`` and ``family_sound`` (consonants, of people; NULL where all names are in one script),
-        ``given_is_rtl`` and ``family_is_rtl`` (Persian or Arabic letters), the forms of ``_FORMS`` and
-        ``mailbox`` (what stands before the @, unless it only says the name again).
+        ``given_is_rtl`` and ``family_is_rtl`` (Persian or Arabic letters), ``given_is_known`` (a usual name),
+        the forms of ``_FORMS`` and ``mailbox`` (what is before the @, unless it only says the name again).
 
     Examples
     --------
@@ -147,7 +148,8 @@ def compared(records: pa.Table) -> pa.Table:
             "is_checked": _mapped(national_id, _bears_out, pa.bool_()),
         }
     )
-    return _without_shared_keys(_with_sounds(table))
+    known = _mapped(table["given_name"].combine_chunks(), is_given_name, pa.bool_())
+    return _without_shared_keys(_with_sounds(table.append_column("given_is_known", known)))
 
 
 def _with_sounds(table: pa.Table) -> pa.Table:

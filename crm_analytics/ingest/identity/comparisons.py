@@ -93,8 +93,8 @@ def _short_form(one: str) -> str:
 
 # What makes another name of a name is another ending (Paul, Paula or Paulina; Peter, Petra), another vowel
 # (Lena, Lina) or another first letter (Tina, Nina). Anna Maria may be Anna, Rob Robert, J Jana.
-_SLIPS = "damerau_levenshtein(given_name_l, given_name_r)"
-_CHANGED_PLACES = f"{_SLIPS} = 1 and levenshtein(given_name_l, given_name_r) = 2"
+SLIPS = "damerau_levenshtein(given_name_l, given_name_r)"
+_CHANGED_PLACES = f"{SLIPS} = 1 and levenshtein(given_name_l, given_name_r) = 2"
 _SAME_LENGTH = "length(given_name_l) = length(given_name_r)"
 _SECOND_NAME = (
     "starts_with(given_name_l, given_name_r || ' ') or starts_with(given_name_r, given_name_l || ' ')"
@@ -104,28 +104,43 @@ _OTHER_END = (
     f"{_short_form('given_name')}) and least(length(given_name_l), length(given_name_r)) > 2"
 )
 _OTHER_VOWEL = f"{_SAME_LENGTH} and given_bare_l = given_bare_r and not ({_CHANGED_PLACES})"
-_OTHER_START = f"{_SAME_LENGTH} and left(given_name_l, 1) <> left(given_name_r, 1) and {_SLIPS} = 1"
+_OTHER_START = f"{_SAME_LENGTH} and left(given_name_l, 1) <> left(given_name_r, 1) and {SLIPS} = 1"
+# Two usual names are two, whatever parts them (Lena, Lea; Mia, Mina).
+_BOTH_KNOWN = "given_is_known_l and given_is_known_r"
 MAY_BE_ANOTHER = (
     f"({_resemble('given_name')} >= {ALIKE} or {_short_form('given_name')}) "
     "and given_spelt_l <> given_spelt_r and not coalesce(whole_name_l = whole_name_r, false) "
-    f"and (({_OTHER_END}) or ({_OTHER_VOWEL}) or ({_OTHER_START})) and not ({_SECOND_NAME})"
+    f"and (({_OTHER_END}) or ({_OTHER_VOWEL}) or ({_OTHER_START}) or ({_BOTH_KNOWN})) "
+    f"and not ({_SECOND_NAME})"
 )
 # A slip is rare beside what was meant; of two names that both are borne, neither need be one.
-_IS_RARE = (
+IS_RARE = (
     "(greatest(given_count_l, given_count_r) >= 10 * least(given_count_l, given_count_r) "
     "or least(given_count_l, given_count_r) = 1 and greatest(given_count_l, given_count_r) > 1)"
+)
+# Two forms of which one may be a slip, although they may be two names.
+IS_SLIP = f"coalesce({IS_RARE} and {SLIPS} <= 2 and not ({_BOTH_KNOWN}), false)"
+# Given and family name in each other's place, each with a slip perhaps.
+IS_SWAPPED = (
+    f"coalesce(jaro_winkler_similarity(given_name_l, family_name_r) >= {CLOSE} "
+    f"or jaro_winkler_similarity(given_name_r, family_name_l) >= {CLOSE}, false)"
+)
+# Two given names of one script that no slip, short form or swap explains, or that may be two.
+OTHER_NAME = (
+    f"({_resemble('given_name')} < {ALIKE} and not ({_short_form('given_name')}) "
+    f"and given_is_rtl_l = given_is_rtl_r or {MAY_BE_ANOTHER}) and not ({IS_SWAPPED})"
 )
 _GIVEN = (
     Level(
         "one slip",
-        f"{_resemble('given_name')} >= {ALIKE} and {_SLIPS} = 1 "
-        f"and (levenshtein(given_name_l, given_name_r) = 2 or {_IS_RARE} "
+        f"{_resemble('given_name')} >= {ALIKE} and {SLIPS} = 1 "
+        f"and (levenshtein(given_name_l, given_name_r) = 2 or {IS_RARE} "
         f"and least(length(given_name_l), length(given_name_r)) >= 6) and not ({MAY_BE_ANOTHER})",
         0.08,
     ),
     Level(
         "close",  # the initial of a short name is as much of it as that of a long one: a short form
-        f"{_resemble('given_name')} >= {ALIKE} and {_IS_RARE} and not ({MAY_BE_ANOTHER}) "
+        f"{_resemble('given_name')} >= {ALIKE} and {IS_RARE} and not ({MAY_BE_ANOTHER}) "
         f"and not ({_short_form('given_name')})",
         0.05,
     ),

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from crm_analytics.entities.identity_log import groups, record_link
+from crm_analytics.ingest.identity.blocking import LARGEST_BLOCK
 from crm_analytics.ingest.identity.compared import compared
 from crm_analytics.ingest.identity.comparisons import (
-    ALIKE,
     COMPARISONS,
-    MAY_BE_ANOTHER,
+    IS_SLIP,
     ONE_LIFE,
     ONE_OFF,
+    OTHER_NAME,
     SIMILAR_BIRTH,
 )
 from crm_analytics.ingest.identity.evidence import decide
 from crm_analytics.ingest.identity.model import score
+from crm_analytics.ingest.identity.pairs import counted
 from crm_analytics.warehouse import SqlFile, Warehouse
 from crm_analytics.warehouse.sandbox import Sandbox
 
@@ -33,46 +35,86 @@ if TYPE_CHECKING:
 
 RECORDS = SqlFile.beside(__file__, "records.sql")
 # Part of what a run remembers: other rules ask for another run.
-RULES = "2"
+RULES = "3"
 
 _TOLD_BY = (
-    *("given_name", "given_is_rtl", "given_spelt", "given_bare", "family_name", "whole_name"),
+    *("given_name", "given_is_rtl", "given_spelt", "given_bare", "given_count", "given_is_known"),
+    *("family_name", "whole_name"),
     *("birth", "birth_day"),
     *("national_id", "is_checked", "is_organisation"),
 )
 
-_COLUMNS = ("left_id", "right_id", "probability", "weight", "decision", "because")
-_MEMBERS = f"""
-    with pairs as (
-        select
-            l.unique_id as l_id,
-            r.unique_id as r_id,
-            {", ".join(f"a.{column} as {column}_l, b.{column} as {column}_r" for column in _TOLD_BY)}
+_COLUMNS = ("left_id", "right_id", "probability", "weight", "decision", "is_contradicted", "because")
+# Which pairs contradict each other, of those within one group and of those that are reviewed?
+_CONTRADICTING = f"""
+    with asked as (
+        select l.unique_id as l_id, r.unique_id as r_id, l.member_of as member_of
         from members as l join members as r on l.member_of = r.member_of and l.unique_id < r.unique_id
-        join compared as a on a.unique_id = l.unique_id
-        join compared as b on b.unique_id = r.unique_id
+        union all
+        select l_id, r_id, -1 as member_of from reviewed
+    ),
+
+    pairs as (
+        select
+            asked.*,
+            {", ".join(f"a.{column} as {column}_l, b.{column} as {column}_r" for column in _TOLD_BY)}
+        from asked
+        join compared as a on a.unique_id = asked.l_id
+        join compared as b on b.unique_id = asked.r_id
+    ),
+
+    told as (
+        select
+            l_id,
+            r_id,
+            member_of,
+            coalesce({OTHER_NAME}, false) as is_other_name,
+            {IS_SLIP} as is_slip,
+            coalesce(given_name_l = given_name_r, false) as is_named_as_one,
+            coalesce({SIMILAR_BIRTH} or {ONE_OFF}, false) as is_born_near,
+            birth_l is not null and birth_r is not null as is_born,
+            {ONE_LIFE} as is_one_life,
+            is_checked_l and is_checked_r and national_id_l <> national_id_r
+                or is_organisation_l <> is_organisation_r as is_registered_apart,
+            coalesce(national_id_l = national_id_r, false) as is_registered_as_one
+        from pairs
+    ),
+
+    sides as (
+        select
+            member_of,
+            unnest([l_id, r_id]) as one_id,
+            unnest([r_id, l_id]) as other_id,
+            is_registered_as_one or is_named_as_one or is_slip as explains_name,
+            is_born_near as explains_birth
+        from told
+        where member_of >= 0
+    ),
+
+    explained as (
+        select
+            one.one_id as l_id,
+            other.other_id as r_id,
+            bool_or(one.explains_name and other.explains_name) as has_name,
+            bool_or(one.explains_birth and other.explains_birth) as has_birth
+        from sides as one
+        join sides as other on other.member_of = one.member_of and other.one_id = one.other_id
+        where one.one_id < other.other_id
+            and one.member_of in (
+                select member_of from members group by member_of having count(*) <= {LARGEST_BLOCK}
+            )
+        group by all
     )
-    select l_id, r_id from pairs
-    where is_checked_l and is_checked_r and national_id_l <> national_id_r
-        or is_organisation_l <> is_organisation_r
-        or not coalesce(national_id_l = national_id_r, false) and (
-            (
-                jaro_winkler_similarity(given_name_l, given_name_r) < {ALIKE}
-                and not starts_with(given_name_l, given_name_r)
-                and not starts_with(given_name_r, given_name_l)
-                and given_is_rtl_l = given_is_rtl_r
-                or {MAY_BE_ANOTHER}
-            )
-            and not coalesce(given_name_l = family_name_r or given_name_r = family_name_l, false)
-            and not coalesce({SIMILAR_BIRTH}, false)
-            or not ({SIMILAR_BIRTH} or {ONE_OFF})
-            and (
-                not ({ONE_LIFE})
-                or given_name_l <> given_name_r
-                and not coalesce(given_name_l = family_name_r or given_name_r = family_name_l, false)
-            )
+
+    select distinct told.l_id, told.r_id
+    from told
+    left join explained using (l_id, r_id)
+    where is_registered_apart
+        or not is_registered_as_one and (
+            is_other_name and not (is_slip and is_born_near) and not coalesce(has_name, false)
+            or is_born and not is_born_near and (not is_one_life or not coalesce(has_birth, false))
         )
-    order by l_id, r_id"""
+    order by all"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +128,7 @@ class LinkReport:
     records : int
         Records that were compared.
     linked_pairs, reviewed_pairs : int
-        Pairs that are linked, and pairs that a person should look at.
+        Pairs that are linked, and pairs that a person should look at; not those that a person decided.
     customers : int
         Groups and single records.
     is_new : bool
@@ -178,10 +220,7 @@ def link_records(records: pa.Table, *, seed: int = 1) -> pd.DataFrame:
     decided = decide(scored.pairs)
     kinds = table["is_organisation"].to_numpy()
     decided = decided[kinds[decided["l_id"]] == kinds[decided["r_id"]]]
-    apart = _told_apart(table, decided)
-    found = pd.concat([decided, apart], ignore_index=True).reindex(
-        columns=["l_id", "r_id", *_COLUMNS[2:], *fields]
-    )
+    found = _with_told_apart(table, decided).reindex(columns=["l_id", "r_id", *_COLUMNS[2:], *fields])
     ids = table["record_id"].to_numpy(zero_copy_only=False)
     found.insert(0, "left_id", ids[found.pop("l_id").to_numpy()])
     found.insert(1, "right_id", ids[found.pop("r_id").to_numpy()])
@@ -193,29 +232,33 @@ def link_records(records: pa.Table, *, seed: int = 1) -> pd.DataFrame:
     )
 
 
-def _told_apart(table: pa.Table, decided: pd.DataFrame) -> pd.DataFrame:
-    """Return pairs of records that links would bring into one group though they contradict each other."""
+def _with_told_apart(table: pa.Table, decided: pd.DataFrame) -> pd.DataFrame:
+    """Return the decided pairs, with those that links would bring together though they contradict each other.
+
+    Every pair that contradicts itself is marked, whatever was decided on it: no other record makes the two
+    one customer. One that was linked is to be reviewed.
+    """
     links = decided[decided["decision"] == "link"]
     linked = [
-        (str(left), str(right), "link") for left, right in zip(links["l_id"], links["r_id"], strict=True)
+        (str(left), str(right), "link", 0.0) for left, right in zip(links["l_id"], links["r_id"], strict=True)
     ]
-    members = {
-        "unique_id": [int(key) for group in groups([], linked) if len(group) > 2 for key in sorted(group)],
-        "member_of": [
-            number for number, group in enumerate(groups([], linked)) if len(group) > 2 for _ in group
-        ],
-    }
+    members = [(int(key), n) for n, group in enumerate(groups([], linked)) if len(group) > 1 for key in group]
     with Sandbox() as sandbox:
         sandbox.register("compared", table)
-        sandbox.register("members", pa.table(members, schema=_SCHEMA))
-        found = sandbox.arrow(_MEMBERS).to_pandas()
-    because = "never in one group: given names, dates of birth or national ids contradict"
-    keys = decided[["l_id", "r_id"]].assign(is_decided=True)
-    new = found.merge(keys, on=["l_id", "r_id"], how="left")
-    new = new[new.pop("is_decided").isna()]
-    return new.assign(decision="apart", because=because, probability=0.0, weight=-100.0)
+        rows = [dict(zip(("unique_id", "member_of"), one, strict=True)) for one in sorted(members)]
+        sandbox.register("members", pa.Table.from_pylist(rows, schema=_SCHEMA))
+        reviewed = decided.loc[decided["decision"] == "review", ["l_id", "r_id"]]
+        sandbox.register("reviewed", pa.Table.from_pandas(reviewed, preserve_index=False))
+        found = sandbox.arrow(_CONTRADICTING).to_pandas()
+    both = decided.merge(found.assign(is_contradicted=True), on=["l_id", "r_id"], how="outer")
+    both["is_contradicted"] = both["is_contradicted"].notna()
+    is_new, is_cut = both["decision"].isna(), both["is_contradicted"] & (both["decision"] == "link")
+    both["because"] = both["because"].mask(is_new | is_cut, _NEVER)
+    both["decision"] = both["decision"].mask(is_new, "apart").mask(is_cut, "review")
+    return both.fillna({"probability": 0.0, "weight": -100.0})
 
 
+_NEVER = "never in one group: given names, dates of birth or national ids contradict"
 _SCHEMA = pa.schema({"unique_id": pa.int64(), "member_of": pa.int64()})
 
 
@@ -228,9 +271,7 @@ def _state(wh: Warehouse, seed: int) -> str:
 
 
 def _report(wh: Warehouse, change_number: int, *, is_new: bool) -> LinkReport:
-    counts: dict[str, Any] = dict(
-        wh.rows("select decision, count(*) from entities.identity_pairs group by decision")
-    )
+    counts = counted(wh)
     records = int(wh.value("select count(*) from entities.customers"))
     merged = int(
         wh.value(
@@ -242,8 +283,8 @@ def _report(wh: Warehouse, change_number: int, *, is_new: bool) -> LinkReport:
     return LinkReport(
         change_number=change_number,
         records=records,
-        linked_pairs=int(counts.get("link", 0)),
-        reviewed_pairs=int(counts.get("review", 0)),
+        linked_pairs=counts.get("link", 0),
+        reviewed_pairs=counts.get("review", 0),
         customers=records - merged,
         is_new=is_new,
     )

@@ -21,17 +21,31 @@ _WORDS = {
     "national_id": "national id",
     "address": "address",
 }
-# Pairs that no standing decision of a person speaks of.
+# Pairs that no standing decision of a person speaks of. A link that did not come about, since it would bring
+# together what contradicts, is for a person to look at.
 _OPEN = """
-    select pairs.* from entities.identity_pairs as pairs
-    where pairs.decision = $decision
-        and not exists (
-            select 1 from entities.identity_log as decided
-            where least(decided.left_id, decided.right_id) = pairs.left_id
-                and greatest(decided.left_id, decided.right_id) = pairs.right_id and decided.change_number
-                not in (select undoes from entities.identity_log where kind = 'undo')
+    select
+        pairs.* replace (
+            case when pairs.decision = 'link' and is_cut then 'review' else pairs.decision end as decision,
+            case when pairs.decision = 'link' and is_cut then $cut else pairs.because end as because
         )
-    order by pairs.weight desc, pairs.left_id, pairs.right_id"""
+    from (
+        select
+            pairs.*,
+            coalesce(l.customer_id, pairs.left_id) <> coalesce(r.customer_id, pairs.right_id) as is_cut
+        from entities.identity_pairs as pairs
+        left join entities.customer_ids() as l
+            on l.source_system || ':' || l.source_id = pairs.left_id
+        left join entities.customer_ids() as r
+            on r.source_system || ':' || r.source_id = pairs.right_id
+    ) as pairs
+    where not exists (
+        select 1 from entities.identity_log as decided
+        where least(decided.left_id, decided.right_id) = pairs.left_id
+            and greatest(decided.left_id, decided.right_id) = pairs.right_id and decided.change_number
+            not in (select undoes from entities.identity_log where kind = 'undo')
+    )"""
+_CUT = "would bring together two who contradict each other; could be either"
 _PAIR = "select * from entities.identity_pairs where left_id = $left and right_id = $right"
 
 
@@ -59,12 +73,21 @@ def review(wh: Warehouse, *, decision: str = "review") -> pd.DataFrame:
     """
     if decision not in ("review", "link", "apart"):
         raise UsageError(f"decision={decision!r}: there are 'review', 'link' and 'apart'.")
-    found = wh.frame(_OPEN, decision=decision)
+    found = wh.frame(
+        f"select * from ({_OPEN}) where decision = $decision order by weight desc, left_id, right_id",
+        decision=decision,
+        cut=_CUT,
+    )
     evidence = [_evidence(row) for row in found.to_dict("records")]
     by_rule = found["because"].isin(BY_RULE)
     return found[["left_id", "right_id", "probability", "weight", "because"]].assign(
         probability=found["probability"].mask(by_rule), evidence=evidence
     )
+
+
+def counted(wh: Warehouse) -> dict[str, int]:
+    """Return how many pairs `review` shows of each decision."""
+    return dict(wh.rows(f"select decision, count(*) from ({_OPEN}) group by decision", cut=_CUT))
 
 
 def pair(wh: Warehouse, a: str, b: str) -> pd.DataFrame:
