@@ -19,8 +19,8 @@ later as (
         customer_id,
         contract_id,
         is_active,
-        cancel_kind,
-        case when coalesce(renews, false) then cancelled_on else least(cancelled_on, ends_on) end as ended_on
+        end_kind,
+        ended_on
     from facts.contracts_before(
         cast(cast($as_of as date) + cast($horizon_days as integer) as date), _known_at := $known_at
     )
@@ -31,7 +31,7 @@ stayed as (
 ),
 
 last_ends as (
-    select customer_id, cancel_kind
+    select customer_id, end_kind
     from later
     where not is_active
     qualify row_number() over (partition by customer_id order by ended_on desc, contract_id desc) = 1
@@ -47,8 +47,8 @@ select
     case when stayed.customer_id is null then 1 else 0 end as churned,
     case
         when stayed.customer_id is not null then null
-        when last_ends.cancel_kind = 'involuntary' then 'involuntary'
-        else 'voluntary'
+        -- a contract that vanished from what is told was let run out
+        else coalesce(last_ends.end_kind, 'voluntary')
     end as churn_kind
 from running
 anti join excluded on excluded.customer_id = running.customer_id

@@ -67,7 +67,7 @@ class ChurnModel:
         return sigmoid(self.fitted.log_odds(frame) + self.fitted.levels.expected(as_of))
 
     def relative_parts(self, frame: pd.DataFrame) -> Parts:
-        """Return per theme how far it moves the log-odds away from the average row of the frame."""
+        """Return per theme how far it moves the log-odds away from their mean over the frame."""
         return {theme: part - float(np.mean(part)) for theme, part in self.fitted.parts(frame).items()}
 
     def save(self, path: str | os.PathLike[str]) -> Path:

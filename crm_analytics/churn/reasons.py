@@ -1,10 +1,11 @@
 """Why does this customer's score stand where it does?  Parts of the log-odds, put into words per theme.
 
-A risk above the average of those scored is explained by what raises it, every other by what lowers it. Only
-themes that move it in that direction are given, strongest first. Each theme has wordings for both directions:
-a wording is used only where what it says is true of the customer, and the last one of each direction says no
-more than the model does. None reads as praise beside a high risk: where the figure of a theme is a good
-one, the wording says whose history it resembles. None shows a figure that is unknown.
+A risk above the usual one (the mean log-odds of those scored) is explained by what raises it, every other by
+what lowers it. Only themes that move it in that direction are given, strongest first. Each theme has
+wordings for both directions: a wording is used only where what it says is true of the customer, and the last
+one of each direction says no more than the model does. None reads as praise beside a high risk: where the
+figure of a theme is a good one, the wording says whose history it resembles. None shows a figure that is
+unknown.
 """
 
 from __future__ import annotations

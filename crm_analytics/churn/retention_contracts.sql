@@ -9,7 +9,7 @@
 --   starting_count            customers with a contract that ran on the day before from_on
 --   kept_count                of these, with one that ran on the day before until_on
 --   lost_count                of these, with none
---   involuntary_lost_count    of the lost, those whose last contract was ended by us (unpaid ...)
+--   involuntary_lost_count    of the lost, those whose contract that ended last was cancelled by us (unpaid ...)
 --   won_count                 customers with a running contract at the end only
 --   unknown_amount_count      starting customers left out of the amounts: a price, billing period or rate is missing
 --   starting_amount           recurring amount per 30 days at the start of the others, reporting currency;
@@ -81,10 +81,10 @@ by_customer as (
 ),
 
 last_ends as (
-    select customer_id, cancel_kind
+    select customer_id, end_kind
     from facts.contracts_before($until_on)
-    where cancelled_on is not null
-    qualify row_number() over (partition by customer_id order by cancelled_on desc, contract_id) = 1
+    where not is_active
+    qualify row_number() over (partition by customer_id order by ended_on desc, contract_id desc) = 1
 )
 
 select
@@ -95,7 +95,7 @@ select
     count(*) filter (where was_there and is_there) as kept_count,
     count(*) filter (where was_there and not is_there) as lost_count,
     count(*) filter (
-        where was_there and not is_there and last_ends.cancel_kind = 'involuntary'
+        where was_there and not is_there and last_ends.end_kind = 'involuntary'
     ) as involuntary_lost_count,
     count(*) filter (where is_there and not was_there) as won_count,
     count(*) filter (where was_there and not is_known) as unknown_amount_count,

@@ -30,8 +30,9 @@ from crm_analytics.modelling.arguments import instance
 from crm_analytics.modelling.arguments import known as known_moment
 from crm_analytics.warehouse import Warehouse, check_day
 
-# Odds of leaving so many times those of the average are high, so many times lower ones are low.
+# Odds of leaving so many times the usual ones are high, so many times lower ones are low.
 BAND_ODDS = 2.0
+_FLOOR = 1e-12
 REASONS = ("reason_1", "reason_2", "reason_3")
 _NEW_DAYS = 30
 # Status of a kind -> why; {} = the model's `active_days`.  Who is excluded has the reason with the record.
@@ -68,11 +69,11 @@ def score(wh: Warehouse, model: ChurnModel, *, as_of: date, known_at: datetime |
     -------
     DataFrame
         Ordered by customer_id: ``customer_id, source_system, source_id, churn_probability`` (0..1, NaN
-        unless active), ``risk_band`` (against the mean probability of those scored, see `risk_cuts`),
-        ``reason_1, reason_2, reason_3`` (in words, strongest first: what raises the risk of who is above
-        that mean, what lowers it of the others; missing where fewer matter), ``reason_code`` (theme of the
-        first, where it raises the risk), ``status`` (see the module) and ``status_reason`` (why, in words;
-        missing where it is ok).
+        unless active), ``risk_band`` (against the usual risk: the mean log-odds of those scored, see
+        `risk_cuts`), ``reason_1, reason_2, reason_3`` (in words, strongest first: what raises the risk of
+        who is above the usual one, what lowers it of the others; missing where fewer matter),
+        ``reason_code`` (theme of the first, where it raises the risk), ``status`` (see the module) and
+        ``status_reason`` (why, in words; missing where it is ok).
 
     Raises
     ------
@@ -124,14 +125,14 @@ def score_frame(
     rows = frame[active].reset_index(drop=True)
     probability[active] = model.probability(rows, as_of=as_of)
     result["churn_probability"] = probability
-    average = float(np.mean(probability[active])) if active.any() else float("nan")
-    result["risk_band"] = _bands(probability, average)
+    result["risk_band"] = _bands(probability, usual_risk(probability[active]))
     said: dict[str, NDArray[np.object_]] = {
         name: np.full(len(frame), None, dtype=object) for name in (*REASONS, "reason_code")
     }
     if active.any():
         parts = model.relative_parts(rows)
-        raises = probability[active] > average
+        # the parts are measured from the mean log-odds too: no reason contradicts what they add up to
+        raises = sum(parts.values(), np.zeros(len(rows))) > 0.0
         found = (*reasons(rows, parts, raises), reason_codes(parts, raises))
         for texts, told in zip(said.values(), found, strict=True):
             texts[active] = told
@@ -159,10 +160,27 @@ def _status(frame: pd.DataFrame, is_excluded: NDArray[np.bool_], model: ChurnMod
     )
 
 
-def risk_cuts(average: float) -> tuple[float, float]:
-    """Return up to which probability the risk is low and from which it is high, where the mean is `average`.
+def usual_risk(probability: NDArray[np.float64]) -> float:
+    """Return the probability at the mean log-odds of those scored; NaN without any.
 
-    High: the odds of leaving are at least twice those of the average; low: half of them or less. Fixed cuts
+    Bands and reasons are measured from it, as the parts of a score are. A few with a very high risk raise the
+    mean of the probabilities above most customers; they do not raise what is usual.
+
+    Examples
+    --------
+    >>> round(usual_risk(np.array([0.2, 0.5, 0.8])), 3)
+    0.5
+    """
+    if not len(probability):
+        return float("nan")
+    held = np.clip(probability, _FLOOR, 1.0 - _FLOOR)
+    return float(1.0 / (1.0 + np.exp(-np.mean(np.log(held) - np.log1p(-held)))))
+
+
+def risk_cuts(usual: float) -> tuple[float, float]:
+    """Return up to which probability the risk is low and from which it is high, where `usual` is usual.
+
+    High: the odds of leaving are at least twice the usual ones; low: half of them or less. Fixed cuts
     would call everybody high in a long horizon, and nobody where few leave.
 
     Examples
@@ -170,13 +188,11 @@ def risk_cuts(average: float) -> tuple[float, float]:
     >>> [round(cut, 3) for cut in risk_cuts(0.5)], [round(cut, 3) for cut in risk_cuts(0.05)]
     ([0.333, 0.667], [0.026, 0.095])
     """
-    return average / (BAND_ODDS - (BAND_ODDS - 1) * average), BAND_ODDS * average / (
-        1 + (BAND_ODDS - 1) * average
-    )
+    return usual / (BAND_ODDS - (BAND_ODDS - 1) * usual), BAND_ODDS * usual / (1 + (BAND_ODDS - 1) * usual)
 
 
-def _bands(probability: NDArray[np.float64], average: float) -> pd.Series:
-    low, high = risk_cuts(average)
+def _bands(probability: NDArray[np.float64], usual: float) -> pd.Series:
+    low, high = risk_cuts(usual)
     conditions = [probability >= high, probability > low, probability <= low]
     names = np.select(conditions, ["high", "medium", "low"], default="")
     return pd.Series(names, dtype="str").where(names != "", None)

@@ -6,7 +6,7 @@
 --   as_of                first day not seen
 --   customer_id          canonical customer
 --   churn_probability    probability of no purchase in the horizon; NULL unless active
---   risk_band            high: at least twice the odds of the average of the night, low: half or less, else medium;
+--   risk_band            high: at least twice the usual odds of the night, low: half or less, else medium;
 --                        NULL without a probability
 --   reason_1             strongest reason for the direction of the score, in words; NULL = none
 --   reason_2             second reason

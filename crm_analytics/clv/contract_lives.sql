@@ -18,12 +18,7 @@ with contracts as (
         started_on,
         coalesce(cast($period_days as bigint), billing_period_days) as period_days,
         not is_active as has_ended,
-        -- the first day without it; a contract that renews by itself ends only by being cancelled
-        case
-            when is_active then null
-            when coalesce(renews, false) then coalesce(cancelled_on, ends_on + 1)
-            else least(coalesce(cancelled_on, ends_on + 1), coalesce(ends_on + 1, cancelled_on))
-        end as ended_on,
+        ended_on,
         period_amount
     from facts.contracts_before($as_of)
 )

@@ -21,7 +21,7 @@ from crm_analytics.churn.choice import BLEND_MARGIN
 from crm_analytics.churn.kinds import kind_of
 from crm_analytics.churn.known import CURVE
 from crm_analytics.churn.model import ChurnModel, load_model
-from crm_analytics.churn.score import asked, risk_cuts, score
+from crm_analytics.churn.score import asked, risk_cuts, score, usual_risk
 from crm_analytics.churn.training import train
 from crm_analytics.churn.tree_parts import contributions
 from crm_analytics.errors import ModelFileError, NotEnoughData, UsageError
@@ -115,7 +115,7 @@ def test_status_band_and_probability_belong_together(wh: Warehouse, model: Churn
     assert scores.loc[gone, ["churn_probability", "risk_band", "reason_1"]].isna().all(axis=None)
     rest = scores[~gone]
     assert rest["churn_probability"].between(0, 1).all()
-    low, high = risk_cuts(rest["churn_probability"].mean())
+    low, high = risk_cuts(usual_risk(rest["churn_probability"].to_numpy()))
     expected = np.select(
         [rest["churn_probability"] <= low, rest["churn_probability"] < high], ["low", "medium"], "high"
     )
@@ -190,7 +190,7 @@ def test_reasons_follow_the_direction_of_the_score(
 
     scores = score(wh, model, as_of=AS_OF)
     shown = scores[scores["churn_probability"].notna()].reset_index(drop=True)
-    raising = shown["churn_probability"] > shown["churn_probability"].mean()
+    raising = shown["churn_probability"] > usual_risk(shown["churn_probability"].to_numpy())
     openings = {
         raises: tuple(w.text.split("{")[0] for w in WORDINGS if w.raises == raises)
         for raises in (True, False)

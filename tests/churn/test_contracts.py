@@ -60,6 +60,19 @@ def wh() -> Iterator[Warehouse]:
             contract("V10", "gone", "2024-01-01", cancelled_on="2024-03-01", cancel_kind="voluntary"),
             contract("V11", "own", "2024-01-01", cancelled_on="2024-07-20", cancel_kind="voluntary"),
             contract("V12", "not yet", "2024-07-01"),
+            contract(
+                "V13", "unpaid once", "2020-01-01", cancelled_on="2020-06-01", cancel_kind="involuntary"
+            ),
+            contract("V14", "unpaid once", "2023-01-01", ends_on="2024-07-31", renews=False),
+            contract(
+                "V15",
+                "unpaid too late",
+                "2023-01-01",
+                ends_on="2024-07-20",
+                cancelled_on="2024-08-20",
+                cancel_kind="involuntary",
+                renews=False,
+            ),
         ],
     ) as opened:
         yield opened
@@ -71,17 +84,33 @@ def test_the_label_tells_who_left_and_how(wh: Warehouse) -> None:
     found.index = found.index.str[8:]
     assert found["churned"].to_dict() == {
         "cancels": 1, "unpaid": 1, "runs out": 1, "renews": 0, "later": 0, "changes plan": 0, "has two": 0,
+        "unpaid once": 1, "unpaid too late": 1,
     }  # fmt: skip
     kinds = found["churn_kind"]
     assert kinds.dropna().to_dict() == {
         "cancels": "voluntary",
         "unpaid": "involuntary",
         "runs out": "voluntary",
+        "unpaid once": "voluntary",
+        "unpaid too late": "voluntary",
     }
     # the horizon is [as_of, as_of + horizon_days): a cancellation on its last day counts
     short = wh.frame(kind.file(kind.label), as_of=AS_OF, horizon_days=40).set_index("customer_id")
     longer = wh.frame(kind.file(kind.label), as_of=AS_OF, horizon_days=41).set_index("customer_id")
     assert (short.loc["default:cancels", "churned"], longer.loc["default:cancels", "churned"]) == (0, 1)
+
+
+def test_label_retention_and_lives_agree_on_how_a_contract_ended(wh: Warehouse) -> None:
+    kind = kind_of("contract")
+    until = AS_OF + timedelta(days=90)
+    label = wh.frame(kind.file(kind.label), as_of=AS_OF, horizon_days=90)
+    found = churn.retention(wh, as_of=until, period_days=90, period_count=1, of="contracts").iloc[0]
+    assert (found["lost_count"], found["involuntary_lost_count"]) == (label["churned"].sum(), 1)
+    assert (label["churn_kind"] == "involuntary").sum() == 1
+    lives = contract_durations(wh, as_of=until).set_index("contract_id")["end_kind"]
+    assert lives.loc[["default:V13", "default:V14", "default:V15"]].tolist() == [
+        "involuntary", "voluntary", "voluntary",
+    ]  # fmt: skip
 
 
 def test_lives_end_on_the_first_day_without_the_contract(wh: Warehouse) -> None:

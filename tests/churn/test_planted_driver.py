@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
@@ -60,6 +61,29 @@ def test_complaints_that_took_more_than_ten_days_raise_the_risk_and_are_the_reas
     mean = scores.groupby(waited.to_numpy())["churn_probability"].mean()
     assert mean[True] > mean[False] + 0.25
     assert scores.loc[waited, "reason_1"].str.startswith("waited").mean() > 0.7
+
+
+def test_no_reason_of_anybody_contradicts_what_the_parts_of_the_score_add_up_to(
+    model: ChurnModel, known: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    scores = score_frame(model, *known, as_of=AS_OF)
+    rows = known[0][scores["churn_probability"].notna().to_numpy()].reset_index(drop=True)
+    scores = scores.dropna(subset="churn_probability").reset_index(drop=True)
+    parts = pd.DataFrame(model.relative_parts(rows))
+    total = parts.sum(axis=1)
+    chance = scores["churn_probability"]
+    odds = np.log(chance) - np.log1p(-chance)
+    assert np.abs(total - (odds - odds.mean())).max() < 1e-4  # trees speak single precision
+    assert len(scores) > 900
+    raised = scores["reason_code"].notna()
+    assert not (raised & (total <= 0.0)).any()
+    assert (total[scores["risk_band"] == "high"] > 0.0).all()
+    assert (total[scores["risk_band"] == "low"] <= 0.0).all()
+    # the theme that is named raises, and whoever is above the usual has one that does
+    assert all(parts.loc[row, scores.loc[row, "reason_code"]] > 0.0 for row in scores.index[raised])
+    assert raised[total > 0.2].all()
+    clear = (total.abs() > 0.2) & scores["reason_1"].isna()
+    assert not clear.any()
 
 
 def test_garbage_in_every_later_fact_changes_no_feature_no_exclusion_and_no_score(
