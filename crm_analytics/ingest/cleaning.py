@@ -82,6 +82,10 @@ CLEANERS: Mapping[str, Callable[[str, str], str]] = MappingProxyType(
         # systems that write what is absent as False (Odoo)
         "not_false": lambda text, _: f"case when lower({text}) = 'false' then null else {text} end",
         "salesforce_id": salesforce_id,
+        # of lists only: one value is no list
+        "several_in_list": lambda text, _: (
+            f"case when regexp_matches({text}, '[^; ] *;[; ]*[^; ]') then {text} end"
+        ),
         "upper": lambda text, _: f"upper({text})",
         "whole_number": whole_number,
         # Zoho's ids carry a prefix in files that they lack elsewhere

@@ -17,6 +17,7 @@ from crm_analytics.ingest.conversions import Bindings, Field
 from crm_analytics.ingest.headers import HeaderIndex, find_columns
 from crm_analytics.ingest.options import option
 from crm_analytics.ingest.profile import (
+    RECEIVED,
     Calendar,
     Case,
     Choice,
@@ -79,8 +80,8 @@ class MappingPlan:
         Column of the profile -> where it stands in the file.
     targets : tuple of TargetPlan
         The main target first.
-    absent : tuple of str
-        Targets of the profile that the file cannot tell of, for want of columns that they require.
+    absent : tuple of (str, tuple of str)
+        Targets of the profile that the file cannot tell of, and the columns that it lacks for them.
     bindings : Bindings
         Values of the SQL.
     calendars : mapping of str to str
@@ -95,7 +96,7 @@ class MappingPlan:
     show_values: bool
     places: Mapping[str, int]
     targets: tuple[TargetPlan, ...]
-    absent: tuple[str, ...]
+    absent: tuple[tuple[str, tuple[str, ...]], ...]
     bindings: Bindings
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
 
@@ -168,9 +169,9 @@ def plan_mapping(
     for number, target in enumerate(profile.targets):
         if not all(test.is_known(places.__contains__) for test in target.when):
             continue
-        rules = _rules(target, profile.dialect, places)
-        if rules is None:
-            absent.append(target.name)
+        rules, lacking = _rules(target, profile, places, received_at)
+        if lacking:
+            absent.append((target.name, lacking))
             continue
         rules = {
             name: _with_unit(rule, name, header, places, profile.dialect, file)
@@ -211,7 +212,7 @@ def _places(header: Sequence[str], profile: Profile, file: str, *, show_values: 
             hint += f" Does the header stand on a later line? Say {option('skip_rows')}."
         hint += without_header(header, show_values=show_values) + currency_hint(profile, missing)
         raise FileRefused(
-            f"{file}: {columns_missing(missing)} for profile {profile.name!r}. Found: {names}.{hint}",
+            f"{file}: {columns_missing(missing, profile)}. Found: {names}.{hint}",
             file=file,
             reason="missing_column",
             column=missing[0],
@@ -219,18 +220,23 @@ def _places(header: Sequence[str], profile: Profile, file: str, *, show_values: 
     return found.places
 
 
-def _rules(target: Target, dialect: Dialect, places: Mapping[str, int]) -> dict[str, ColumnRule] | None:
-    """Return the rules that the file can fill; None where it lacks what the target requires."""
+def _rules(
+    target: Target, profile: Profile, places: Mapping[str, int], received_at: datetime
+) -> tuple[dict[str, ColumnRule], tuple[str, ...]]:
+    """Return the rules that the file can fill, and what it lacks of what the target requires."""
     rules: dict[str, ColumnRule] = {}
-    if dialect.default_currency is not None and "currency" in entity(target.entity).column_names:
-        rules["currency"] = ColumnRule(constant=dialect.default_currency)
+    lacking: dict[str, None] = {}
+    if profile.dialect.default_currency is not None and "currency" in entity(target.entity).column_names:
+        rules["currency"] = ColumnRule(constant=profile.dialect.default_currency)
     for name, rule in target.columns.items():
         within = rule.within(places.__contains__)
         if within is not None:
-            rules[name] = within
+            stated = received_at.isoformat() if within.constant == RECEIVED else within.constant
+            rules[name] = replace(within, constant=stated)
         elif rule.required and name not in rules:
-            return None
-    return rules
+            wanted = rule.choices[0] if rule.choices else rule.sources
+            lacking |= dict.fromkeys(one for one in (*wanted, *rule.added) if one not in places)
+    return rules, tuple(dict.fromkeys(profile.shown(one) for one in lacking))
 
 
 def _with_unit(

@@ -26,6 +26,9 @@ from crm_analytics.normalise.phones import countries
 
 # What a draft writes where only a person can decide; a profile with it is refused.
 UNDECIDED = "DECIDE"
+# What a profile states for a time that the file does not tell: when the file was received.
+RECEIVED = "received"
+_SHOWN_SPELLINGS = 3
 DELIMITERS = (",", ";", "\t", "|")
 WHITESPACE = "whitespace"
 
@@ -133,6 +136,8 @@ class ColumnRule:
     minor_units, factor, unit
         Amounts in the smallest unit of the currency; what numbers are multiplied by; rial or toman
         ("header": as the header says).
+    each : str | None
+        Mark that parts several values in one cell: each is a row of its own.
     plus_months, plus_days, plus_minutes
         Columns with months and minutes, and a number of days, that are added to a date.
     """
@@ -150,6 +155,7 @@ class ColumnRule:
     minor_units: bool = False
     factor: str | None = None
     unit: Literal["rial", "toman", "header"] | None = None
+    each: str | None = None
     plus_months: str | None = None
     plus_days: int = 0
     plus_minutes: str | None = None
@@ -304,6 +310,18 @@ class Profile:
         rows = self.rows
         named += [*rows.fill_by, *(one for one in (rows.own_currency, rows.own_mark) if one is not None)]
         return tuple(dict.fromkeys([*named, *self.headers]))
+
+    def shown(self, source: str) -> str:
+        """Return a column for messages, with its spellings and the columns that do as well."""
+        group = next((one for one in self.recognised_by if one[0] == source), (source,))
+        named = [name for one in group for name in (one, *self.headers.get(one, ())[:1])]
+        others = list(dict.fromkeys(name for name in named if name != source))
+        told = ", ".join(map(repr, others[:_SHOWN_SPELLINGS]))
+        return (
+            f"{source!r} (or {told}{' ...' if len(others) > _SHOWN_SPELLINGS else ''})"
+            if told
+            else repr(source)
+        )
 
     @property
     def sha256(self) -> str:

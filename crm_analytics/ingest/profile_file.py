@@ -27,8 +27,10 @@
     [entity.columns]               # our column -> a rule (`crm_analytics.ingest.profile.ColumnRule`):
     source_id = { from = "Name", required = true }
     customer_source_id = { first_of = ["Email", "Phone"], clean = "lower" }
+    contact_source_id = { from = "Contact IDs", each = ";" }     # a row for each of them
     name = { first_of = ["Name", ["First name", "Last name"]], join = " " }
     currency = { constant = "USD" }
+    modified_at = { from = "Changed", constant = "received" }    # where none is told
     status = { from = "State", words = { "Paid" = "confirmed" } }
     cancelled_on = { cases = [{ if_true = "Cancelled", from = "Updated" }], day = true }
     kind = { cases = [{ if_starts = ["Name", "C"], then = "quote" }, { then = "order" }] }
@@ -55,6 +57,7 @@ from typing import Any
 from crm_analytics.errors import ProfileError, UsageError
 from crm_analytics.ingest.cleaning import CLEANERS
 from crm_analytics.ingest.profile import (
+    RECEIVED,
     UNDECIDED,
     Case,
     ColumnRule,
@@ -81,12 +84,13 @@ _KEYS = (
 )  # fmt: skip
 _RULE_KEYS = (
     "from", "first_of", "join", "cases", "constant", "required", "words", "clean", "date_format",
-    "calendar", "day", "minor_units", "factor", "unit", "plus_months", "plus_days", "plus_minutes",
+    "calendar", "day", "minor_units", "factor", "unit", "each", "plus_months", "plus_days", "plus_minutes",
 )  # fmt: skip
 # Keys of a rule that only columns of one kind may have.
 _KEYS_OF_KIND = {
     "money": ("minor_units", "unit"),
     "numbers": ("factor",),
+    "ids": ("each",),
     "dates": ("date_format", "calendar", "day", "plus_months", "plus_days", "plus_minutes"),
 }
 _TESTS_OF_ONE = ("if_true", "if_false", "if_not_true", "if_not_ahead", "if_filled", "if_empty")
@@ -308,9 +312,15 @@ def _rule(where: str, column: Column, given: Any) -> ColumnRule:
     told = _table(where, given)
     _only(where, told, _RULE_KEYS)
     ways = [key for key in ("from", "first_of", "constant") if key in told]
-    if len(ways) > 1 or not (ways or "cases" in told):
+    is_default = told.get("constant") == RECEIVED and column.type == "TIMESTAMP"
+    if len(ways) > 1 + is_default or not (ways or "cases" in told):
         raise ProfileError(f"{where}: say either from, first_of, cases or constant.")
-    fits = {"money": column.is_money, "numbers": column.type in _NUMBERS, "dates": column.type in _DATES}
+    fits = {
+        "ids": column.name.endswith("source_id"),
+        "money": column.is_money,
+        "numbers": column.type in _NUMBERS,
+        "dates": column.type in _DATES,
+    }
     for kind, keys in _KEYS_OF_KIND.items():
         for key in keys:
             if key in told and not fits[kind]:
@@ -329,12 +339,14 @@ def _rule(where: str, column: Column, given: Any) -> ColumnRule:
         minor_units=bool(told.get("minor_units", False)),
         factor=None if "factor" not in told else str(told["factor"]),
         unit=told.get("unit"),
+        each=told.get("each"),
         plus_months=told.get("plus_months"),
         plus_days=told.get("plus_days", 0),
         plus_minutes=told.get("plus_minutes"),
     )
     for key, value in (
         ("join", rule.join),
+        ("each", rule.each),
         ("plus_months", rule.plus_months),
         ("plus_minutes", rule.plus_minutes),
     ):

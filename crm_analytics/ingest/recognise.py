@@ -250,7 +250,7 @@ def _unknown_layout(
         remedy = "" if hint else " Export them too, if it is of that layout."
         other = _nearest([own] if own is not None and own[0] != name else [])
         return FileRefused(
-            f"{file}: {columns_missing(missing)} for profile {name!r}. Found: {found}.{hint}{remedy}{other} "
+            f"{file}: {columns_missing(missing, profiles()[name])}. Found: {found}.{hint}{remedy}{other} "
             f"{_OTHERWISE}.",
             file=file,
             reason="missing_column",
@@ -313,10 +313,11 @@ def currency_hint(used: Profile, missing: Sequence[str]) -> str:
     return f" Where it is one currency for all records, say {option('default_currency', 'EUR')}."
 
 
-def columns_missing(missing: Sequence[str]) -> str:
-    """Return "column 'a' is missing" for a message."""
-    names = ", ".join(repr(name) for name in missing)
-    return f"column {names} is missing" if len(missing) == 1 else f"columns {names} are missing"
+def columns_missing(missing: Sequence[str], used: Profile) -> str:
+    """Return "column 'a' (or 'b') is missing for profile 'c'" for a message."""
+    names = ", ".join(map(used.shown, missing))
+    lacks = f"column {names} is missing" if len(missing) == 1 else f"columns {names} are missing"
+    return f"{lacks} for profile {used.name!r}"
 
 
 def _plain(entity_name: str) -> Profile:

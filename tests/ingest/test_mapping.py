@@ -238,8 +238,20 @@ def test_entity_whose_columns_the_file_lacks_is_told_as_absent() -> None:
     result = mapped(profile, "Name,Email,Paid,Date\n#1,a@example.com,paid,2024-01-05\n")
     assert list(result.rows) == ["orders"]
     assert [one.detail for one in result.findings.issues if one.issue == "entity_not_told"] == [
-        "order_lines: the file lacks columns that it needs"
+        "order_lines: the file lacks 'Line' and 'Qty'"
     ]
+
+
+def test_a_cell_of_several_ids_becomes_a_row_of_each_and_none_twice() -> None:
+    profile = shop(NEEDED.replace('source_id = { from = "No" }', 'source_id = { from = "No", each = ";" }'))
+    rows = mapped(profile, 'No\n"1; 2;1;"\n3\n').rows["orders"]
+    assert [row["source_id"] for row in rows] == ["1", "2", "3"]
+
+
+def test_a_time_that_the_file_does_not_tell_is_that_of_its_receipt() -> None:
+    profile = shop(NEEDED + 'cancelled_at = { from = "Cancelled", constant = "received" }')
+    rows = mapped(profile, "No,Cancelled\n1,2024-01-05T00:00:00Z\n2,\n").rows["orders"]
+    assert [row["cancelled_at"].date().isoformat() for row in rows] == ["2024-01-05", "2025-06-30"]
 
 
 def test_deleted_rows_are_marked() -> None:
