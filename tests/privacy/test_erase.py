@@ -26,6 +26,8 @@ WHEN = "2025-06-30T08:00"
 PERSON, OTHER = "kanarie", "bystander"
 # Keys that other rows refer to, in the order in which they are made.
 KEYED = ("customers", "contacts", "leads", "opportunities", "tickets", "orders")
+# What another's record says of the person beside the point.
+ASIDE = {("customers", "parent_source_id"), ("opportunities", "contact_source_id")}
 DROPPED = {"users", "products", "campaigns", "ad_spend", "exchange_rates"}
 
 
@@ -80,6 +82,8 @@ def fill(wh: Warehouse, folder: Path) -> None:
                     told[column.name] = sorted(WORDS[column.words])[0]
                 if column.name in told and column.type == "TIMESTAMP":
                     told[column.name] = datetime(2024, 5, 1, 10, tzinfo=UTC)
+                if who == OTHER and (declared.name, column.name) in ASIDE:
+                    told[column.name] = f"{PERSON}-{column.refers}-1"
             rows.append({"record_number": number} | told)
         names = {name for one in rows for name in one}
         table = pa.table({name: [one.get(name) for one in rows] for name in sorted(names)})
@@ -91,7 +95,7 @@ def fill(wh: Warehouse, folder: Path) -> None:
             source_system="default",
             received_at=datetime(2025, 6, 30, tzinfo=UTC),
         )
-    file = folder / "customers.csv"
+    file = folder / f"customers of {PERSON}.mail@example.com.csv"
     with file.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(["customer_id", "name", "email", "created_at"])
@@ -157,7 +161,11 @@ def test_a_person_is_gone_from_every_byte_and_others_stay(store: Path, tmp_path:
         assert receipt.to_delete_yourself == ()
         assert receipt.runs_removed == ("run-1",)
         assert receipt.rows_removed["entities.customers_versions"] == 2
-        assert receipt.rows_emptied["ops.quarantine"] == 1
+        # the person's record, and the message on the other's, which names the file
+        assert receipt.rows_emptied["ops.quarantine"] == 2
+        assert receipt.rows_emptied["ops.loads"] == 1
+        for name, _ in ASIDE:
+            assert receipt.rows_emptied[f"entities.{name}_versions"] == 1, name
         assert PERSON not in repr(receipt)
         for name, tags in privacy_tags().items():
             if name.startswith("entities.") and name.endswith("_versions"):
@@ -368,6 +376,19 @@ def test_an_export_tells_all_of_one_person_and_nothing_of_another(store: Path, t
     assert "scores.churn" in told.tables
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     assert (tmp_path / "bundle").stat().st_mode & 0o777 == 0o700
+
+
+def test_an_export_tells_the_history_of_the_record_store_and_of_nobody_else() -> None:
+    with Warehouse.open() as wh, crm.RecordStore.open(":memory:") as records:
+        for who in (PERSON, OTHER):
+            records.customers.add({"source_id": f"{who}-1", "name": f"{who} Smith", "city": f"{who} Old"})
+            records.customers.update(f"{who}-1", {"city": f"{who} New"}, changed_by=f"{who} agent")
+        crm.sync(wh, records)
+        records.tasks.add({"customer_source_id": f"{PERSON}-1", "subject": "call"})
+        told = crm.export_subject(wh, f"{PERSON}-1", records=records).tables
+    assert [row["city"] for row in told["records.customers"]] == [f"{PERSON} Old", f"{PERSON} New"]
+    assert [row["subject"] for row in told["records.tasks"]] == ["call"]
+    assert OTHER not in json.dumps(told, default=str)
 
 
 def _day() -> Any:

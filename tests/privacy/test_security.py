@@ -154,6 +154,16 @@ def test_planted_links_are_not_followed(tmp_path: Path) -> None:
     assert target.read_text() == "mine"
 
 
+def test_a_link_planted_where_the_mark_of_a_record_store_will_be_is_refused(tmp_path: Path) -> None:
+    """S10: the mark would be written over what the link points to."""
+    target = tmp_path / "precious"
+    target.write_text("mine")
+    (tmp_path / "r.db.mark").symlink_to(target)
+    with pytest.raises(CrmError, match=r"r\.db\.mark: cannot be opened for writing"):
+        crm.RecordStore.open(tmp_path / "r.db")
+    assert target.read_text() == "mine"
+
+
 def test_an_entry_that_was_changed_removed_moved_or_cut_is_named(tmp_path: Path) -> None:
     """S18."""
     tampering = {

@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 enum { ONCE = 1, ON = 2, HALF = 3, DIE = 4 };
-static long count, at;
+static long count, at, syncs;
 static int mode, error;
 static char only[256];
 
 void faults_set(long nth, int how, int number, const char *part) {
-  count = 0;
+  count = syncs = 0;
   at = nth;
   mode = how;
   error = number;
@@ -24,6 +24,9 @@ void faults_set(long nth, int how, int number, const char *part) {
 }
 
 long faults_count(void) { return count; }
+
+/* How often such a file was made durable. */
+long faults_syncs(void) { return syncs; }
 
 static int concerns(int fd) {
   char link[64], name[4096];
@@ -69,6 +72,7 @@ ssize_t write(int fd, const void *bytes, size_t size) {
 #define WHOLE(name)                        \
   int name(int fd) {                       \
     REAL(name);                            \
+    if (concerns(fd)) __sync_add_and_fetch(&syncs, 1); \
     if (!strikes(fd)) return real(fd);     \
     if (mode == HALF) _exit(137);          \
     errno = error;                         \
