@@ -11,14 +11,16 @@
 --   due_on                   last day on which the call still makes sense
 --   churn_probability        probability of leaving in the horizon
 --   earlier_probability      the same at the earliest night of the weeks before; NULL = not scored then
---   value_at_stake           expected margin that leaves in the horizon with those still there, reporting currency
+--   value_at_stake           expected margin that leaves in the horizon with those still there: of orders and of contracts,
+--                            each by its own probability, reporting currency
 --   value_kind               margin, or revenue where no margin of any customer is known
 --   expected_saved_margin    value at stake x save rate - cost of the call, reporting currency
 --   save_rate                share of leavers whom a call keeps, as assumed, moved by what earlier calls showed
 --   horizon_days             horizon of the probability
 --   reason_code              theme that raises the risk most; NULL = none stands out
 --   reason                   in words
---   leaving                  purchase or contract: which kind of leaving the probability is of; NULL = purchase
+--   leaving                  purchase or contract: which kind of leaving the probability is of (the alert, else the larger
+--                            stake); NULL = purchase
 create table if not exists scores.actions (
     as_of date not null,
     customer_id varchar not null,

@@ -30,9 +30,10 @@ from crm_analytics.segmentation.measures import (
 )
 from crm_analytics.segmentation.rule_language import Rule, asked_measures, parse_rule
 from crm_analytics.segmentation.rule_sql import condition, folded
+from crm_analytics.vocabulary import WORDS
 from crm_analytics.warehouse import SqlFile, Warehouse, quote_ident
 
-_KEYS = ("name", "label", "meaning", "advice", "where", "found_among")
+_KEYS = ("name", "label", "meaning", "advice", "where", "found_among", "channel")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TABLES: dict[FoundAmong, str] = {"customers": "scores.rule_segments", "leads": "scores.lead_segments"}
 
@@ -53,6 +54,9 @@ class RuleSegment:
         What the members have in common; what a marketer does about it.
     found_among : {"customers", "leads"}
         Whom the rule is about.
+    channel : str
+        How the members are to be addressed, a word of the channels; who is known to have refused marketing on
+        it, or on every channel, is no member. Empty: nothing is sent to them as members.
     """
 
     name: str
@@ -62,6 +66,7 @@ class RuleSegment:
     meaning: str = ""
     advice: str = ""
     found_among: FoundAmong = "customers"
+    channel: str = ""
 
 
 def load_rule_segments(path: str | os.PathLike[str] | None = None) -> tuple[RuleSegment, ...]:
@@ -273,6 +278,11 @@ def _members(
                 where, parameters = condition(one.rule)
                 member = quote_ident(member_column(found_among))
                 ids = wh.frame(f"select {member} as member_id from measured where {where}", **parameters)
+                if one.channel:
+                    refused = wh.frame(
+                        SqlFile.beside(__file__, "refused.sql"), as_of=as_of, channel=one.channel
+                    )
+                    ids = ids[~ids["member_id"].isin(refused["member_id"])]
                 found.append(ids.assign(segment=one.name, rule=one.where))
     tonight = pd.concat(found, ignore_index=True)[["segment", "rule", "member_id"]].astype("str")
     with wh.registered(tonight=tonight):
@@ -296,6 +306,9 @@ def _read(given: dict[str, Any], place: str, problems: list[str]) -> RuleSegment
     found_among = given.get("found_among", "customers")
     if found_among not in FOUND_AMONG:
         problems.append(f"segment {name!r}: found_among must be one of {', '.join(FOUND_AMONG)}")
+    channel = given.get("channel", "")
+    if isinstance(channel, str) and channel and channel not in WORDS["channels"]:
+        problems.append(f"segment {name!r}: channel must be one of {', '.join(WORDS['channels'])}")
     if "where" not in given:
         problems.append(f'segment {name!r}: the rule is missing; write where = "order_count >= 2"')
     if len(problems) > before:
@@ -313,4 +326,5 @@ def _read(given: dict[str, Any], place: str, problems: list[str]) -> RuleSegment
         meaning=given.get("meaning", ""),
         advice=given.get("advice", ""),
         found_among=found_among,
+        channel=channel,
     )

@@ -89,7 +89,7 @@ def night(wh: Warehouse, as_of: date, customers: dict[str, dict[str, Any]]) -> N
 
 
 def test_a_call_is_worth_probability_times_value_times_save_rate_less_its_cost() -> None:
-    people = {
+    people: dict[str, dict[str, Any]] = {
         "sure": {"p": 0.9, "value": 100.0},  # 0.9 x 100 x 0.2 - 5 = 13
         "rich": {"p": 0.3, "value": 500.0},  # 25
         "fading": {"p": 0.8, "value": 100.0, "alive": 0.5},  # leaves alive .3 of .5: 0.6 x 100 x 0.2 - 5 = 7
@@ -119,7 +119,7 @@ def test_a_call_is_worth_probability_times_value_times_save_rate_less_its_cost()
 
 
 def test_who_must_not_be_called_is_not_and_the_reason_is_told() -> None:
-    people = {
+    people: dict[str, dict[str, Any]] = {
         "no": {"p": 0.9, "value": 900.0, "words": [("email", False)]},
         "no calls": {"p": 0.9, "value": 900.0, "words": [("email", True), ("phone", True), ("phone", False)]},
         "no mails": {
@@ -156,8 +156,10 @@ def test_who_refuses_on_the_very_day_of_the_list_is_not_called() -> None:
 
 
 def test_what_both_risks_threaten_is_added_and_who_is_listed_stands_there_once() -> None:
-    ends = {"contract_ends": "2025-06-30"}  # 100 for a year; at the others' margin rate (a half) 50
-    people = {
+    ends: dict[str, Any] = {
+        "contract_ends": "2025-06-30"
+    }  # priced for a year; the others' margin rate is a half
+    people: dict[str, dict[str, Any]] = {
         "both": {"p": 0.6, "contract_p": 0.8, "value": 100.0, "contract_price": "100", **ends},  # 60 + 40
         "ending": {
             "p": 0.1,
@@ -185,7 +187,7 @@ def test_what_both_risks_threaten_is_added_and_who_is_listed_stands_there_once()
 def test_a_contract_score_that_tells_nobody_apart_lists_nobody() -> None:
     """One rate for everybody: who orders is judged by that, and whose contract is all there is, is not."""
     ends = {"contract_ends": "2025-06-30", "contract_price": "9000", "contract_p": 0.208}
-    people = {
+    people: dict[str, dict[str, Any]] = {
         "loyal": {"p": 0.05, "value": 900.0, **ends},
         "fading": {"p": 0.9, "value": 100.0, "code": None, **ends},
         "holder": {"p": None, "revenue": None, **ends},
@@ -203,7 +205,7 @@ def test_a_contract_score_that_tells_nobody_apart_lists_nobody() -> None:
 
 def test_the_reason_says_that_the_risk_is_that_of_a_contract() -> None:
     ends = {"contract_ends": "2025-06-30", "revenue": None, "p": None}
-    people = {
+    people: dict[str, dict[str, Any]] = {
         "held": {"contract_p": 0.5, "contract_price": "180", "code": None, **ends},
         "told": {"contract_p": 0.4, "contract_price": "180", "reason": "complained 3 days ago", **ends},
     }
@@ -218,7 +220,7 @@ def test_the_reason_says_that_the_risk_is_that_of_a_contract() -> None:
 
 def test_a_contract_whose_price_is_unknown_is_no_free_one() -> None:
     ends = {"contract_ends": "2025-06-30", "contract_price": None, "revenue": None}
-    people = {
+    people: dict[str, dict[str, Any]] = {
         "unpriced": {"p": None, "contract_p": 0.5, **ends},
         "orders": {"p": 0.5, "value": 300.0, "contract_p": 0.9, **ends} | {"revenue": 600.0},
     }
@@ -239,7 +241,7 @@ def test_where_no_margin_is_known_the_list_is_by_revenue_and_says_so() -> None:
 
 
 def test_a_risk_that_rose_more_than_everybodys_is_an_alert_and_comes_first() -> None:
-    people = {f"c{n}": {"p": 0.5, "value": 500.0} for n in range(5)}
+    people: dict[str, dict[str, Any]] = {f"c{n}": {"p": 0.5, "value": 500.0} for n in range(5)}
     people["risen"] = {"p": 0.7, "value": 100.0, "code": "tickets", "reason": "complained 3 days ago"}
     # everybody's risk rose by 0.1 (a season), that of one by 0.5
     before = dict.fromkeys(people, 0.4) | {"risen": 0.2}

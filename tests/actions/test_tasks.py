@@ -118,7 +118,7 @@ def test_without_a_call_the_assumed_rate_holds() -> None:
 def test_calls_that_chance_made_look_useless_do_not_end_the_list() -> None:
     """Of 60 called 30 were expected to leave and 34 left: with thousands like them it would be proof."""
     chance, proof, kept = learned(judged(60, 34)), learned(judged(6000, 3400)), learned(judged(6000, 2100))
-    assert (chance.measured, proof.measured) == (pytest.approx(-4 / 30), pytest.approx(-4 / 30))
+    assert [chance.measured, proof.measured] == pytest.approx([-4 / 30] * 2)
     assert 0.03 < chance.rate < 0.1
     assert 0.0 < proof.rate < 0.005
     assert kept.rate == pytest.approx(kept.measured, abs=0.01)

@@ -137,6 +137,25 @@ def test_one_customer_is_enough_to_get_an_answer() -> None:
     assert found["reason"].tolist() == ["bought again every 51 days", "bought before"]
 
 
+def test_who_refused_marketing_gets_no_offer(model: OfferModel) -> None:
+    """Also who refused on the very day: the table is sent from. Another channel may still be allowed."""
+    lines = [order(name, date(2024, 6, 1), "BEANS") for name in ("yes", "no", "late", "post")]
+    said = [
+        {"customer_source_id": name, "channel": channel, "is_granted": granted, "occurred_at": day}
+        for name, channel, granted, day in (
+            ("no", "email", False, "2024-01-01"),
+            ("late", "email", False, "2024-07-01"),
+            ("post", "email", False, "2024-01-01"),
+            ("post", "post", True, "2024-01-01"),
+        )
+    ]
+    with build.warehouse(order_lines=lines, consents=said) as small:
+        mailed = next_best_offers(small, as_of=AS_OF, k=1, model=model)
+        posted = next_best_offers(small, as_of=AS_OF, k=1, model=model, channel="post")
+    assert mailed["source_id"].tolist() == ["yes"]
+    assert posted["source_id"].tolist() == ["post", "yes"]
+
+
 def test_nothing_bought_lately_is_not_enough_data() -> None:
     with (
         build.warehouse(order_lines=[order("solo", date(2024, 1, 10), "BEANS")]) as small,
@@ -172,10 +191,11 @@ def test_golden_rows_of_the_inputs() -> None:
     ]
     products = [{"source_id": "BEANS", "name": "Beans 1 kg", "created_at": "2020-01-01"}]
     people = [{"source_id": "b", "country": "FR", "created_at": "2023-01-01"}]
-    with build.warehouse(order_lines=lines, products=products, customers=people) as small:
+    no = [{"customer_source_id": "b", "channel": "email", "is_granted": False, "occurred_at": "2024-07-01"}]
+    with build.warehouse(order_lines=lines, products=products, customers=people, consents=no) as small:
         basket = small.rows(SqlFile.load(FOLDER / "basket.sql"), as_of=AS_OF)
         goods = small.rows(SqlFile.load(FOLDER / "products.sql"), as_of=AS_OF)
-        audience = small.rows(SqlFile.load(FOLDER / "audience.sql"), as_of=AS_OF)
+        audience = small.rows(SqlFile.load(FOLDER / "audience.sql"), as_of=AS_OF, channel="email")
         bought = small.rows(SqlFile.load(FOLDER / "bought.sql"), as_of=date(2024, 6, 11), horizon_days=20)
     assert basket == [
         ("default:a", "default:BEANS", 2, 30, 20),
@@ -185,7 +205,7 @@ def test_golden_rows_of_the_inputs() -> None:
     # two orders of beans: 12 and 12 + 36; the mug was sold too long ago; the cup has no price
     assert goods == [("default:BEANS", "Beans 1 kg", 30.0), ("default:CUP", "Cup", None)]
     assert audience == [
-        ("default:a", "default", "a", None, 2, 19),
-        ("default:b", "default", "b", "FR", 2, 0),
+        ("default:a", "default", "a", None, 2, 19, False),
+        ("default:b", "default", "b", "FR", 2, 0, True),
     ]
     assert bought == [("default:a", "default:BEANS"), ("default:b", "default:CUP")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -85,10 +86,45 @@ def test_a_segment_is_found_by_its_name_in_the_sample_company(company: Warehouse
     """No purchase for 3 months and buys high-margin products."""
     [rule] = [one for one in load_rule_segments() if one.name == "silent_high_margin"]
     assert rule.where == "days_since_last_order >= 90 and high_margin_share >= 0.5"
-    found = rule_segments(company, as_of=AS_OF, rules=[rule])
+    found = rule_segments(company, as_of=AS_OF, rules=[replace(rule, channel="")])
     members = {member.partition(":")[2] for member in found["member_id"]}
     assert len(members) > 100
     assert members == expected_silent_high_margin()
+    # it is a list for e-mails: who refused is not on it
+    mailed = set(rule_segments(company, as_of=AS_OF, rules=[rule])["member_id"])
+    refused = company.rows("select customer_id from facts.refusals_known($as_of, 'email')", as_of=AS_OF)
+    assert 0 < len(mailed) < len(members)
+    assert mailed == set(found["member_id"]) - {row[0] for row in refused}
+
+
+def test_every_default_segment_whose_advice_is_to_write_says_on_which_channel() -> None:
+    writes = re.compile(r"\b(offer for|e-mail|nurturing|newsletter)\b", re.IGNORECASE)
+    for one in load_rule_segments():
+        assert bool(writes.search(one.advice)) == (one.channel == "email"), one.name
+
+
+def test_who_refused_is_in_no_segment_that_is_written_to(tmp_path: Path) -> None:
+    """Also who refused on the very day, and leads; and a rule whose members are sent nothing keeps them."""
+    file = tmp_path / "segments.toml"
+    rule = '[[segment]]\nname = "{}"\nwhere = "tenure_days >= 0"\n{}\n'
+    lead = '[[segment]]\nname = "leads"\nwhere = "days_since_created >= 0"\nfound_among = "leads"\n'
+    lead += 'channel = "email"'
+    file.write_text(rule.format("mailed", 'channel = "email"') + rule.format("known", "") + lead)
+    people = [{"source_id": name, "created_at": "2025-01-01"} for name in ("yes", "no", "late")]
+    leads = [{"source_id": name, "created_at": "2025-01-01"} for name in ("L1", "L2")]
+    said = [
+        {"customer_source_id": name, "channel": "email", "is_granted": False, "occurred_at": day}
+        for name, day in (("no", "2025-01-02"), ("late", AS_OF.isoformat()), ("L1", "2025-01-02"))
+    ]
+    with build.warehouse(customers=people, leads=leads, consents=said) as wh:
+        found = rule_segments(wh, as_of=AS_OF, rules=load_rule_segments(file))
+    members = found.groupby("segment")["member_id"].agg(list).to_dict()
+    assert members["mailed"] == ["default:yes"]
+    assert sorted(members["known"]) == ["default:late", "default:no", "default:yes"]
+    assert members["leads"] == ["default:L2"]
+    file.write_text(rule.format("mailed", 'channel = "e-mail"'))
+    with pytest.raises(SettingsError, match="segment 'mailed': channel must be one of"):
+        load_rule_segments(file)
 
 
 RULES = """

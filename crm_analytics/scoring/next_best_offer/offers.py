@@ -4,6 +4,8 @@ probability.
 The value of an offer is its probability times the mean net amount of an order of the product: expected
 *revenue*, not margin, because costs are known for few sources. What is sold rarely and dear can therefore
 rank above what is likely and cheap; rank by probability where that is not wanted.
+
+Nobody who refused marketing on the channel of the offers gets any: the table is published and sent from.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ from numpy.typing import NDArray
 
 from crm_analytics.errors import UsageError
 from crm_analytics.facts import settle_currency
+from crm_analytics.modelling.arguments import one_of
 from crm_analytics.scoring.next_best_offer.blend import chunks, inputs_of
 from crm_analytics.scoring.next_best_offer.model import OfferModel
 from crm_analytics.scoring.next_best_offer.purchases import Purchases, purchases_before
 from crm_analytics.scoring.next_best_offer.recommenders import RECOMMENDERS, Scorer, pair_lifts
 from crm_analytics.scoring.next_best_offer.training import top, train_offers
+from crm_analytics.vocabulary import WORDS
 from crm_analytics.warehouse import Warehouse, check_day
 
 Floats = NDArray[np.float64]
@@ -51,8 +55,9 @@ def next_best_offers(
     horizon_days: int = 90,
     model: OfferModel | None = None,
     seed: int = 0,
+    channel: str = "email",
 ) -> pd.DataFrame:
-    """Return the k best products for every customer known before `as_of`.
+    """Return the k best products for every customer known before `as_of` who may be sent an offer.
 
     Parameters
     ----------
@@ -72,6 +77,9 @@ def next_best_offers(
         As `train_offers` or `load_offer_model` returned it; default: one is trained at `as_of`.
     seed : int, default 0
         Seed of that training.
+    channel : str, default "email"
+        How offers go out, a word of the channels (``email``, ``post`` ...): who is known to have refused
+        marketing on it, or on every channel, gets none.
 
     Returns
     -------
@@ -86,13 +94,14 @@ def next_best_offers(
     NotEnoughData
         There is nothing to learn from (see `train_offers`).
     UsageError
-        `k` below 1, an unknown `rank_by`, or a model that saw purchases at or after `as_of`.
+        `k` below 1, an unknown `rank_by` or `channel`, or a model that saw purchases at or after `as_of`.
     """
     check_day(as_of)
     if k < 1:
         raise UsageError(f"k={k} must be at least 1.")
     if rank_by not in ("expected_value", "probability"):
         raise UsageError(f"rank_by={rank_by!r} is unknown. Use 'expected_value' or 'probability'.")
+    one_of("channel", channel, WORDS["channels"])
     if model is None:
         model = train_offers(wh, as_of=as_of, horizon_days=horizon_days, seed=seed)
     if model.as_of > as_of:
@@ -101,14 +110,16 @@ def next_best_offers(
             f"Train one with as_of={as_of}, or leave the model out."
         )
     settle_currency(wh)
-    known = purchases_before(wh, as_of=as_of)
+    known = purchases_before(wh, as_of=as_of, channel=channel)
     scorers = {name: make(known, model.horizon_days) for name, make in RECOMMENDERS.items()}
     lifts = pair_lifts(known)
     amounts = known.products["mean_amount"].to_numpy(dtype=np.float64)
     parts = [
         _offers(known, rows, model, scorers, lifts, amounts, k, new_only, rank_by) for rows in chunks(known)
     ]
-    return pd.concat(parts, ignore_index=True) if parts else _empty()
+    found = pd.concat(parts, ignore_index=True) if parts else _empty()
+    refused = known.customers.loc[known.customers["is_refused"].astype(bool), "customer_id"]
+    return found[~found["customer_id"].isin(refused)].reset_index(drop=True)
 
 
 def _offers(

@@ -82,9 +82,12 @@ class Purchases:
         )
 
 
-def purchases_before(wh: Warehouse, *, as_of: date) -> Purchases:
-    """Return what customers bought before `as_of`, for the products that were sold in the year before it."""
-    customers = wh.frame(_sql("audience.sql"), as_of=as_of)
+def purchases_before(wh: Warehouse, *, as_of: date, channel: str = "email") -> Purchases:
+    """Return what customers bought before `as_of`, for the products that were sold in the year before it.
+
+    Who refused marketing on `channel` is marked (``is_refused``): others are learned from them all the same.
+    """
+    customers = wh.frame(_sql("audience.sql"), as_of=as_of, channel=channel)
     products = wh.frame(_sql("products.sql"), as_of=as_of)
     basket = wh.frame(_sql("basket.sql"), as_of=as_of)
     customer, product = numbered(basket, customers, products)

@@ -1,5 +1,5 @@
 -- kind:    table
--- purpose: What should each customer be offered next, night by night?
+-- purpose: What should each customer who did not refuse marketing by e-mail be offered next, night by night?
 -- grain:   as_of, customer_id, rank
 -- reads:   none
 -- columns:
