@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import pytest
 import crm_analytics as crm
 from benchmarks import identity as benchmark
 from benchmarks.people import people
+from crm_analytics.entities.identity_log import members
 from crm_analytics.ingest.identity import link_records
 from crm_analytics.ingest.identity.compared import compared
 from crm_analytics.ingest.identity.comparisons import COMPARISONS
 from crm_analytics.ingest.identity.model import score
+from crm_analytics.warehouse import Warehouse
 from tests import build
 
 Pair = tuple[str, str]
@@ -316,16 +319,44 @@ def test_no_level_says_more_than_a_better_one_and_what_differs_speaks_for_no_pai
         assert bits[-1] <= 0
 
 
-def test_where_a_rule_decided_no_probability_is_shown() -> None:
-    same = {"name": "Ada Byron", "email": "ada@example.com", "created_at": "2024-01-01"}
-    with build.warehouse(customers=[same | {"source_id": "A"}, same | {"source_id": "B"}]) as wh:
+@pytest.fixture(scope="module")
+def family() -> Iterator[Warehouse]:
+    """Ada twice; and Karl, his father Karl, and a Karl of whom no date is known."""
+    ada = {"name": "Ada Byron", "email": "ada@example.com", "created_at": "2024-01-01"}
+    karl = {"name": "Karl Ott", "email": "ott@example.com", "created_at": "2024-01-01"}
+    born = {"K1": "1928-03-11", "K2": "1970-06-26"}
+    rows = [ada | {"source_id": "A"}, ada | {"source_id": "B"}]
+    rows += [karl | {"source_id": key, "birth_on": day} for key, day in born.items()]
+    with build.warehouse(customers=[*rows, karl | {"source_id": "K3"}]) as wh:
         crm.identity.link(wh)
-        [found] = crm.identity.review(wh, decision="link").to_dict("records")
+        yield wh
+
+
+def test_where_a_rule_decided_no_probability_is_shown(family: Warehouse) -> None:
+    [found] = crm.identity.review(family, decision="link").to_dict("records")
     assert pd.isna(found["probability"])
     assert (found["because"], "e-mail address equal" in found["evidence"]) == (
         "same e-mail address and name",
         True,
     )
+
+
+def test_who_could_be_the_father_as_well_as_the_son_is_reviewed_and_exported_with_neither(
+    family: Warehouse,
+) -> None:
+    waiting = crm.identity.review(family)[["left_id", "right_id", "because"]]
+    either = "would bring together two who contradict each other; could be either"
+    assert sorted(map(tuple, waiting.to_numpy())) == [
+        ("default:K1", "default:K2", "another date of birth"),
+        ("default:K1", "default:K3", either),
+        ("default:K2", "default:K3", either),
+    ]
+    told = crm.export_subject(family, "default:K1").tables["entities.customers"]
+    assert [row["source_id"] for row in told] == ["K1"]
+    merge_id = crm.merge(family, "default:K3", "default:K2")
+    assert members(family, "default:K3") == ("default:K2", "default:K3")
+    crm.undo(family, merge_id)
+    assert members(family, "default:K3") == ("default:K3",)
 
 
 def test_every_pair_has_a_score_and_its_evidence(cases: pd.DataFrame) -> None:
