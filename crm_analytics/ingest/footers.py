@@ -3,6 +3,8 @@
 A trailing record is a footer where its first filled cell (or the text of a record that cannot be read) begins
 as the profile says, in any case. Footers stand at the very end: one that is followed by a record is a record,
 and so is one that fills, beside these words, what every record must tell (a company may be Copyright Ltd).
+Among them stand blank rows and a few lines of a single text that cannot be a record (the time at which a
+report was made), right above them one such line (its name): they are footers too.
 """
 
 from __future__ import annotations
@@ -15,6 +17,10 @@ import pyarrow.compute as pc
 
 from crm_analytics.ingest.records import Block
 from crm_analytics.ingest.row_shapes import footer_count
+
+# How many lines of a single text an end may have beside its declared footers.
+_MOST_BARE = 3
+_MARKS = ",;\t|"
 
 
 class WithoutFooters:
@@ -76,31 +82,46 @@ class WithoutFooters:
     def _trailing(self, block: Block) -> list[str]:
         """Return the texts of the trailing footers of a block, the last one first."""
         found: list[str] = []
+        count = above = bare = 0
         numbers = block.cells["record_number"]
         row, place = block.cells.num_rows - 1, len(block.broken) - 1
         while row >= 0 or place >= 0:
             is_broken = place >= 0 and (row < 0 or block.broken[place].number > numbers[row].as_py())
-            text = _text_of_broken(block, place) if is_broken else self._text_of_row(block, row)
-            if not text.casefold().startswith(self._footers):
+            text, is_bare = _of_broken(block, place) if is_broken else self._of_row(block, row)
+            is_declared = text.casefold().startswith(self._footers)
+            if not is_declared and not is_bare:
                 break
             found.append(text)
+            if is_declared:
+                count, above = len(found), 0
+            elif text:
+                above, bare = above + 1, bare + 1
+            if bare > _MOST_BARE:
+                break
+            if count and above <= 1:
+                count = len(found)
             place, row = place - is_broken, row - (not is_broken)
-        return found
+        return found[:count]
 
-    def _text_of_row(self, block: Block, row: int) -> str:
-        """Return the text of the first filled cell, or nothing where the other cells make it a record."""
+    def _of_row(self, block: Block, row: int) -> tuple[str, bool]:
+        """Return the text of the first filled cell ("" where the cells make it a record), and whether it
+        stands alone and cannot be a record.
+        """
         cells = block.cells.slice(row, 1).drop_columns("record_number").to_pylist()[0]
         filled = [place for place, text in enumerate(cells.values()) if text and text.strip()]
         if not filled:
-            return ""
+            return "", True
         beside = [places for places in self._required if filled[0] not in places]
         if beside and all(not set(filled).isdisjoint(places) for places in beside):
-            return ""
-        return str(cells[f"c{filled[0]}"]).strip()
+            return "", False
+        return str(cells[f"c{filled[0]}"]).strip(), bool(beside) and len(filled) == 1
 
 
-def _text_of_broken(block: Block, place: int) -> str:
-    return block.broken[place].raw.decode("utf-8", "replace").lstrip(' \t"\ufeff')
+def _of_broken(block: Block, place: int) -> tuple[str, bool]:
+    """Return the text of a record that cannot be read, and whether it is a single field."""
+    text = block.broken[place].raw.decode("utf-8", "replace").strip().lstrip('"\ufeff')
+    is_single = '","' not in text if text.endswith('"') else not set(_MARKS) & set(text)
+    return text, block.broken[place].reason == "too_few_fields" and is_single
 
 
 def _without_last(block: Block, count: int) -> Block:

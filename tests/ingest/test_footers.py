@@ -59,6 +59,19 @@ def test_a_footers_words_beside_all_that_a_record_must_tell_are_a_record() -> No
     assert [one.cells["c1"].to_pylist() for one in only] == [["o1"]]
 
 
+def test_the_name_and_the_time_of_a_report_are_footers_where_they_cannot_be_records() -> None:
+    lines = ["a", "b,c", "Quarterly report", "Confidential", "2024-05-01 10:00"]
+    assert left(block(1, *lines, broken=(1, 2, 3, 4))) == ([1, 2], 2, [])
+    assert left(block(1, "a", "Report", "10:00", broken=(1, 2))) == ([1, 2, 3], 3, [])
+    two_lines_above = block(1, "a", "b", "Report", "Confidential", broken=(1, 2, 3))
+    assert left(two_lines_above) == ([1, 2], 2, [])
+    whole = pa.table({"c0": ["Ada", "Report", ""], "c1": ["o1", "", ""], "record_number": [1, 2, 3]})
+    end = Block(
+        whole, (BrokenRecord(4, 1, 0, b'"Confidential"\n', "too_few_fields"),), 4, lambda row: (row, 0, b"")
+    )
+    assert [one.record_count for one in WithoutFooters([end], FOOTERS, [(1,)])] == [1]
+
+
 def test_footers_may_lie_in_several_blocks() -> None:
     blocks = (block(1, "a", "Grand Totals (1,200 rows)"), block(3, "Confidential"), block(4, "Confidential"))
     assert left(*blocks) == ([1], 1, [1200])

@@ -190,7 +190,10 @@ def test_a_profile_is_called_near_only_where_half_of_what_it_requires_is_there()
             "First Name,Last Name,Email,Accepts Email Marketing,Total Spent",
             r"'Total Orders' is missing for profile 'shopify_customer'.* Nearest: customers \(missing: cust",
         ),
-        ("نام,نام خانوادگی,ایمیل", r"'کد مشتری' \(or '.+'\) is missing .* Nearest: customers \(missing: customer_id\)"),
+        (
+            "نام,نام خانوادگی,ایمیل",
+            r"'کد مشتری' \(or '.+'\) is missing .* Nearest: customers \(missing: customer_id\)",
+        ),
         ("Vorname,Nachname,E-Mail,Ort,Schuhe", r"Nearest: customers \(missing: customer_id\)"),
         ("Rechnung,Kunden-Nr.,Datum,Gesamtbetrag", r"Nearest: plain_orders \(missing: only its own names"),
         ("sku,name,price", r"Nearest: plain_products"),

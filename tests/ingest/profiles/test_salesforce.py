@@ -90,7 +90,7 @@ def test_a_report_without_ids_is_refused_for_names_are_none(tmp_path: Path) -> N
         "Opportunity Name,Account Name,Stage,Amount,Close Date,Created Date\n"
         "Kitchen,Acme GmbH,Closed Won,100,2023-03-05,2023-02-01\n"
     )
-    with Warehouse.open() as wh, pytest.raises(FileRefused, match="column 'Id' .*is missing") as refusal:
+    with Warehouse.open() as wh, pytest.raises(FileRefused, match=r"column 'Id' .*is missing") as refusal:
         load(wh, path, received_at="2025-07-01")
     assert refusal.value.reason == "missing_column"
 
