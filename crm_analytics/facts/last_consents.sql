@@ -7,8 +7,8 @@
 --   channel        channel that was spoken of
 --   is_granted     marketing is allowed (true) or refused (false) there
 -- Marketing is what is said without a purpose, of "marketing" or of "all". Each purpose has its own last word, and of
--- two at one moment no is the last. A refusal of any purpose stands until the same purpose, or marketing, is granted
--- later; a grant of another purpose (service mails) allows no marketing. is_for_sending: refusals that are known count
+-- two at one moment no is the last. A refusal of any purpose stands until the same purpose is granted later, or
+-- marketing later or in the same breath; a grant of another purpose (service mails) allows no marketing. is_for_sending: refusals that are known count
 -- whatever their day, also those of as_of itself and later (see refusals_known); else nothing from as_of on does.
 with words as (
     select

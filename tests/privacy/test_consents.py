@@ -68,6 +68,10 @@ SAID: dict[str, tuple[list[tuple[str, str | None, str, bool]], bool]] = {
         [("email", "newsletter", "06-01", False), ("email", "newsletter", "07-01", True)],
         False,
     ),
+    "one form: no profiling, marketing yes": (
+        [("email", "profiling", "07-01", False), ("email", "marketing", "07-01", True)],
+        False,
+    ),
     "no and yes at one moment": (
         [("email", "marketing", "07-01", True), ("email", "all", "07-01", False)],
         True,
