@@ -302,6 +302,17 @@ def test_what_becomes_of_a_pair(decided: pd.DataFrame, case: str) -> None:
     assert found["decision"].tolist() == [DECIDED[case][0]]
 
 
+def test_a_pair_that_contradicts_itself_is_marked_although_no_third_record_is_there(
+    decided: pd.DataFrame,
+) -> None:
+    """A person may merge a third record with one of them later."""
+    for case in ("father and son with one mailbox", "another ending", "twins, other names"):
+        number = 2 * list(DECIDED).index(case)
+        both = [f"t:{number}", f"t:{number + 1}"]
+        found = decided[decided["left_id"].isin(both) & decided["right_id"].isin(both)]
+        assert found["is_contradicted"].tolist() == [True], case
+
+
 def test_no_level_says_more_than_a_better_one_and_what_differs_speaks_for_no_pair() -> None:
     # twenty given names and one city: of names that are close there is nothing to learn from
     names = [f"{a}{b}" for a in ("Anna", "Bert", "Clara", "David") for b in ("", "ke", "son", "lie", "mar")]
