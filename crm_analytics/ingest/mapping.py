@@ -63,6 +63,9 @@ _BELOW_ZERO_ON_LINES = (
 # Entities whose amounts are added up, and that do not require a currency.
 _WORTH_MONEY = ("orders", "order_lines", "opportunities", "contracts")
 _NO_AMOUNT = "lines with neither a price nor an amount: what they are worth is in no total"
+_FURTHER = "cells hold several values: the first one counts, the others are not loaded"
+# Cleaners that take one value of several, and what parts these.
+_FIRST_IN = {"first_in_list": ";", "first_in_comma_list": ","}
 _NO_CURRENCY = (
     "amounts without a currency, which are in no total. Declare currency in the profile, or say "
     f"{option('default_currency', 'EUR')}"
@@ -177,6 +180,7 @@ class Mapper:
         self._untold = 0
         self._unpriced: dict[str, int] = {}
         self._worthless: dict[str, int] = {}
+        self._further: dict[str, int] = {}
         self._totals = TotalRows()
         self._ends = Ends(_required(plan) if plan.profile.bare_ends == "quarantine" else ())
         self._use(plan)
@@ -232,6 +236,7 @@ class Mapper:
             rows.append((planned.target, _each(planned, _in_order(tables))))
             self._note_no_currency(planned, rows[-1][1])
             self._note_no_amount(planned, rows[-1][1])
+        self._note_further_values(cells)
         none = dict.fromkeys(totals, "not_a_record") | dict.fromkeys(ends, "doubtful_end")
         at = block.cells["record_number"].to_numpy().searchsorted(list(none)).tolist()
         faults = tuple(
@@ -257,6 +262,19 @@ class Mapper:
         count = int(is_priced.sum())
         if count:
             self._unpriced[planned.target.name] = self._unpriced.get(planned.target.name, 0) + count
+
+    def _note_further_values(self, cells: pa.Table) -> None:
+        """Count cells of several values of which one is taken, unless another rule takes each."""
+        places = self._plan.places
+        fields = [(name, one.rule) for planned in self._plan.targets for name, one in planned.fields.items()]
+        kept = {source for _, rule in fields if rule.each is not None for source in rule.sources}
+        for name, rule in fields:
+            for mark in (mark for cleaner, mark in _FIRST_IN.items() if cleaner in rule.clean):
+                several = rf"[^{mark}\s]\s*{mark}[{mark}\s]*[^{mark}\s]"
+                for source in rule.sources:
+                    if source in places and source not in kept:
+                        found = pc.match_substring_regex(cells[f"c{places[source]}"], several)
+                        self._further[name] = self._further.get(name, 0) + (pc.sum(found).as_py() or 0)
 
     def _note_no_amount(self, planned: TargetPlan, rows: pa.Table) -> None:
         """Count lines of orders with neither a price nor an amount."""
@@ -360,6 +378,9 @@ class Mapper:
             issues.append(Issue("not_told", "", detail, self._untold))
         for name, count in self._unpriced.items():
             issues.append(Issue("no_currency", "", f"{name}: {_NO_CURRENCY}", count))
+        for name, count in self._further.items():
+            if count:
+                issues.append(Issue("further_values", name, _FURTHER, count))
         for name, count in self._worthless.items():
             issues.append(Issue("no_amount", "", f"{name}: {_NO_AMOUNT}", count))
         for name, lacking in self._plan.absent:

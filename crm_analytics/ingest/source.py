@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crm_analytics.errors import FileRefused
+from crm_analytics.ingest.encodings import encoding_advice
 from crm_analytics.ingest.inbox import shown_name
 from crm_analytics.ingest.kinds import BYTE_ORDER_MARKS
 from crm_analytics.ingest.options import option
@@ -100,9 +101,10 @@ class Text:
                     reason="truncated",
                     line=line,
                 ) from error
+            lines = piece if offset <= self.mark else piece[piece.find(b"\n") + 1 :]
             raise FileRefused(
                 f"{self.part.name}, line {line}: byte {offset + start} cannot be {self.encoding}. "
-                f"Say {option('encoding', 'cp1252', 'cp1256')}, whichever is right.",
+                f"{encoding_advice(lines, excluded=self.encoding)}",
                 file=self.part.name,
                 reason="invalid_encoding",
                 line=line,
