@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
+import crm_analytics as crm
 from tests import build
 
 WORDS = [
@@ -124,3 +125,33 @@ def test_a_refusal_stands_until_marketing_or_the_same_purpose_is_granted_and_cou
     assert not {"refused on the day of the list", "refused later, and known"} & {
         row[0].removeprefix("default:") for row in as_then
     }
+
+
+def test_the_day_on_which_it_was_said_decides_not_the_order_in_which_it_was_learned() -> None:
+    said = [("late no", "05-01", False), ("late no", "06-01", True)]
+    said += [("late yes", "05-01", True), ("late yes", "06-01", False)]
+    words = [
+        {
+            "customer_source_id": name,
+            "channel": "email",
+            "purpose": "marketing",
+            "occurred_at": f"2024-{day}T08:00:00+00:00",
+            "is_granted": granted,
+        }
+        for name, day, granted in said
+    ]
+    people = [{"source_id": name, "created_at": "2023-01-01"} for name in ("late no", "late yes", "other")]
+    with build.warehouse(customers=people) as wh:
+        for number, word in enumerate(reversed(words)):
+            learned = build.RECORDED_AT + timedelta(days=number)
+            build.add(wh, "consents", [word], recorded_at=learned)
+        asked = "select customer_id from facts.refusals_known($as_of, 'email') order by all"
+        assert wh.rows(asked, as_of=date(2024, 8, 1)) == [("default:late yes",)]
+        # one customer of two records: the refusal of one is the customer's
+        crm.merge(wh, "default:other", "default:late yes")
+        assert wh.rows(asked, as_of=date(2024, 8, 1)) == [("default:late yes",)]
+        crm.merge(wh, "default:late no", "default:late yes")
+        assert wh.rows(asked, as_of=date(2024, 8, 1)) == [("default:late no",)]
+        assert wh.rows(
+            "select customer_id, has_opted_out from facts.customers_before($as_of)", as_of=date(2024, 8, 1)
+        ) == [("default:late no", True)]
