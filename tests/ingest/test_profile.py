@@ -224,7 +224,7 @@ def test_lines_under_anybodys_names_are_not_taken_for_those_of_odoo() -> None:
     "names", ["name,customer,email,phone", "name,reference,email", "contact_id,first_name,last_name,email"]
 )
 def test_a_list_of_people_under_anybodys_names_is_not_taken_for_one_of_a_system(names: str) -> None:
-    with pytest.raises(ProfileError, match=r"no profile fits .* Nearest: customers"):
+    with pytest.raises((ProfileError, FileRefused), match=r"Nearest: customers"):
         detect("x.csv", [(",", names.split(","))])
 
 
