@@ -314,7 +314,9 @@ def _by_customer(risks: pd.DataFrame) -> pd.DataFrame:
 def _reasons(found: pd.DataFrame) -> list[str]:
     """Word why a customer is called: reasons for staying are no reason, so risk and value are given then."""
     worded = []
-    for row in found.itertuples():
+    chances = found.groupby("leaving")["churn_probability"]
+    is_one_rate = (chances.transform("nunique") == 1) & (chances.transform("size") > 1)
+    for row, same_for_all in zip(found.itertuples(), is_one_rate, strict=True):
         is_contract = row.leaving == "contract"
         if isinstance(row.reason_code, str):
             said = [text for text in (row.reason_1, row.reason_2) if isinstance(text, str)]
@@ -323,7 +325,8 @@ def _reasons(found: pd.DataFrame) -> list[str]:
             told = f"risk rose from {row.earlier_probability:.0%} to {row.churn_probability:.0%}"
         else:
             much = "" if np.isnan(row.at_stake) else f", {row.at_stake:,.0f} at stake"
-            told = f"risk of {row.churn_probability:.0%}{much}"
+            same = " as of everybody: by value alone" if same_for_all else ""
+            told = f"risk of {row.churn_probability:.0%}{same}{much}"
         also = ""
         if row.other_at_stake >= 1.0:
             with_what = "orders, which may stop" if is_contract else "the contract, which may end"

@@ -23,7 +23,7 @@ from crm_analytics.churn.levels import Levels, fit_levels, level_of_rows, with_t
 from crm_analytics.churn.tree_parts import contributions
 from crm_analytics.errors import ModelFileError
 from crm_analytics.modelling.baselines import base_rate, log_odds, single_feature
-from crm_analytics.modelling.logistic import LogisticModel, fit_logistic_by_group, sigmoid
+from crm_analytics.modelling.logistic import LogisticModel, fit_logistic, fit_logistic_by_group, sigmoid
 
 Floats = NDArray[np.float64]
 Parts = dict[str, Floats]
@@ -32,6 +32,8 @@ RIDGE = 30.0
 # How often trees and levels are fitted in turn: the third turn changed nothing on Online Retail and CDNOW.
 # A table of one cutoff has one level, and the first turn finds it.
 TURNS = 2
+# What the usual logistic regression reads: recency, frequency, spend and age.
+RFM = ("days_since_last_order", "order_day_count", "net_spend", "tenure_days")
 # Columns of a training table that are no features.
 NOT_FEATURES = ("as_of", "customer_id", "churned")
 
@@ -152,6 +154,11 @@ class Linear:
         return cls(single_feature(table, outcome, "days_since_last_order"))
 
     @classmethod
+    def fit_rfm(cls, table: pd.DataFrame, outcome: Floats, *, seed: int) -> Linear:
+        """Fit on recency, frequency, spend and age, as one does without thinking of seasons."""
+        return cls(fit_logistic(table[list(RFM)], outcome))
+
+    @classmethod
     def fit_age(cls, table: pd.DataFrame, outcome: Floats, *, seed: int) -> Linear:
         """Fit on the age of the contract alone."""
         return cls(single_feature(table, outcome, "contract_age_days"))
@@ -164,26 +171,33 @@ class Linear:
 
 @dataclass(frozen=True)
 class Boosted:
-    """Trees that correct the closed form."""
+    """Trees that correct the closed form; or xgboost as it comes, which starts from the base rate."""
 
     text: str
     columns: tuple[str, ...]
     fallback: float
-    levels: Levels
+    levels: Levels = Levels()  # noqa: RUF009 (does not change)
+    is_plain: bool = False
 
     def log_odds(self, frame: pd.DataFrame) -> Floats:
-        """Return the closed form's log-odds plus the trees' correction."""
-        return start_of(frame, self.fallback) + Trees(self.text, self.columns).correction(frame)
+        """Return what they start from plus the trees' correction."""
+        return self._start(frame) + Trees(self.text, self.columns).correction(frame)
 
     def parts(self, frame: pd.DataFrame) -> Parts:
         """Return exact tree contributions by theme; the starting point belongs to the rhythm."""
         started = THEMES_OF_COLUMNS[theory_column(frame) or THEORY]
         themes = list(dict.fromkeys([started, *(theme_of(name) for name in self.columns)]))
+        if self.is_plain:  # trees too deep for tables
+            found = by_theme(self.columns, Trees(self.text, self.columns).contributions(frame))
+            return {theme: found.get(theme, np.zeros(len(frame))) for theme in themes}
         groups = [themes.index(theme_of(name)) for name in self.columns]
         values = np.asfortranarray(frame[list(self.columns)].to_numpy(dtype=np.float32))
-        found = contributions(self.text, values, groups, len(themes))
-        parts = {theme: found[:, number] for number, theme in enumerate(themes)}
-        return {**parts, started: parts[started] + start_of(frame, self.fallback)}
+        split = contributions(self.text, values, groups, len(themes))
+        parts = {theme: split[:, number] for number, theme in enumerate(themes)}
+        return {**parts, started: parts[started] + self._start(frame)}
+
+    def _start(self, frame: pd.DataFrame) -> Floats:
+        return np.full(len(frame), self.fallback) if self.is_plain else start_of(frame, self.fallback)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trees as xgboost's own JSON text."""
@@ -192,7 +206,16 @@ class Boosted:
             "columns": list(self.columns),
             "fallback": self.fallback,
             "levels": self.levels.to_list(),
+            "is_plain": self.is_plain,
         }
+
+    @classmethod
+    def fit_plain(cls, table: pd.DataFrame, outcome: Floats, *, seed: int) -> Boosted:
+        """Fit xgboost with its own settings on every column that varies."""
+        columns, fallback = varying(table), log_odds(base_rate(outcome))
+        start = np.full(len(table), fallback)
+        text = fit_trees(table[columns], outcome, start=start, seed=seed, as_it_comes=True)
+        return cls(text, tuple(columns), fallback, is_plain=True)
 
     @classmethod
     def fit(cls, table: pd.DataFrame, outcome: Floats, *, seed: int) -> Boosted:
@@ -219,6 +242,7 @@ class Boosted:
             tuple(stored["columns"]),
             float(stored["fallback"]),
             Levels.from_list(stored["levels"]),
+            bool(stored["is_plain"]),
         )
 
 
@@ -276,20 +300,35 @@ class Candidate:
         One of the simple ones that a learned model has to beat.
     needs : str
         Column without which it makes no sense; "" = it takes what there is.
+    is_simple : bool
+        So plain that a few customers may be judged by it.
     """
 
     fit: Callable[..., Fitted]
     from_dict: Callable[[Mapping[str, Any]], Fitted]
     is_baseline: bool
     needs: str = ""
+    is_simple: bool = False
 
 
 CANDIDATES: dict[str, Candidate] = {
-    "base_rate": Candidate(Constant.fit, Constant.from_dict, is_baseline=True),
-    "days_since_last_order": Candidate(Linear.fit_silence, Linear.from_dict, is_baseline=True, needs=THEORY),
-    "closed_form": Candidate(ClosedForm.fit, ClosedForm.from_dict, is_baseline=True, needs=THEORY),
-    "contract_age": Candidate(Linear.fit_age, Linear.from_dict, is_baseline=True, needs=CURVE),
-    "survival_curve": Candidate(ClosedForm.fit, ClosedForm.from_dict, is_baseline=True, needs=CURVE),
+    "base_rate": Candidate(Constant.fit, Constant.from_dict, is_baseline=True, is_simple=True),
+    "days_since_last_order": Candidate(
+        Linear.fit_silence, Linear.from_dict, is_baseline=True, needs=THEORY, is_simple=True
+    ),
+    "closed_form": Candidate(
+        ClosedForm.fit, ClosedForm.from_dict, is_baseline=True, needs=THEORY, is_simple=True
+    ),
+    "contract_age": Candidate(
+        Linear.fit_age, Linear.from_dict, is_baseline=True, needs=CURVE, is_simple=True
+    ),
+    "survival_curve": Candidate(
+        ClosedForm.fit, ClosedForm.from_dict, is_baseline=True, needs=CURVE, is_simple=True
+    ),
+    "recency_frequency_spend_age": Candidate(
+        Linear.fit_rfm, Linear.from_dict, is_baseline=True, needs=RFM[1]
+    ),
+    "plain_xgboost": Candidate(Boosted.fit_plain, Boosted.from_dict, is_baseline=True),
     "logistic": Candidate(Linear.fit_all, Linear.from_dict, is_baseline=False),
     "boosted": Candidate(Boosted.fit, Boosted.from_dict, is_baseline=False),
     "blend": Candidate(Blend.fit, Blend.from_dict, is_baseline=False),

@@ -13,7 +13,7 @@ learn from too short a time before the only window, it stays unless another one 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from crm_analytics.churn.candidates import CANDIDATES, ClosedForm, fit_all, outcome_of, theory_column
 from crm_analytics.churn.evidence import EARNED, LEAST_CASES, Evidence, evidence
+from crm_analytics.modelling.baselines import base_rate, base_rate_limits
 from crm_analytics.modelling.evaluate import Metric, evaluate, log_loss, log_loss_gain
 from crm_analytics.modelling.logistic import sigmoid
 
@@ -43,6 +44,8 @@ _WORDS = {
     "closed_form": "purchase model's closed form",
     "contract_age": "curve over the age of the contract",
     "survival_curve": "survival curve of the contracts",
+    "recency_frequency_spend_age": "logistic regression on recency, frequency, spend and age",
+    "plain_xgboost": "xgboost as it comes",
     "logistic": "logistic regression",
     "boosted": "boosted-tree model",
     "blend": "mean of logistic regression and boosted trees",
@@ -115,6 +118,29 @@ def choose(table: pd.DataFrame, *, horizon_days: int, segment: pd.Series | None 
     )
 
 
+def one_outcome(table: pd.DataFrame) -> Choice:
+    """Choose one rate for everybody, where nobody left or nobody stayed: nothing can be told apart.
+
+    The rate is that of customers, each counted once, drawn towards one half (`base_rate`).
+    """
+    y = outcome_of(one_row_each(table))
+    low, high = base_rate_limits(y)
+    did = "left" if y[0] else "stayed"
+    who = "the only customer" if len(y) == 1 else f"all {len(y):,} customers"
+    return Choice(
+        "base_rate",
+        f"Use with care: not enough to learn from, since {who} {did}, and a model needs some who left and "
+        f"some who stayed. Here is the baseline: one rate for everybody, {base_rate(y):.2%} (95 % interval "
+        f"{low:.2%} to {high:.2%}; prior Beta(1/2, 1/2), each customer counted once). It ranks nobody: a "
+        "list of calls by it goes by value alone.",
+    )
+
+
+def one_row_each(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the last row of each customer: where all did the same, many days are not many customers."""
+    return table.drop_duplicates("customer_id", keep="last")
+
+
 def judge(
     judged: Sequence[pd.DataFrame],
     odds_of: Sequence[Mapping[str, Floats]],
@@ -154,23 +180,17 @@ def judge(
     rows = pd.concat(judged)
     y = outcome_of(rows)
     odds = {name: np.concatenate([one[name] for one in odds_of]) for name in names}
-    losses = {
-        name: float(
-            np.mean(
-                [
-                    log_loss(outcome_of(part), sigmoid(one[name]))
-                    for part, one in zip(judged, odds_of, strict=True)
-                ]
-            )
-        )
-        for name in names
-    }
-    best_baseline = min((name for name in losses if CANDIDATES[name].is_baseline), key=losses.__getitem__)
+    losses = _mean_losses(judged, odds_of)
     can_judge = min(y.sum(), len(y) - y.sum()) >= MIN_HOLD_OUT_CASES
-    chosen = min(losses, key=losses.__getitem__) if can_judge else best_baseline
-    is_learned = not CANDIDATES[chosen].is_baseline
-    if is_learned and losses["blend"] < min(losses[chosen] + BLEND_MARGIN, losses[best_baseline]):
-        chosen = "blend"
+    best_baseline = min(
+        (
+            name
+            for name in losses
+            if CANDIDATES[name].is_simple or (can_judge and CANDIDATES[name].is_baseline)
+        ),
+        key=losses.__getitem__,
+    )
+    chosen = _best(losses, best_baseline) if can_judge else best_baseline
     customers = rows["customer_id"]
     theory = _theory(table) if is_thin and can_judge else None
     keeps_theory = theory is not None and (
@@ -186,7 +206,7 @@ def judge(
     metrics = {
         name: evaluate(y, sigmoid(z), customers=customers, windows=windows, seed=seed)
         for name, z in odds.items()
-        if can_judge or CANDIDATES[name].is_baseline
+        if can_judge or CANDIDATES[name].is_simple
     }
     quality = _quality(where, len(y), metrics[chosen])
     if not can_judge:
@@ -215,7 +235,7 @@ def judge(
     elif chosen == best_baseline:
         verdict = (
             f"May be used: the {_WORDS[chosen]} is {_BETTER} one rate for everybody "
-            f"({_told(against_one_rate)}), and no learned model beat it: {quality}."
+            f"({_told(against_one_rate)}), and none of our models beat it: {quality}."
         )
     else:
         gain = _gain(y, odds, chosen, best_baseline, customers, seed)
@@ -228,9 +248,66 @@ def judge(
         return Choice(chosen, verdict, hold_outs, metrics)
     chances = {name: sigmoid(odds[name]) for name in metrics}
     found = evidence(rows, y, chances, chosen=chosen, segment=segment, seed=seed)
+    if can_judge and chosen != "base_rate" and not keeps_theory:
+        found = replace(found, notes=(_seen_before(judged, odds_of, seed), *found.notes))
     for name, earned in found.earned.items():
         metrics[name][EARNED] = earned
     return Choice(chosen, verdict + _newest_miss(found), hold_outs, metrics, found)
+
+
+def _best(losses: Mapping[str, float], best_baseline: str) -> str:
+    """Return the candidate of the lowest log-loss; the blend where a learned one hardly leads it."""
+    chosen = min(losses, key=losses.__getitem__)
+    is_learned = not CANDIDATES[chosen].is_baseline
+    if is_learned and losses["blend"] < min(losses[chosen] + BLEND_MARGIN, losses[best_baseline]):
+        return "blend"
+    return chosen
+
+
+def _mean_losses(judged: Sequence[pd.DataFrame], odds_of: Sequence[Mapping[str, Floats]]) -> dict[str, float]:
+    """Return candidate -> log-loss, the mean over the parts."""
+    return {
+        name: float(
+            np.mean(
+                [
+                    log_loss(outcome_of(part), sigmoid(one[name]))
+                    for part, one in zip(judged, odds_of, strict=True)
+                ]
+            )
+        )
+        for name in odds_of[0]
+    }
+
+
+def _seen_before(judged: Sequence[pd.DataFrame], odds_of: Sequence[Mapping[str, Floats]], seed: int) -> str:
+    """Say that the windows chose the model as well, and what came of a choice that did not see the newest."""
+    if len(judged) == 1:
+        return (
+            "The window that figures are measured on also chose the model, so they are somewhat too good; no "
+            "later window is there to check them"
+        )
+    losses = _mean_losses(judged[:-1], odds_of[:-1])
+    baseline = min((name for name in losses if CANDIDATES[name].is_baseline), key=losses.__getitem__)
+    early, newest = _best(losses, baseline), judged[-1]
+    told = (
+        "The windows that figures are measured on also chose the model, so they are somewhat too good. "
+        f"Chosen by the earlier windows alone, it would be the {_WORDS[early]}"
+    )
+    if early == baseline:
+        return f"{told}, a baseline"
+    gain = _gain(outcome_of(newest), odds_of[-1], early, baseline, newest["customer_id"], seed)
+    return (
+        f"{told}; on the newest, which that choice had not seen, its log-loss is "
+        f"{'lower' if gain.value > 0.0 else 'higher'} by {abs(gain.value):.4f} than that of the "
+        f"{_WORDS[baseline]}, the best baseline before ({_limits(gain)})"
+    )
+
+
+def _limits(gain: Metric) -> str:
+    low, high = sorted((abs(gain.low), abs(gain.high)))
+    if gain.low > 0.0 or gain.high < 0.0:
+        return f"95 % interval {low:.4f} to {high:.4f}"
+    return f"which is not certain: 95 % interval of the gain {gain.low:.4f} to {gain.high:.4f}"
 
 
 def _why_blend(chosen: str, losses: Mapping[str, float]) -> str:

@@ -23,6 +23,8 @@ Test = Callable[[pd.DataFrame], "pd.Series[bool]"]
 MAX_REASONS = 3
 # Log-odds that a theme must move a score to be worth a reason: about one percentage point at one half.
 SMALLEST = 0.05
+# A last order of fewer days ago is no sign of leaving, whatever else the rhythm says.
+_NOT_LATELY_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,22 @@ WORDINGS: tuple[Wording, ...] = (
     _said(
         "rhythm",
         True,
-        "buys in the rhythm of customers who leave, last order {:.0f} days ago",
+        "last order {:.0f} days ago, as of customers who leave",
         "days_since_last_order",
+        when=lambda f: f["days_since_last_order"] >= _NOT_LATELY_DAYS,
+    ),
+    _said(
+        "rhythm",
+        True,
+        "rhythm of customers who leave: {:.0f} order days so far, usually {:.0f} days apart",
+        "order_day_count",
+        "mean_gap_days",
+        when=lambda f: f["mean_gap_days"] >= 0,
+    ),
+    _said(
+        "rhythm",
+        True,
+        "rhythm of customers who leave, whenever they ordered last",
         when=lambda f: f["days_since_last_order"] >= 0,
     ),
     _said("rhythm", True, "has not ordered anything so far"),

@@ -18,7 +18,7 @@ import pandas as pd
 
 from crm_analytics.churn.activity import purchases_show
 from crm_analytics.churn.candidates import CANDIDATES, candidates_for, outcome_of
-from crm_analytics.churn.choice import Choice, choose
+from crm_analytics.churn.choice import Choice, choose, one_outcome, one_row_each
 from crm_analytics.churn.kinds import LEAVING, Kind, kind_of
 from crm_analytics.churn.known import known
 from crm_analytics.churn.model import ChurnModel
@@ -86,8 +86,8 @@ def train(
     Raises
     ------
     NotEnoughData
-        No cutoff fits between the first purchase (contract) and `as_of`, nobody was active, or all of them
-        (or none) churned.
+        No cutoff fits between the first purchase (contract) and `as_of`, or nobody was active. (Where all or
+        none of them left, everybody gets one rate, and the card says that it is not enough.)
     UsageError
         `horizon_days` or `active_days` is below 1, `as_of` is no date, `kind` or `leaving` is not known or
         does not fit the other.
@@ -112,15 +112,16 @@ def train(
     cutoffs = _cutoffs(first_on, as_of, horizon_days)
     table = _table(wh, asked, cutoffs, active_days=active, leaving=leaving, known_at=known_at, odd=odd)
     segment = table.pop("segment")
-    events, rows = int(table["churned"].sum()), len(table)
-    if events in (0, rows):
+    if table.empty:
         raise NotEnoughData(
-            f"{events} of {rows} active customers churned at the {len(cutoffs)} cutoffs before {as_of}: a "
-            "model needs some who left and some who stayed. Use another horizon_days or active_days, or more "
-            "history."
+            f"Nobody was active at the {len(cutoffs)} cutoffs before {as_of}, so there is no outcome to "
+            "learn from. Use another horizon_days or active_days, or more history."
         )
-    choice = choose(table, horizon_days=horizon_days, segment=segment, seed=seed)
-    fitted = CANDIDATES[choice.chosen].fit(table, outcome_of(table), seed=seed)
+    if table["churned"].nunique() == 1:
+        choice, learned = one_outcome(table), one_row_each(table)
+    else:
+        choice, learned = choose(table, horizon_days=horizon_days, segment=segment, seed=seed), table
+    fitted = CANDIDATES[choice.chosen].fit(learned, outcome_of(learned), seed=seed)
     return ChurnModel(
         kind=kind,
         leaving=leaving,

@@ -38,6 +38,22 @@ def base_rate(outcome: ArrayLike) -> float:
     return (float(np.sum(y)) + 0.5) / (len(y) + 1.0)
 
 
+def base_rate_limits(outcome: ArrayLike) -> tuple[float, float]:
+    """Return the 95 % limits of `base_rate`: quantiles of Beta(events + 1/2, others + 1/2).
+
+    Examples
+    --------
+    >>> [round(limit, 4) for limit in base_rate_limits([0] * 320)]
+    [0.0, 0.0078]
+    """
+    from scipy.special import betaincinv
+
+    y = np.asarray(outcome, dtype=np.float64)
+    events = float(np.sum(y))
+    low, high = betaincinv(events + 0.5, len(y) - events + 0.5, [0.025, 0.975])
+    return float(low), float(high)
+
+
 def single_feature(table: pd.DataFrame, outcome: ArrayLike, column: str) -> LogisticModel:
     """Return a logistic curve over one column of `table`, for example days_since_last_order."""
     return fit_logistic(table[[column]], outcome)

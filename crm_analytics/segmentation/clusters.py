@@ -53,6 +53,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "high_margin_share": ("high-margin products", "low-margin products"),
     "returned_share": ("sends much back", "sends little back"),
 }
+# From which median on the word for much is true, and what a smaller value that stands out is called: where
+# most send nothing back, so does who sent back one thing once.
+_MUCH: dict[str, tuple[float, str]] = {"returned_share": (0.2, "has sent something back")}
 
 
 @dataclass(frozen=True)
@@ -316,7 +319,7 @@ def cluster_customers(
         inside = number == place
         effects = _effects(table, inside, features)
         free += same is None
-        name = same.name if same else _name(effects)
+        name = same.name if same else _name(effects, table[inside].median())
         if any(other.name == name for other in clusters):
             name = f"{name} ({same.number if same else free})"
         clusters.append(
@@ -438,16 +441,27 @@ def _effects(table: pd.DataFrame, inside: NDArray[np.bool_], features: tuple[str
     return effects
 
 
-def _name(effects: dict[str, Metric]) -> str:
-    """Name a cluster by up to three features that set it apart, the strongest first."""
+def _name(effects: dict[str, Metric], medians: pd.Series) -> str:
+    """Name a cluster by up to three features that set it apart, the strongest first.
+
+    Examples
+    --------
+    >>> high = {"returned_share": Metric(1.0, 0.9, 1.0)}
+    >>> [_name(high, pd.Series({"returned_share": share})) for share in (0.03, 0.5)]
+    ['has sent something back', 'sends much back']
+    """
     clear = [
         (name, m) for name, m in effects.items() if abs(m.value) >= _EFFECT and (m.low > 0 or m.high < 0)
     ]
     clear.sort(key=lambda one: -abs(one[1].value))
-    words = [
-        _WORDS.get(name, (f"high {name}", f"low {name}"))[metric.value < 0].replace("_", " ")
-        for name, metric in clear[:3]
-    ]
+    words = []
+    for name, metric in clear[:3]:
+        much, called = _MUCH.get(name, (0.0, ""))
+        if called and metric.value > 0 and medians[name] < much:
+            words.append(called)
+        else:
+            high, low = _WORDS.get(name, (f"high {name}", f"low {name}"))
+            words.append((low if metric.value < 0 else high).replace("_", " "))
     return ", ".join(words) or "in the middle of everything"
 
 

@@ -340,3 +340,17 @@ def test_without_scores_or_values_there_is_no_list() -> None:
 def test_no_capacity_is_an_empty_list_and_no_error() -> None:
     with company({"a": {"p": 0.5, "value": 900.0}}) as wh:
         assert actions.call_list(wh, as_of=AS_OF, capacity=0, **HOW).empty
+
+
+def test_by_one_rate_the_list_ranks_by_value_and_says_so() -> None:
+    people: dict[str, dict[str, Any]] = {
+        name: {"p": 0.5, "value": value, "reason": None, "code": None}
+        for name, value in (("small", 100.0), ("large", 400.0))
+    }
+    with company(people) as wh:
+        found = actions.call_list(wh, as_of=AS_OF, **HOW)
+    assert found["customer_id"].tolist() == ["default:large", "default:small"]
+    assert found["reason"].tolist() == [
+        "risk of 50% as of everybody: by value alone, 200 at stake",
+        "risk of 50% as of everybody: by value alone, 50 at stake",
+    ]

@@ -102,3 +102,39 @@ def test_the_verdict_tells_a_newest_window_that_was_missed_by_more_than_chance()
     assert "newest window" not in fair
     assert "alone did better there, by 0.000" in fair
     assert fair.endswith("so the mean is used.")
+
+
+def test_the_card_says_that_the_windows_chose_the_model_and_what_a_blind_choice_did_on_the_newest() -> None:
+    draw = np.random.default_rng(2)
+    x = draw.normal(size=900)
+    left = (draw.random(900) < 1 / (1 + np.exp(-2 * x))).astype(int)
+    days = pd.to_datetime(np.repeat(["2023-10-01", "2024-01-01", "2024-04-01"], 300))
+    rows = pd.DataFrame({"as_of": days, "customer_id": range(900), "churned": left})
+    parts = [rows[:300], rows[300:600], rows[600:]]
+    seen = [{"base_rate": np.zeros(300), "logistic": z, "boosted": z, "blend": z} for z in np.split(2 * x, 3)]
+
+    def note(newest: float, count: int = 3) -> str:
+        odds = [*seen[:2], {**seen[2], **dict.fromkeys(("logistic", "boosted", "blend"), newest * x[600:])}]
+        hold_outs = (date(2023, 10, 1), date(2024, 1, 1), date(2024, 4, 1))[-count:]
+        found = judge(parts[-count:], odds[-count:], table=rows, where="windows", hold_outs=hold_outs, seed=0)
+        return found.evidence.notes[0]
+
+    assert "also chose the model, so they are somewhat too good" in note(2.0)
+    assert "on the newest, which that choice had not seen, its log-loss is lower by 0." in note(2.0)
+    assert "its log-loss is higher by 0." in note(-0.5)
+    assert note(2.0, count=1).endswith("no later window is there to check them")
+
+
+def test_xgboost_as_it_comes_is_a_baseline_that_takes_enough_customers() -> None:
+    draw = np.random.default_rng(3)
+    x = draw.normal(size=3000)
+    left = (draw.random(3000) < 1 / (1 + np.exp(-3 * x))).astype(int)
+    rows = pd.DataFrame({"customer_id": range(3000), "churned": left})
+    odds = {"base_rate": np.zeros(3000), "plain_xgboost": 3 * x}
+    odds |= dict.fromkeys(("logistic", "boosted", "blend"), 0.5 * x)
+    many = judge([rows], [odds], table=rows, where="a later window", seed=0)
+    assert many.chosen == "plain_xgboost"  # ours do not beat it, so they are not used
+    few = {name: z[:35] for name, z in odds.items()}
+    judged = judge([rows[:35]], [few], table=rows, where="a later window", seed=0)
+    assert judged.chosen == "base_rate"
+    assert set(judged.metrics) == {"base_rate"}

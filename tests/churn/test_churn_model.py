@@ -239,19 +239,36 @@ def test_damaged_trees_are_refused() -> None:
         Trees("{}", ["tenure_days"])
 
 
-def test_nobody_or_everybody_churned_is_not_enough_data() -> None:
+def test_where_nobody_or_everybody_left_all_get_a_shrunk_rate_and_the_card_says_not_enough() -> None:
     loyal = {f"c{n}": build.daily("2024-03-01", 5, 40) for n in range(5)}
-    with (
-        build.warehouse(order_lines=build.order_lines_of(loyal)) as small,
-        pytest.raises(NotEnoughData, match=r"0 of \d+ active customers churned"),
-    ):
-        train(small, as_of=AS_OF, horizon_days=60)
     once = {f"c{n}": ["2024-03-15"] for n in range(5)}
-    with (
-        build.warehouse(order_lines=build.order_lines_of(once)) as small,
-        pytest.raises(NotEnoughData, match="5 of 5 active customers churned"),
+    alone = {"c0": ["2024-03-15", "2024-06-01"]}
+    for days, who, rate in (
+        (loyal, "all 5 customers stayed", 0.5 / 6),
+        (once, "all 5 customers left", 5.5 / 6),
+        (alone, "the only customer stayed", 0.5 / 2),
     ):
-        train(small, as_of=AS_OF, horizon_days=60, active_days=200)
+        with build.warehouse(order_lines=build.order_lines_of(days)) as small:
+            model = train(small, as_of=AS_OF, horizon_days=60, active_days=200)
+            scores = score(small, model, as_of=AS_OF)
+        assert model.chosen == model.card.chosen == "base_rate"
+        assert scores["churn_probability"].to_numpy() == pytest.approx(rate)
+        assert scores["risk_band"].eq("medium").all()
+        assert scores[["reason_1", "reason_code"]].isna().all(axis=None)
+        assert model.card.verdict.startswith(f"Use with care: not enough to learn from, since {who}")
+        assert f"one rate for everybody, {rate:.2%} (95 % interval" in model.card.verdict
+        assert "goes by value alone" in model.card.verdict
+        assert "nan" not in model.card.to_markdown()
+
+
+def test_nobody_to_learn_from_is_not_enough_data() -> None:
+    with (
+        build.warehouse(
+            order_lines=build.order_lines_of({"a": ["2023-01-05"], "b": ["2024-06-30"]})
+        ) as small,
+        pytest.raises(NotEnoughData, match="Nobody was active at the"),
+    ):
+        train(small, as_of=AS_OF, horizon_days=30, active_days=30)
 
 
 def test_too_short_a_history_is_not_enough_data() -> None:

@@ -63,6 +63,18 @@ def test_complaints_that_took_more_than_ten_days_raise_the_risk_and_are_the_reas
     assert scores.loc[waited, "reason_1"].str.startswith("waited").mean() > 0.7
 
 
+def test_the_card_compares_with_all_plain_ways_on_the_same_windows(model: ChurnModel) -> None:
+    assert set(model.card.baselines) == {
+        "base_rate", "days_since_last_order", "closed_form", "recency_frequency_spend_age", "plain_xgboost",
+    }  # fmt: skip
+    page = model.card.to_markdown()
+    for name in model.card.baselines:
+        loss = model.card.metrics[name]["log_loss"]
+        assert loss.low < loss.value < loss.high
+        assert f"| {name.replace('_', ' ')} (simple)" in page
+    assert "also chose the model" in page
+
+
 def test_no_reason_of_anybody_contradicts_what_the_parts_of_the_score_add_up_to(
     model: ChurnModel, known: tuple[pd.DataFrame, pd.DataFrame]
 ) -> None:

@@ -165,7 +165,8 @@ def test_nothing_known_is_no_reason() -> None:
 
 
 PRAISE = re.compile(
-    r"nan|loyal|grows|broadly|in time|never sent|no complaint|resolved within|last order only|has a running"
+    r"nan|last order [12]?\d days ago, as"
+    r"|loyal|grows|broadly|in time|never sent|no complaint|resolved within|last order only|has a running"
     r"|answered (only )?([3-9]\d|\d{3,})%|rating (6[1-9]|[7-9]\d|\d{3,})%|late in 0(\.0)?%|^has bought [4-9]"
     r"|^(spent|in touch) [1-9]|who stay"
 )
@@ -186,6 +187,14 @@ def test_no_reason_reads_as_praise_beside_a_high_risk_or_as_blame_beside_a_low_o
                 said[raises] |= set(reasons(frame, {theme: moves}, np.full(len(frame), raises))[0])
     assert not [text for text in said[True] if PRAISE.search(text or "nan")]
     assert not [text for text in said[False] if BLAME.search(text or "nan")]
+
+
+def test_an_order_of_the_day_before_yesterday_is_not_given_as_a_reason_for_a_high_risk() -> None:
+    frame = pd.DataFrame({name: [float("nan")] for name in COLUMNS}, dtype="float64").assign(
+        days_since_last_order=2.0, order_day_count=9.0, mean_gap_days=41.0, silence_ratio=2 / 41
+    )
+    [said] = reasons(frame, {"rhythm": np.array([0.8])}, np.array([True]))[0]
+    assert said == "rhythm of customers who leave: 9 order days so far, usually 41 days apart"
 
 
 def test_who_answered_every_campaign_is_not_told_so_beside_a_high_risk() -> None:

@@ -14,7 +14,6 @@ from crm_analytics.churn import CANDIDATES, score, train
 from crm_analytics.churn.candidates import candidates_for, fit_all
 from crm_analytics.churn.choice import choose
 from crm_analytics.churn.kinds import kind_of
-from crm_analytics.errors import NotEnoughData
 from tests import build
 
 AS_OF = date(2024, 7, 1)
@@ -32,12 +31,12 @@ def purchases(count: int) -> dict[str, list[str]]:
     return days
 
 
-def test_of_a_single_customer_who_never_left_nothing_can_be_learned() -> None:
-    with (
-        build.warehouse(order_lines=build.order_lines_of(purchases(1))) as wh,
-        pytest.raises(NotEnoughData, match="customers churned"),
-    ):
-        train(wh, as_of=AS_OF, horizon_days=20, active_days=60)
+def test_of_a_single_customer_the_shrunk_rate_of_one_is_all_that_can_be_said() -> None:
+    with build.warehouse(order_lines=build.order_lines_of(purchases(1))) as wh:
+        model = train(wh, as_of=AS_OF, horizon_days=20, active_days=60)
+        chance = score(wh, model, as_of=AS_OF)["churn_probability"]
+    assert chance.tolist() == pytest.approx([0.75])
+    assert "since the only customer left" in model.card.verdict
 
 
 @pytest.mark.parametrize("count", [5, 50, 200])
