@@ -10,6 +10,7 @@ unknown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ MAX_REASONS = 3
 SMALLEST = 0.05
 # A last order of fewer days ago is no sign of leaving, whatever else the rhythm says.
 _NOT_LATELY_DAYS = 30
+# What is counted, where there is one of it.
+_OF_ONE = re.compile(r"(?<![\d.,])1 (day|order day|complaint|request|time|campaign)s\b")
 
 
 @dataclass(frozen=True)
@@ -490,5 +493,6 @@ def _worded(wording: Wording, frame: pd.DataFrame, rows: NDArray[np.intp]) -> ND
         distinct, number = np.unique(values, return_inverse=True)
         code = code * len(distinct) + number
     _, first, number = np.unique(code, return_index=True, return_inverse=True)
-    texts = [wording.text.format(*(values[row] for values in shown)) for row in first]
+    said = [wording.text.format(*(values[row] for values in shown)) for row in first]
+    texts = [_OF_ONE.sub(r"1 \1", text) for text in said]
     return np.array(texts, dtype=object)[number]

@@ -28,7 +28,8 @@ CARD = ModelCard("churn", "none", date(2024, 1, 1), 90, (), (), {}, (), "blend",
 
 @cache
 def pattern(wording: Wording) -> re.Pattern[str]:
-    return re.compile(r"[-\d.,%na]+".join(map(re.escape, re.split(r"\{[^}]*\}", wording.text))))
+    told = r"[-\d.,%na]+".join(map(re.escape, re.split(r"\{[^}]*\}", wording.text)))
+    return re.compile(re.sub(r"(day|complaint|request|time|campaign)s\b", r"\1s?", told))  # of one: day
 
 
 def says(wording: Wording, text: str) -> bool:
@@ -156,6 +157,14 @@ def test_a_caller_is_told_a_figure_wherever_one_is_known() -> None:
     for theme in sorted(set(THEMES_OF_COLUMNS.values())):
         first, _, _ = reasons(known, {theme: np.array([0.8])}, np.array([True]))
         assert first[0] not in [None, *vague], theme
+
+
+def test_one_of_anything_is_in_the_singular() -> None:
+    frame = pd.DataFrame(np.nan, index=[0, 1], columns=list(COLUMNS))
+    [wording] = [one for one in WORDINGS if one.text == "{:.0f} requests in the last 180 days"]
+    frame[wording.columns[0]] = [1.0, 21.0]
+    found = reasons(frame, {"tickets": np.ones(2)}, np.array([True, True]))
+    assert list(found[0]) == ["1 request in the last 180 days", "21 requests in the last 180 days"]
 
 
 def test_nothing_known_is_no_reason() -> None:
