@@ -1,14 +1,16 @@
 """Which records at the end of a file are none?  Grand totals, copyright lines and the like that reports add.
 
-A trailing record is a footer where its first filled cell (or the text of a record that cannot be read) begins
-as the profile says, in any case. Footers stand at the very end: one that is followed by a record is a record,
-and so is one that fills, beside these words, what every record must tell (a company may be Copyright Ltd).
+A trailing record is a footer where its only filled cell (or the text of a record that cannot be read) begins
+as the profile says, in any case; words of a total may have numbers beside them. Footers stand at the very end:
+one that is followed by a record is a record, and so is one that fills other cells (a company may be Copyright
+Ltd) or all that a record must tell.
 Among them stand blank rows and a few lines of a single text that cannot be a record (the time at which a
 report was made), right above them one such line (its name): they are footers too.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -17,10 +19,13 @@ import pyarrow.compute as pc
 
 from crm_analytics.ingest.records import Block
 from crm_analytics.ingest.row_shapes import footer_count
+from crm_analytics.normalise.total_words import total_kind
 
 # How many lines of a single text an end may have beside its declared footers.
 _MOST_BARE = 3
 _MARKS = ",;\t|"
+# What stands beside the words of a total: a number, with a sign or code of a currency.
+_NUMBER = re.compile(r"[^\W\d_]{0,3}[\W\d_]*\d[\W\d_]*[^\W\d_]{0,3}")
 
 
 class WithoutFooters:
@@ -114,7 +119,10 @@ class WithoutFooters:
         beside = [places for places in self._required if filled[0] not in places]
         if beside and all(not set(filled).isdisjoint(places) for places in beside):
             return "", False
-        return str(cells[f"c{filled[0]}"]).strip(), bool(beside) and len(filled) == 1
+        text, *others = (str(cells[f"c{place}"]).strip() for place in filled)
+        if others and not (total_kind(text) and all(map(_NUMBER.fullmatch, others))):
+            return "", False  # a record that lacks its id is no footer: it is told as what it lacks
+        return text, bool(beside) and not others
 
 
 def _of_broken(block: Block, place: int) -> tuple[str, bool]:

@@ -56,7 +56,15 @@ def test_a_footers_words_beside_all_that_a_record_must_tell_are_a_record() -> No
     passing = WithoutFooters([Block(cells, (), 3, lambda row: (row, 0, b""))], ["copyright"], [(1,), (2,)])
     assert [one.cells["c1"].to_pylist() for one in passing] == [["o1", "o2"]]
     only = WithoutFooters([Block(cells, (), 3, lambda row: (row, 0, b""))], ["copyright"], [(0,)])
-    assert [one.cells["c1"].to_pylist() for one in only] == [["o1"]]
+    assert [one.cells["c1"].to_pylist() for one in only] == [["o1", "o2"]]
+
+
+def test_a_record_that_lacks_its_id_is_no_footer_and_totals_beside_numbers_are() -> None:
+    names = ["c0", "c1", "c2", "record_number"]
+    rows = [("Copyright claim", "Won", "", 1), ("Grand Totals (2 records)", "EUR 5,000.00", "", 2)]
+    cells = pa.table([list(column) for column in zip(*rows, strict=True)], names=names)
+    passing = WithoutFooters([Block(cells, (), 2, lambda row: (row, 0, b""))], ["copyright", "grand"], [(2,)])
+    assert [one.cells["c0"].to_pylist() for one in passing] == [["Copyright claim"]]
 
 
 def test_the_name_and_the_time_of_a_report_are_footers_where_they_cannot_be_records() -> None:
