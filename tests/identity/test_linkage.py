@@ -195,6 +195,51 @@ DECIDED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         named("Ulrike", "Tagmann", email="ut5@example.com", birth_on="1980-05-06"),
         named("Ulrike", "Tagmann", email="ut5@example.com", birth_on="1980-06-05"),
     ),
+    "two national ids": (
+        "review",
+        named("Karl", "Cordesius", email="co5@example.com", national_id="12345678901"),
+        named("Karl", "Cordesius", email="co5@example.com", national_id="98765432109"),
+    ),
+    "two national ids with letters, nothing known of the country": (
+        "review",
+        named("Karl", "Dreyhaupt", phone="+49731113911", national_id="ID778899", country=None),
+        named("Karl", "Dreyhaupt", phone="+49731113911", national_id="ID112233"),
+    ),
+    "two national ids of Poland": (
+        "review",
+        named("Karl", "Zegarek", email="ze5@example.com", national_id="44051401359", country="PL"),
+        named("Karl", "Zegarek", email="ze5@example.com", national_id="02070803628", country="pl"),
+    ),
+    "two national ids, born one slip apart": (
+        "review",
+        named("Karl", "Ebertin", email="eb5@example.com", national_id="ID448811", birth_on="1960-05-05"),
+        named("Karl", "Ebertin", email="eb5@example.com", national_id="ID907733", birth_on="1960-05-06"),
+    ),
+    "a number that was renewed": (
+        "link",
+        named("Karl", "Fuchsinger", email="fu5@example.com", national_id="T22000129", birth_on="1960-05-05"),
+        named("Karl", "Fuchsinger", email="fu5@example.com", national_id="L01X00T47", birth_on="1960-05-05"),
+    ),
+    "national ids of two countries": (
+        "link",
+        named("Karl", "Grubenau", email="gr5@example.com", national_id="44051401359", country="PL"),
+        named("Karl", "Grubenau", email="gr5@example.com", national_id="70907812345"),
+    ),
+    "a national id with a digit mistaken": (
+        "link",
+        named("Karl", "Habermas", email="ha5@example.com", national_id="44051401457", country="PL"),
+        named("Karl", "Habermas", email="ha5@example.com", national_id="44051401957", country="PL"),
+    ),
+    "a national id with two digits in each other's place": (
+        "link",
+        named("Karl", "Imhofen", email="im5@example.com", national_id="ID551298"),
+        named("Karl", "Imhofen", email="im5@example.com", national_id="id 55-1289"),
+    ),
+    "a national id that a spreadsheet shortened": (
+        "link",
+        named("Karl", "Jacobsohn", email="ja5@example.com", national_id="0071829304"),
+        named("Karl", "Jacobsohn", email="ja5@example.com", national_id="71829304"),
+    ),
 }
 
 
@@ -205,6 +250,8 @@ KURZ = {"email": "ku9@example.com", "phone": "+49731111888"}
 KLUG = {"email": "kl9@example.com", "phone": "+49731111999"}
 ROTH = {"email": "ro9@example.com", "phone": "+49731112111"}
 FARR = {"email": "fa9@example.com", "phone": "+49731112222"}
+NATT = {"email": "na9@example.com", "phone": "+49731113944"}
+OBER = {"email": "ob9@example.com", "phone": "+49731113955"}
 # name of the case -> records, and those of them (by place) that become one customer
 TOGETHER: dict[str, tuple[list[dict[str, Any]], list[list[int]]]] = {
     "a couple and an initial": (
@@ -260,6 +307,23 @@ TOGETHER: dict[str, tuple[list[dict[str, Any]], list[list[int]]]] = {
         ],
         [],
     ),
+    "two national ids without check digits and a record without": (
+        [
+            named("Karl", "Natterer", national_id="12345678901", **NATT),
+            named("Karl", "Natterer", **NATT),
+            named("Karl", "Natterer", national_id="98765432109", **NATT),
+        ],
+        [],
+    ),
+    "one national id, a slip of it, a record without and another id": (
+        [
+            named("Karl", "Oberlin", national_id="ID330044", **OBER),
+            named("Karl", "Oberlin", national_id="ID 330045", **OBER),
+            named("Karl", "Oberlin", **OBER),
+            named("Karl", "Oberlin", national_id="ID918273", **OBER),
+        ],
+        [[0, 1]],
+    ),
 }
 
 
@@ -306,7 +370,12 @@ def test_a_pair_that_contradicts_itself_is_marked_although_no_third_record_is_th
     decided: pd.DataFrame,
 ) -> None:
     """A person may merge a third record with one of them later."""
-    for case in ("father and son with one mailbox", "another ending", "twins, other names"):
+    for case in (
+        "father and son with one mailbox",
+        "another ending",
+        "twins, other names",
+        "two national ids",
+    ):
         number = 2 * list(DECIDED).index(case)
         both = [f"t:{number}", f"t:{number + 1}"]
         found = decided[decided["left_id"].isin(both) & decided["right_id"].isin(both)]

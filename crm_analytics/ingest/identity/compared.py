@@ -104,6 +104,7 @@ def compared(records: pa.Table) -> pa.Table:
     pyarrow.Table
         ``unique_id`` (0, 1, ... in the order of the keys), ``record_id``, ``is_organisation``, the columns
         of `FIELDS` (text; birth as YYYY-MM-DD), ``is_checked`` (the national id bears out its checksum),
+        ``country`` (a code of two letters, else NULL),
         ``given_sound`` and ``family_sound`` (consonants, of people; NULL where all names are in one script),
         ``given_is_rtl`` and ``family_is_rtl`` (Persian or Arabic letters), ``given_is_known`` (a usual name),
         the forms of ``_FORMS`` and ``mailbox`` (what is before the @, unless it only says the name again).
@@ -145,6 +146,7 @@ def compared(records: pa.Table) -> pa.Table:
             "street": _folded(column("street"), fold_street),
             "postcode": _folded(column("postcode"), fold_postcode),
             "city": _folded(column("city"), fold_city),
+            "country": _folded(column("country"), _country),
             "is_checked": _mapped(national_id, _bears_out, pa.bool_()),
         }
     )
@@ -194,6 +196,11 @@ def _personal(text: str) -> str | None:
 
 def _bears_out(digits: str) -> bool:
     return is_iranian_national_code(digits) or is_iranian_legal_id(digits)
+
+
+def _country(text: str) -> str | None:
+    code = text.strip().upper()
+    return code if len(code) == 2 else None
 
 
 def _phones(phones: pa.Array, countries: pa.Array) -> pa.Array:

@@ -31,6 +31,14 @@ SIMILAR_BIRTH = (
 # The day, the month, the year or its decade one off.
 ONE_OFF = f"least({_DAYS}, abs({_DAYS} - 365), abs({_DAYS} - 3652)) <= 40"
 
+# Two national ids of one country of which neither is a slip of the other: two people, unless they were born
+# on one day (a card is renewed under another number, and wrong numbers are typed).
+_SHORT_ID = "ltrim(national_id_{}, '0')"
+OTHER_ID = (
+    f"damerau_levenshtein({_SHORT_ID.format('l')}, {_SHORT_ID.format('r')}) > 1 "
+    f"and coalesce(country_l = country_r, true) and not coalesce(birth_l = birth_r, false)"
+)
+
 
 @dataclass(frozen=True)
 class Level:

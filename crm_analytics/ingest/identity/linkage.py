@@ -21,6 +21,7 @@ from crm_analytics.ingest.identity.comparisons import (
     IS_SLIP,
     ONE_LIFE,
     ONE_OFF,
+    OTHER_ID,
     OTHER_NAME,
     SIMILAR_BIRTH,
 )
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
 
 RECORDS = SqlFile.beside(__file__, "records.sql")
 # Part of what a run remembers: other rules ask for another run.
-RULES = "3"
+RULES = "4"
 
 _TOLD_BY = (
     *("given_name", "given_is_rtl", "given_spelt", "given_bare", "given_count", "given_is_known"),
     *("family_name", "whole_name"),
     *("birth", "birth_day"),
-    *("national_id", "is_checked", "is_organisation"),
+    *("national_id", "is_checked", "country", "is_organisation"),
 )
 
 _COLUMNS = ("left_id", "right_id", "probability", "weight", "decision", "is_contradicted", "because")
@@ -74,7 +75,8 @@ _CONTRADICTING = f"""
             coalesce({SIMILAR_BIRTH} or {ONE_OFF}, false) as is_born_near,
             birth_l is not null and birth_r is not null as is_born,
             {ONE_LIFE} as is_one_life,
-            is_checked_l and is_checked_r and national_id_l <> national_id_r
+            coalesce({OTHER_ID}, false)
+                or coalesce(is_checked_l and is_checked_r and national_id_l <> national_id_r, false)
                 or is_organisation_l <> is_organisation_r as is_registered_apart,
             coalesce(national_id_l = national_id_r, false) as is_registered_as_one
         from pairs
