@@ -20,7 +20,7 @@ from crm_analytics.normalise.cell_errors import CELL_ERRORS, UNCALCULATED
 from crm_analytics.normalise.currencies import CURRENCIES, MINOR_DIGITS
 from crm_analytics.normalise.digits import ARABIC_THOUSANDS_MARK, DIGITS
 from crm_analytics.schema import Column
-from crm_analytics.vocabulary import WORDS
+from crm_analytics.vocabulary import SPELLINGS, WORDS
 from crm_analytics.warehouse import quote_ident
 
 NONE = "cast(null as varchar)"
@@ -194,14 +194,16 @@ def convert_id(field: Field) -> Conversion:
 
 
 def convert_word(field: Field) -> Conversion:
-    """One word of a closed list; a word that is in none is kept and reported."""
+    """One word of a closed list, in any usual spelling; a word that is in none is kept and reported."""
     name, word, tests = field.text, field.part("word"), no_value(field)
     known = sql_list(WORDS[field.column.words or ""])
+    spelled = SPELLINGS.get(field.column.words or "")
+    ours = "".join(f"when '{other}' then '{one}' " for other, one in spelled.items()) if spelled else ""
     return Conversion(
         f"case when {word} in {known} then {word} else {name} end",
         f"case {tests}end" if tests else NONE,
         note=f"case when {word} not in {known} then 'unknown_word' end",
-        parts={"word": f"lower({name})"},
+        parts={"word": f"case lower({name}) {ours}else lower({name}) end" if ours else f"lower({name})"},
     )
 
 

@@ -44,7 +44,7 @@ _VALUES = ("date", "number", "email", "phone")
 
 @cache
 def profiles() -> Mapping[str, Profile]:
-    """Return every profile by name: the files of ``profiles/`` and the plain layouts.
+    """Return every profile by name: the files of ``profiles/`` and the plain layouts of all other entities.
 
     Examples
     --------
@@ -52,7 +52,8 @@ def profiles() -> Mapping[str, Profile]:
     ('order_lines', 'orders')
     """
     found = [read_profile(path) for path in sorted((Path(__file__).parent / "profiles").glob("*.toml"))]
-    found += [_plain(name) for name in entities()]
+    written = {one.name for one in found}
+    found += [_plain(name) for name in entities() if PLAIN + name not in written]
     return {one.name: one for one in found}
 
 

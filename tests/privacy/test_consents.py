@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
 import crm_analytics as crm
+from crm_analytics.records import RecordStore
+from crm_analytics.vocabulary import WORDS as WORD_LISTS
 from tests import build
 
 WORDS = [
@@ -155,3 +159,111 @@ def test_the_day_on_which_it_was_said_decides_not_the_order_in_which_it_was_lear
         assert wh.rows(
             "select customer_id, has_opted_out from facts.customers_before($as_of)", as_of=date(2024, 8, 1)
         ) == [("default:late no", True)]
+
+
+HEADER = "customer_source_id,channel,purpose,occurred_at,is_granted\n"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[crm.Warehouse]:
+    """Of which every test below takes customers whose names begin with letters of its own."""
+    with build.warehouse() as wh:
+        yield wh
+
+
+def load(wh: crm.Warehouse, folder: Path, *rows: str) -> crm.Load:
+    """Load our own layout of consents."""
+    file = folder / f"consents_{wh.value('select count(*) from ops.loads')}.csv"
+    file.write_text(HEADER + "".join(f"{row}\n" for row in rows), "utf-8")
+    [loaded] = crm.load(wh, file, profile="plain_consents")
+    return loaded
+
+
+def refused(wh: crm.Warehouse, channel: str, among: str) -> set[str]:
+    """Return who of those with such first letters must get no marketing there on 2025-01-01."""
+    found = wh.rows(
+        "select customer_id from facts.refusals_known($as_of, $channel)",
+        as_of=date(2025, 1, 1),
+        channel=channel,
+    )
+    names = {row[0].removeprefix("default:") for row in found}
+    return {name for name in names if name[0] in among}
+
+
+def test_a_refusal_on_all_on_none_or_on_a_channel_nobody_knows_counts_for_every_channel(
+    shared: crm.Warehouse, tmp_path: Path
+) -> None:
+    general = ("all", "ANY", "*", "", "fax", "phone + e-mail")
+    spelled = {"telephone": "phone", "Tel.": "phone", "E-Mail": "email", "mail": "email", " Phone": "phone"}
+    known = [f"{channel},marketing,2024-01-02,true" for channel in ("phone", "email")]
+    people = [f"G{n}" for n in range(len(general))] + [f"S{n}" for n in range(len(spelled))]
+    load(shared, tmp_path, *(f"{one},{word}" for one in people for word in known))
+    told = [f"G{n},{word},marketing,2024-06-01,false" for n, word in enumerate(general)]
+    told += [f"S{n},{word},marketing,2024-06-01,false" for n, word in enumerate(spelled)]
+    loaded = load(shared, tmp_path, *told)
+    assert (loaded.rows_loaded, [(one.issue, one.row_count) for one in loaded.issues]) == (
+        len(told),
+        [("unknown_word", 1)] * 2,
+    )
+    everybody = {f"G{n}" for n in range(len(general))}
+    for channel in ("phone", "email"):
+        own = {f"S{n}" for n, ours in enumerate(spelled.values()) if ours == channel}
+        assert refused(shared, channel, "GS") == everybody | own
+    assert refused(shared, "post", "GS") == everybody
+    # a later grant lifts the refusal of its own channel; one of an unknown channel or day before, none
+    later = ["G0,phone,marketing,2024-07-01,true", "G1,fax,marketing,2024-07-01,true"]
+    later += ["G2,phone,marketing,2024-05-31,true", "G3,phone,service,2024-07-01,true"]
+    load(shared, tmp_path, *later, "G4,all,marketing,2024-07-01,true")
+    assert refused(shared, "phone", "G") == everybody - {"G0", "G4"}
+    assert refused(shared, "email", "G") == everybody - {"G4"}
+
+
+def test_every_channel_of_the_vocabulary_is_one_of_all() -> None:
+    consent = {"customer_source_id": "C1", "channel": "all", "occurred_at": "2024-06-01", "is_granted": False}
+    with build.warehouse(consents=[consent]) as wh:
+        found = wh.rows(
+            "select channel from facts.last_consents($as_of, false) order by 1", as_of=date(2025, 1, 1)
+        )
+    assert tuple(row[0] for row in found) == WORD_LISTS["channels"]
+
+
+def test_of_yes_and_no_at_one_moment_no_wins_in_any_order_until_its_load_is_taken_back(
+    shared: crm.Warehouse, tmp_path: Path
+) -> None:
+    said = "{},email,marketing,2024-06-01,{}"
+    load(shared, tmp_path, said.format("A", "true"), said.format("A", "false"))
+    load(shared, tmp_path, said.format("B", "false"), said.format("B", "true"))
+    load(shared, tmp_path, said.format("C", "true"))
+    no = load(shared, tmp_path, said.format("C", "false"), said.format("D", "false"))
+    load(shared, tmp_path, said.format("D", "true"), said.format("E", "true"))
+    assert refused(shared, "email", "ABCDE") == {"A", "B", "C", "D"}
+    assert no.load_id is not None
+    crm.unload(shared, no.load_id)
+    assert refused(shared, "email", "ABCDE") == {"A", "B"}
+
+
+def test_what_a_person_corrects_in_the_record_store_replaces_what_stood_there() -> None:
+    given = {"customer_source_id": "A", "channel": "email", "purpose": "marketing", "is_granted": False}
+    with build.warehouse(customers=[{"source_id": "A"}]) as wh, RecordStore.open(":memory:") as records:
+        records.customers.add({"source_id": "A", "name": "Ada Example"})
+        consent = records.consents.add(given | {"occurred_at": build.RECORDED_AT.replace(year=2024)})
+        crm.sync(wh, records)
+        assert refused(wh, "email", "A") == {"A"}
+        records.consents.update(consent.id, {"is_granted": True})
+        crm.sync(wh, records)
+        assert refused(wh, "email", "A") == set()
+
+
+def test_a_refusal_without_a_day_holds_since_it_was_received_and_a_consent_without_one_is_set_aside(
+    shared: crm.Warehouse, tmp_path: Path
+) -> None:
+    load(shared, tmp_path, "X,email,marketing,2024-01-02,true", "Y,email,marketing,2024-01-02,true")
+    loaded = load(
+        shared,
+        tmp_path,
+        "X,email,marketing,,false",
+        "Z,email,marketing,,true",
+        "Z,,marketing,2024-01-02,true",
+    )
+    assert (loaded.rows_loaded, dict(loaded.reasons)) == (1, {"missing_value": 2})
+    assert refused(shared, "email", "XYZ") == {"X"}
