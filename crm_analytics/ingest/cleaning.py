@@ -53,14 +53,6 @@ def whole_number(text: str, _: str) -> str:
     return f"case when regexp_full_match({text}, '\\d+\\.0+') then split_part({text}, '.', 1) else {text} end"
 
 
-def exact_id(text: str, _: str) -> str:
-    """Return an id unless a spreadsheet rounded it (5.12346E+12): then it is none."""
-    return (
-        f"case when contains(upper({text}), 'E+') and regexp_full_match({text}, "
-        f"'\\d+([.,]\\d+)?[eE]\\+\\d+') then null else {text} end"
-    )
-
-
 def _sql_list(words: list[str]) -> str:
     return "(" + ", ".join(f"'{word}'" for word in words) + ")"
 
@@ -73,7 +65,6 @@ CLEANERS: Mapping[str, Callable[[str, str], str]] = MappingProxyType(
     {
         # leading apostrophes, with which exporters keep spreadsheets from reading a number or a formula
         "apostrophe": lambda text, _: f"nullif(ltrim({text}, ''''), '')",
-        "exact_id": exact_id,
         "first_in_comma_list": _first_of_list(","),
         "first_in_list": _first_of_list(";"),
         # one form of each Persian or Arabic digit and letter; invisible joiners fall away
