@@ -19,12 +19,15 @@ from crm_analytics.normalise.state_words import order_state
 # What a column is that is called like an id ("customer") and holds names.
 _NAME_OF = {"customer_id": "customer_name", "product_id": "product_name"}
 _PRICES = ("amount", "unit_price")
-_MONEY = (*_PRICES, "discount", "unit_cost")
 # A share of a price, which no column of ours holds: told by a mark in its name or values, by no word.
 SHARE = "share_of_price"
 # What tells that an order was cancelled.
 STATES = ("status", "cancelled")
-_PERCENT = re.compile(r"%|٪|percent|prozent|\bpct\b|porcent|pourcent|yüzde|درصد", re.IGNORECASE)
+_PERCENT = re.compile(
+    r"(\b(in|en))? *%|٪|per ?cent(age)?|prozent|\bpct\b|porcentaje|pourcentage|pourcent|yüzde|درصد|"
+    r"\brate\b|oranı|satz\b|\btaux (de )?|\btasa (de )?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,10 @@ def _seen(name: str, texts: Sequence[str]) -> SeenColumn:
             meaning = _NAME_OF[meaning]
     filled = [text for text in texts if text.strip()]
     is_percent = any(_PERCENT.search(text) for text in (name, *filled))
-    if is_percent and meaning_of(_PERCENT.sub("", name)) in _MONEY:
+    if is_percent and "discount" in (meaning_of(name), meaning_of(_PERCENT.sub(" ", name))):
         return SeenColumn(name, SHARE, look, doubt="a percentage, and no money")
+    if meaning == "cancelled" and look.kind not in ("boolean", "date", "empty"):
+        return SeenColumn(name, meaning, look, doubt="neither yes or no nor a day")
     words = sorted({lowered(text.strip()) for text in filled}) if meaning == "status" else []
     states = tuple((word, state) for word in words if (state := order_state(word)) is not None)
     return SeenColumn(name, meaning, look, states)

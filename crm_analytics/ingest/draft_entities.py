@@ -190,7 +190,7 @@ def columns_filled(name: str, seen: Sequence[SeenColumn], *, main: str) -> dict[
     for meaning, column in COLUMNS[name].items():
         if name == "orders" and main == "order_lines" and meaning not in _OF_HEAD:
             continue
-        columns = [one for one in seen if one.meaning == meaning]
+        columns = [one for one in seen if one.meaning == meaning and not (meaning in STATES and one.doubt)]
         if columns:
             filled.setdefault(column, columns)
     return filled

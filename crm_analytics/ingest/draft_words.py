@@ -264,7 +264,8 @@ def _rule(
             lines.append('# DECIDE: unit = "rial" or unit = "toman" (10 rial); the header does not say')
     states = dict.fromkeys(f"{_text(word)} = {_text(state)}" for one in columns for word, state in one.states)
     if column.words == "order_states" and first.meaning == "cancelled":
-        keys = [f'cases = [{{ if_true = {_text(first.name)}, then = "cancelled" }}]']
+        test = "if_filled" if first.look.kind == "date" else "if_true"
+        keys = [f'cases = [{{ {test} = {_text(first.name)}, then = "cancelled" }}]']
     elif column.words == "order_states" and states:
         keys.append(f"words = {{ {', '.join(states)} }}")
     return [*lines, f"{column.name} = {{ {', '.join(keys)} }}"]

@@ -106,7 +106,10 @@ def test_decimal_commas_in_quotes_are_drafted_checked_and_loaded_from_a_file_spl
 SALES = "Beleg-Nr.;Kd.Nr.;Belegdatum;Artikel;Menge;E-Preis;Währung"
 
 
-@pytest.mark.parametrize("name", ["Rabatt %", "Rabatt (Prozent)", "Discount percent", "تخفیف (٪)"])
+@pytest.mark.parametrize(
+    "name",
+    ["Rabatt %", "Rabatt in %", "Rabatt (Prozent)", "Disc. %", "Discount Rate", "İndirim Oranı", "تخفیف (٪)"],
+)
 def test_a_percentage_is_no_money_and_is_asked_about_where_no_amount_is_told(
     tmp_path: Path, name: str
 ) -> None:
@@ -121,6 +124,9 @@ def test_a_percentage_is_no_money_and_is_asked_about_where_no_amount_is_told(
     ("name", "words", "states"),
     [
         ("Storniert", ("Nein", "Ja"), [None, "cancelled"]),
+        ("İptal mi", ("HAYIR", "EVET"), [None, "cancelled"]),
+        ("Cancelled on", ("", "2024-04-20"), [None, "cancelled"]),
+        ("Payment Status", ("Paid", "Voided"), ["confirmed", "cancelled"]),
         ("Durum", ("Tamamlandı", "İptal"), ["confirmed", "cancelled"]),
         ("وضعیت", ("قطعی", "برگشتی"), ["confirmed", "cancelled"]),
     ],
@@ -145,6 +151,13 @@ def test_states_that_differ_within_an_order_are_asked_about(tmp_path: Path) -> N
     text = draft_profile(file)
     assert '"Storniert" = "DECIDE"  # Are there sales among them that are none?' in text
     assert 'name = "orders"' not in text
+
+
+def test_a_mark_of_cancelled_orders_that_is_neither_yes_nor_a_day_is_asked_about(tmp_path: Path) -> None:
+    file = tmp_path / "sales.csv"
+    lines = ["R1;K1;13.04.2024;A;2;25,00;EUR;vielleicht", "R2;K1;13.04.2024;B;2;25,00;EUR;eher nicht"]
+    file.write_text("\n".join([f"{SALES};Storniert", *lines, ""]), encoding="utf-8")
+    assert '"Storniert" = "DECIDE"' in draft_profile(file)
 
 
 def test_states_of_orders_in_persian_are_drafted_and_an_unknown_word_is_left(tmp_path: Path) -> None:
