@@ -1,7 +1,7 @@
 """Which records at the end of a file are none?  Grand totals, copyright lines and the like that reports add.
 
 A trailing record is a footer where its only filled cell (or the text of a record that cannot be read) begins
-as the profile says, in any case; words of a total may have numbers beside them. Footers stand at the very end:
+as the profile says, in any case; words of a total may have numbers beside them. Footers stand at the end:
 one that is followed by a record is a record, and so is one that fills other cells (a company may be Copyright
 Ltd) or all that a record must tell.
 Among them stand blank rows and a few lines of a single text that cannot be a record (the time at which a
