@@ -112,7 +112,7 @@ class Column:
         """
         if self.privacy != "none" or "@" in text:
             return False
-        if self.type not in ("TEXT", "CURRENCY") and _WORD.search(text):
+        if self.type != "TEXT" and len(_WORD.findall(text)) > (self.type == "CURRENCY"):
             return False
         return _DAY.match(text) is not None or _TELEPHONE.search(text) is None
 
