@@ -64,6 +64,11 @@ def erase(
         out.print_lines(f"Delete yourself: {path}")
     for key in receipt.stay_alike:
         out.print_lines(f"Stays, with an address or number of the person; erase it too if it is them: {key}")
+    if receipt.set_aside_left:
+        out.print_lines(
+            f"{len(receipt.set_aside_left)} records set aside stay: they hold an address or number that "
+            "others have too, and no name or id of the person. --json lists them."
+        )
     for path in receipt.stores_not_given:
         out.print_lines(f"Not looked into, a record store that the settings do not name: {path}")
 

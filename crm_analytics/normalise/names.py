@@ -87,7 +87,7 @@ def fold_marks(text: str) -> str:
 
 @cache
 def name_words(kind: str) -> frozenset[str]:
-    """Return the words of one kind in ``name_words.toml``: titles, legal_forms, and, mailboxes."""
+    """Return words of one kind of ``name_words.toml``: titles, legal_forms, and, mailboxes, placeholders."""
     file = Path(__file__).parent / "name_words.toml"
     return frozenset(tomllib.loads(file.read_text(encoding="utf-8"))[kind])
 

@@ -25,7 +25,7 @@ from crm_analytics.privacy.files_left import backups, files_left, stores_not_giv
 from crm_analytics.privacy.mentions import Mentions
 from crm_analytics.privacy.names_told import empty_names, names_told
 from crm_analytics.privacy.stores import Records, given_stores, sync_stores
-from crm_analytics.privacy.subject import Subject, about, find, stay_alike
+from crm_analytics.privacy.subject import Subject, about, find, others_with
 from crm_analytics.records.tables import record_tables
 from crm_analytics.reports.customer_360.look_up import asked_text
 from crm_analytics.schema import entities
@@ -46,8 +46,11 @@ _REPEATS = """
 _DELETE = "delete from {versions} where rowid in (select place from erased_rows)"
 
 _SET_ASIDE = """
-    select record.load_id, record.record_number, record.raw, layout.encoding
-    from ops.quarantine as record left join ops.load_layouts as layout using (load_id)"""
+    select record.load_id, record.record_number, record.raw, layout.encoding, load.source_system
+    from ops.quarantine as record
+    left join ops.load_layouts as layout using (load_id)
+    left join ops.loads as load using (load_id)
+    order by record.load_id, record.record_number"""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,9 @@ class Receipt:
     stay_alike : tuple of str
         Keys of the records that stay and have an e-mail address or telephone number of the person: others who
         share it, or the same person in a record that nobody merged. Erase these by their keys, if so.
+    set_aside_left : tuple of (int, int)
+        Load and record number of the records set aside that stay as they are though they hold an address or
+        number of the person: somebody else has it as well, and no name or id of the person stands beside it.
     """
 
     erasure_id: int
@@ -87,6 +93,7 @@ class Receipt:
     to_delete_yourself: tuple[str, ...]
     stores_not_given: tuple[str, ...]
     stay_alike: tuple[str, ...]
+    set_aside_left: tuple[tuple[int, int], ...]
 
 
 def erase(
@@ -164,7 +171,8 @@ def _erase(
     records: Records,
     published: str | os.PathLike[str] | None,
 ) -> Receipt:
-    alike = tuple(stay_alike(wh, subject))
+    others = others_with(wh, subject)
+    mentions = Mentions(subject, others)
     records_removed = _from_records(wh, records, subject)
     runs = withdraw_runs(published) if published is not None else ()
     removed: Counter[str] = Counter()
@@ -180,13 +188,15 @@ def _erase(
         for table, tags in privacy_tags().items():
             if tags.keys:
                 removed[table] += _from_table(wh, table, dict(tags.keys), subject)
-        emptied["ops.quarantine"] += _from_quarantine(wh, subject)
+        emptied["ops.quarantine"] += _from_quarantine(wh, mentions)
+        left = _left_aside(wh, mentions)
         for table, tags in privacy_tags().items():
             if tags.erase == "mentions" or table == "entities.identity_log":  # reasons are free text
                 texts = [column for column, tag in tags.columns.items() if tag != "none" and column != "raw"]
-                emptied[table] += _from_texts(wh, table, texts, subject)
+                emptied[table] += _from_texts(wh, table, texts, mentions)
         keys = [(name, system, id_) for name, of in subject.keys.items() for system, id_ in of]
-        telling = subject.points | {one for one in subject.ids() if len(one) >= TELLING_CHARACTERS}
+        telling = {one for one in subject.ids() - others.ids if len(one) >= TELLING_CHARACTERS}
+        telling |= subject.points - others.points
         remember(wh, erasure_id, keys, telling)
         told = {name: count for name, count in removed.items() if count}
         told_emptied = {name: count for name, count in emptied.items() if count}
@@ -217,7 +227,8 @@ def _erase(
         runs_removed=runs,
         to_delete_yourself=(*backups(wh), *files_left(wh, subject)),
         stores_not_given=tuple(stores_not_given(wh, given_stores(wh, records))),
-        stay_alike=alike,
+        stay_alike=others.keys,
+        set_aside_left=tuple(left),
     )
 
 
@@ -280,13 +291,12 @@ def _from_table(wh: Warehouse, table: str, keys: dict[str, str], subject: Subjec
     return wh.execute(f"delete from {quote_table(table)} where {where}", **given)
 
 
-def _from_quarantine(wh: Warehouse, subject: Subject) -> int:
+def _from_quarantine(wh: Warehouse, mentions: Mentions) -> int:
     """Empty the records set aside that hold an id, address, number or name of the person."""
-    mentions = Mentions(subject)
     found = [
         (load_id, number)
-        for load_id, number, raw, encoding in wh.rows(_SET_ASIDE)
-        if mentions.is_in(raw, encoding)
+        for load_id, number, raw, encoding, system in wh.rows(_SET_ASIDE)
+        if mentions.is_in(raw, encoding, system=system)
     ]
     for load_id, number in found:
         wh.execute(
@@ -306,10 +316,18 @@ def _from_quarantine(wh: Warehouse, subject: Subject) -> int:
     return len(found)
 
 
-def _from_texts(wh: Warehouse, table: str, columns: list[str], subject: Subject) -> int:
+def _left_aside(wh: Warehouse, mentions: Mentions) -> list[tuple[int, int]]:
+    """Return the records set aside that hold what the person shares with somebody else, and stay."""
+    return [
+        (load_id, number)
+        for load_id, number, raw, encoding, _ in wh.rows(_SET_ASIDE)
+        if mentions.is_shared_in(raw, encoding)
+    ]
+
+
+def _from_texts(wh: Warehouse, table: str, columns: list[str], mentions: Mentions) -> int:
     """Replace the texts of a table that hold something of the person."""
     emptied = 0
-    mentions = Mentions(subject)
     for column in columns:
         name = quote_ident(column)
         texts = wh.rows(f"select distinct {name} from {quote_table(table)} where {name} is not null")

@@ -106,18 +106,61 @@ def find(wh: Warehouse, customer: str) -> Subject:
     return Subject(found, frozenset(names - {""}), frozenset(points - {""}))
 
 
-def stay_alike(wh: Warehouse, subject: Subject) -> list[str]:
-    """Return the keys of people's records that are not the subject's and have an address or number of it."""
-    found = {
-        one
-        for point in subject.points
-        for one in bearers(wh, point, for_customers=False)
-        if (one.source_system, one.source_id) not in subject.keys.get(one.entity, ())
-    }
-    return sorted(
-        f"{'' if one.entity == 'customers' else f'{one.entity}:'}{one.source_system}:{one.source_id}"
-        for one in found
-    )
+@dataclass(frozen=True)
+class Others:
+    """What of a person somebody else has as well.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        Keys of the others' records that have an address or number of the person.
+    points : frozenset of str
+        Addresses, telephone numbers and national ids of the person that others have too, as written.
+    ids : frozenset of str
+        Ids of the person's records that others have too, in another system or as another kind of person.
+    """
+
+    keys: tuple[str, ...]
+    points: frozenset[str]
+    ids: frozenset[str]
+
+
+NO_OTHERS = Others((), frozenset(), frozenset())
+
+
+def others_with(wh: Warehouse, subject: Subject) -> Others:
+    """Return what of a person the records of others have as well: of customers, leads and contacts."""
+    keys: set[Bearer] = set()
+    points: set[str] = set()
+    for point in subject.points:
+        bearing = {
+            one
+            for one in bearers(wh, point, for_customers=False)
+            if (one.source_system, one.source_id) not in subject.keys.get(one.entity, ())
+        }
+        keys |= bearing
+        points |= {point} if bearing else set()
+    ids: set[str] = set()
+    for name in PEOPLE:
+        own = subject.keys.get(name, frozenset())
+        table = f"entities.{quote_ident(f'{name}_versions')}"
+        known = wh.rows(
+            f"select distinct source_system, source_id from {table} where list_contains($ids, source_id)",
+            ids=sorted(subject.ids()),
+        )
+        ids |= {source_id for system, source_id in known if (system, source_id) not in own}
+        if "national_id" in entities()[name].column_names:
+            bearing_rows = wh.rows(
+                f"select distinct source_system, source_id, national_id from {table} "
+                "where list_contains($points, national_id)",
+                points=sorted(subject.points),
+            )
+            points |= {point for system, source_id, point in bearing_rows if (system, source_id) not in own}
+    return Others(tuple(sorted(_key_of(one) for one in keys)), frozenset(points), frozenset(ids))
+
+
+def _key_of(one: Bearer) -> str:
+    return f"{'' if one.entity == 'customers' else f'{one.entity}:'}{one.source_system}:{one.source_id}"
 
 
 def about(wh: Warehouse, name: str, subject: Subject) -> list[tuple[int, int]]:

@@ -24,7 +24,7 @@ import pyarrow as pa
 from crm_analytics.errors import RecordNotFound, UsageError
 from crm_analytics.privacy.mentions import Mentions, decoded
 from crm_analytics.privacy.stores import Records, given_stores, sync_stores
-from crm_analytics.privacy.subject import Subject, about, find
+from crm_analytics.privacy.subject import Subject, about, find, others_with
 from crm_analytics.records import RecordStore
 from crm_analytics.records.tables import record_tables
 from crm_analytics.reports.customer_360.look_up import asked_text
@@ -170,17 +170,17 @@ def _of_quarantine(wh: Warehouse, subject: Subject) -> list[Row]:
     rows = _rows(
         wh,
         "select load.file, load.received_at, record.load_id, record_number, line_number, column_name, "
-        "record.reason, message, raw, layout.encoding as encoding "
+        "record.reason, message, raw, layout.encoding as encoding, load.source_system as system "
         "from ops.quarantine as record join ops.loads as load using (load_id) "
         "left join ops.load_layouts as layout using (load_id) "
         "order by record.load_id, record_number",
     )
-    mentions = Mentions(subject)
+    mentions = Mentions(subject, others_with(wh, subject))
     return [
-        {name: value for name, value in row.items() if name != "encoding"}
+        {name: value for name, value in row.items() if name not in ("encoding", "system")}
         | {"raw": decoded(row["raw"], row["encoding"])}
         for row in rows
-        if mentions.is_in(row["raw"], row["encoding"])
+        if mentions.is_in(row["raw"], row["encoding"], system=row["system"])
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import crm_analytics as crm
 from crm_analytics.privacy.mentions import Mentions
-from crm_analytics.privacy.subject import Subject, find
+from crm_analytics.privacy.subject import Others, Subject, find, others_with
 from crm_analytics.warehouse import Warehouse
 
 PERSON = Mentions(
@@ -97,6 +97,124 @@ def test_records_of_utf_16_that_are_cut_in_the_line_end_are_read_all_the_same() 
 def test_nobody_else_is_found(text: str) -> None:
     for encoding in ("utf-8", "utf-16-le", "cp1256"):
         assert not PERSON.is_in(f"Q,{text},x".encode(encoding, "replace"), encoding)
+
+
+def person(
+    *points: str, ids: tuple[str, ...] = (), names: tuple[str, ...] = (), others: tuple[str, ...] = ()
+) -> Mentions:
+    """A customer of the shop; `others`: what of it somebody else has as well."""
+    keys = {"customers": frozenset(("shop", one) for one in ids)}
+    shared = Others((), frozenset(points) & frozenset(others), frozenset(ids) & frozenset(others))
+    return Mentions(Subject(keys, frozenset(names), frozenset(points)), shared)
+
+
+ANN = person("ann@web.example", "+65 9123 4567", "1111111", "123456", ids=("10000001", "C-1-Long-Id"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "mail joann@web.example about my illness",
+            "jo.ann@web.example",
+            "o'ann@web.example",
+            "x+ann@web.example",
+        ),
+        *("ann@web.example.org", "ann@web.example-shop.org", "ann@web.examples", "ann@webXexample"),
+        *("order 210000001 is late", "100000012", "X10000001", "AB-10000001Z", "c-1-long-id2"),
+        *("article 9123456 broken", "A123456", "1234567"),
+        *("tracking 00340434391234567123", "invoice 11111112345", "0034 0434 3912 3456 7123", "+1 9123 4567"),
+        *("912345678", "x91234567", "IBAN DE1191234567", "0034 9123 4567 12", "41111111"),
+    ],
+)
+def test_a_part_of_a_longer_address_id_or_number_is_a_strangers(text: str) -> None:
+    assert not ANN.is_in(text.encode())
+    assert not ANN.is_in(json.dumps({"id": 7, "subject": text, "n": 12}).encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("<ANN@web.example>, you", "mailto:ann@web.example", "ann@web.example.", "'Ann@Web.example'"),
+        *(
+            "a|ann@web.example|b",
+            "to=ann@web.example&x",
+            "list of ann@web.example.csv",
+            "ann@web.example_2.csv",
+        ),
+        *("order 10000001 is late", "(10000001)", "c-1-LONG-id.", "invoice_10000001.pdf", "id:123456!"),
+        *(
+            "tel 91234567",
+            "ring 9123-4567.",
+            "+65 (0)9123 4567",
+            "0065/91234567",
+            "09123 4567",
+            "65 9123 4567",
+        ),
+        *("flat 12 +65 9123 4567 10:00", "2025-01-01 91234567", "call 1111111 now", "111-11-11"),
+    ],
+)
+def test_an_address_id_or_number_that_stands_alone_is_the_persons(text: str) -> None:
+    assert ANN.is_in(text.encode())
+    assert ANN.is_in(json.dumps({"id": 7, "subject": text, "n": 12}).encode())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Frau Schmidt", "Walk-in customer", "Unknown Unknown", "Dr. Prof. Li", "مشتری ناشناس", "Kunde Schmidt"],
+)
+def test_a_title_or_a_word_for_no_name_names_nobody(name: str) -> None:
+    assert not person(names=(name,)).is_in(f"{name} aus Ulm,{name}".encode())
+
+
+def test_a_name_is_found_with_and_without_its_title_and_before_a_number() -> None:
+    named = person(names=("Dr. İpek Weißgerber",))
+    for text in ("Weissgerber, Dr. Ipek", "ipek weissgerber", "İpek Weißgerber2.csv", "Weißgerber İpek"):
+        assert named.is_in_text(text), text
+    for text in ("Dr. Weißgerber", "İpek Weißgerberin", "Dr. İpek"):
+        assert not named.is_in_text(text), text
+
+
+@pytest.mark.parametrize("point", ["info@acme.example", "+49 30 7654321", "AB123456"])
+def test_what_others_have_as_well_counts_only_beside_a_name_or_id(point: str) -> None:
+    shared = person(point, ids=("C6",), names=("Frau Schmidt",), others=(point,))
+    assert not shared.is_in(f"Q,cc {point},x".encode())
+    assert shared.is_shared_in(f"Q,cc {point},x".encode())
+    assert not shared.is_in(b"C6,Frau Schmidt")
+    assert shared.is_in(f"Q,cc {point},schmidt frau".encode())
+    assert shared.is_in(f"C6,cc {point}".encode())
+    assert not shared.is_in(f"C66,cc {point}".encode())
+
+
+def test_an_id_that_others_have_elsewhere_is_the_persons_in_the_persons_system() -> None:
+    shared = person(ids=("20001234",), others=("20001234",))
+    assert shared.is_in(b"T1,20001234,late", system="shop")
+    assert not shared.is_in(b"T1,20001234,late", system="desk")
+
+
+def test_records_with_a_mailbox_that_two_share_stay_byte_for_byte_and_are_named(tmp_path: Path) -> None:
+    (tmp_path / "customers.csv").write_text(
+        "source_id,name,email\nC1,Ann Lee,info@acme.example\n"
+        "C2,Joann Leeds,info@acme.example\nC3,Bob O,b@b.example\n"
+    )
+    day = "2025-01-01T00:00:00+00:00"
+    asked = ["cc info@acme.example", "info@acme.example by Lee Ann", "joann lee"]
+    lines = [f"Q{n},C3,{text},no day" for n, text in enumerate(asked)]
+    (tmp_path / "t.csv").write_text(
+        "\n".join(["source_id,customer_source_id,subject,created_at", f"T1,C3,fine,{day}", *lines, ""])
+    )
+    with Warehouse.open() as wh:
+        crm.load(wh, tmp_path / "customers.csv", profile="plain_customers")
+        crm.load(wh, tmp_path / "t.csv", profile="plain_tickets")
+        assert others_with(wh, find(wh, "default:C1")).keys == ("default:C2",)
+        told = crm.export_subject(wh, "default:C1").tables["ops.quarantine"]
+        assert [row["raw"].split(",")[0] for row in told] == ["Q1"]
+        receipt = crm.erase(wh, "default:C1")
+        kept = [
+            bytes(raw).strip() for (raw,) in wh.rows("select raw from ops.quarantine order by record_number")
+        ]
+        assert kept == [lines[0].encode(), b"", lines[2].encode()]
+        assert (receipt.rows_emptied["ops.quarantine"], receipt.set_aside_left) == (1, ((2, 2),))
 
 
 @pytest.fixture
