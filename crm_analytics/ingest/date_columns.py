@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm_analytics.errors import FileRefused
-from crm_analytics.ingest.conversions import Field
+from crm_analytics.ingest.conversions import Field, ascii_text
 from crm_analytics.ingest.converted_sql import is_read_date
 from crm_analytics.ingest.dates import gregorian_day, jalali_local, may_be_jalali
 from crm_analytics.ingest.options import option
@@ -109,7 +109,7 @@ class DateColumns:
 
     def _count_undeclared(self, one: Field, run: Run) -> None:
         for pattern in (*_UNDECLARED, _DAY_FIRST, _MONTH_FIRST):
-            matching = f"regexp_full_match({one.text}, {one.bindings.add(pattern)})"
+            matching = f"regexp_full_match({ascii_text(one.text)}, {one.bindings.add(pattern)})"
             [(count,)] = run(
                 f"select count(*) filter ({matching}) from texts join converted using (record_number) "
                 f"where {one.part('fault')} in ('bad_date', 'date_out_of_range')"

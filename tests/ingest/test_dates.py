@@ -134,6 +134,7 @@ def test_column_in_a_form_that_nobody_declared_is_refused_with_advice(
     ("text", "advised"),
     [
         ("01.02.2024", ["%d.%m.%Y", "%m.%d.%Y"]),
+        ("۱۳/۰۲/۲۰۲۴", ["%d/%m/%Y"]),
         ("13.02.2024", ["%d.%m.%Y"]),
         ("02/13/2024", ["%m/%d/%Y"]),
         ("02/13/2024 10:00am", ["%m/%d/%Y"]),
