@@ -215,6 +215,21 @@ DECIDED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         named("Karl", "Ebertin", email="eb5@example.com", national_id="ID448811", birth_on="1960-05-05"),
         named("Karl", "Ebertin", email="eb5@example.com", national_id="ID907733", birth_on="1960-05-06"),
     ),
+    "a couple's letter box": (
+        "review",
+        named("Klaus", "Zornikau", email="zk5@example.com"),
+        named("Klaus und Eva", "Zornikau", email="zk5@example.com"),
+    ),
+    "a couple's letter box, twice": (
+        "link",
+        named("Klaus & Eva", "Kornblum", email="kk5@example.com"),
+        named("KLAUS & EVA", "Kornblum", email="kk5@example.com"),
+    ),
+    "a couple's letter box in Persian": (
+        "review",
+        named("سارا", "گلستانی", email="sg5@example.com"),
+        named("سارا و علی", "گلستانی", email="sg5@example.com"),
+    ),
     "a number that was renewed": (
         "link",
         named("Karl", "Fuchsinger", email="fu5@example.com", national_id="T22000129", birth_on="1960-05-05"),
@@ -375,11 +390,27 @@ def test_a_pair_that_contradicts_itself_is_marked_although_no_third_record_is_th
         "another ending",
         "twins, other names",
         "two national ids",
+        "a couple's letter box",
     ):
         number = 2 * list(DECIDED).index(case)
         both = [f"t:{number}", f"t:{number + 1}"]
         found = decided[decided["left_id"].isin(both) & decided["right_id"].isin(both)]
         assert found["is_contradicted"].tolist() == [True], case
+
+
+def test_a_name_of_two_people_is_told_from_a_family_called_von_und_zu_and_a_company() -> None:
+    two = [
+        "Klaus und Eva Zornik",
+        "K. & E. Zornik",
+        "Klaus&Eva Zornik",
+        "سارا و علی احمدی",
+        "Ann and Bob Lee",
+    ]
+    one = ["Karl von und zu Lindwurm", "Undine Andersen", "Anders Land", "Wanda Sand", "Cher"]
+    rows = [{"record_id": f"s:{n:02}", "name": name} for n, name in enumerate([*two, *one])]
+    rows.append({"record_id": "s:99", "name": "Quist & Works", "type": "organisation"})
+    told = compared(pa.Table.from_pylist([{"type": None} | row for row in rows]))["is_of_two"].to_pylist()
+    assert told == [True] * 5 + [False] * 6
 
 
 def test_no_level_says_more_than_a_better_one_and_what_differs_speaks_for_no_pair() -> None:

@@ -29,6 +29,8 @@ from crm_analytics.warehouse.sandbox import Sandbox
 FIELDS = ("given_name", "family_name", "birth", "email", "phone", "national_id", "street", "postcode", "city")
 _MARK = "\x1f"
 _DOUBLED = re.compile(r"(.)\1+")
+# "Klaus und Eva Zornik", "Klaus & Eva": a letter box of two. Families "von und zu" are one.
+_OF_TWO = re.compile(r"\w\.?\s+(?:&|\+|und|and|et|و)\s+(?!zu[rm]?\s)\w|\w\s*&\s*\w", re.IGNORECASE)
 _ONE_DIGIT = re.compile(r"^(\w)\1*$|(\d)\2{5,}$")
 _IN_ORDER = frozenset(
     {"12345", "123456", "1234567", "12345678", "123456789", "1234567890", "987654321", "9876543210"}
@@ -104,7 +106,7 @@ def compared(records: pa.Table) -> pa.Table:
     pyarrow.Table
         ``unique_id`` (0, 1, ... in the order of the keys), ``record_id``, ``is_organisation``, the columns
         of `FIELDS` (text; birth as YYYY-MM-DD), ``is_checked`` (the national id bears out its checksum),
-        ``country`` (a code of two letters, else NULL),
+        ``country`` (a code of two letters, else NULL), ``is_of_two`` (a name of two people),
         ``given_sound`` and ``family_sound`` (consonants, of people; NULL where all names are in one script),
         ``given_is_rtl`` and ``family_is_rtl`` (Persian or Arabic letters), ``given_is_known`` (a usual name),
         the forms of ``_FORMS`` and ``mailbox`` (what is before the @, unless it only says the name again).
@@ -147,6 +149,7 @@ def compared(records: pa.Table) -> pa.Table:
             "postcode": _folded(column("postcode"), fold_postcode),
             "city": _folded(column("city"), fold_city),
             "country": _folded(column("country"), _country),
+            "is_of_two": pc.and_(pc.invert(is_organisation), _of_two(column("first_name"), whole)),
             "is_checked": _mapped(national_id, _bears_out, pa.bool_()),
         }
     )
@@ -196,6 +199,11 @@ def _personal(text: str) -> str | None:
 
 def _bears_out(digits: str) -> bool:
     return is_iranian_national_code(digits) or is_iranian_legal_id(digits)
+
+
+def _of_two(*columns: pa.Array) -> pa.Array:
+    joined = pc.binary_join_element_wise(*(pc.fill_null(column, "") for column in columns), _MARK)
+    return _mapped(joined, lambda text: _OF_TWO.search(text) is not None, pa.bool_())
 
 
 def _country(text: str) -> str | None:

@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 RECORDS = SqlFile.beside(__file__, "records.sql")
 # Part of what a run remembers: other rules ask for another run.
-RULES = "4"
+RULES = "5"
 
 _TOLD_BY = (
     *("given_name", "given_is_rtl", "given_spelt", "given_bare", "given_count", "given_is_known"),
     *("family_name", "whole_name"),
     *("birth", "birth_day"),
-    *("national_id", "is_checked", "country", "is_organisation"),
+    *("national_id", "is_checked", "country", "is_of_two", "is_organisation"),
 )
 
 _COLUMNS = ("left_id", "right_id", "probability", "weight", "decision", "is_contradicted", "because")
@@ -77,6 +77,7 @@ _CONTRADICTING = f"""
             {ONE_LIFE} as is_one_life,
             coalesce({OTHER_ID}, false)
                 or coalesce(is_checked_l and is_checked_r and national_id_l <> national_id_r, false)
+                or is_of_two_l <> is_of_two_r
                 or is_organisation_l <> is_organisation_r as is_registered_apart,
             coalesce(national_id_l = national_id_r, false) as is_registered_as_one
         from pairs
@@ -260,7 +261,7 @@ def _with_told_apart(table: pa.Table, decided: pd.DataFrame) -> pd.DataFrame:
     return both.fillna({"probability": 0.0, "weight": -100.0})
 
 
-_NEVER = "never in one group: given names, dates of birth or national ids contradict"
+_NEVER = "never in one group: names, dates of birth or national ids contradict"
 _SCHEMA = pa.schema({"unique_id": pa.int64(), "member_of": pa.int64()})
 
 
