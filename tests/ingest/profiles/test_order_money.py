@@ -28,6 +28,17 @@ def test_a_refund_of_woocommerce_lowers_its_order_in_whatever_order_the_rows_sta
         assert "told_differently" not in _issues(wh, loaded)
 
 
+def test_refunds_of_one_second_and_of_several_amounts_of_woocommerce_all_count(tmp_path: Path) -> None:
+    lines = (FILES / "woocommerce_order.refunds.csv").read_text("utf-8").splitlines()
+    refunds = [lines[3], lines[3].replace("-20", "-5").replace("€20", "€5")]
+    with Warehouse.open(reporting_currency="EUR") as wh:
+        for day, told in enumerate([refunds, refunds[::-1]], start=1):
+            file = tmp_path / f"{day}.csv"
+            file.write_text("\n".join([lines[0], lines[1], *told, ""]), encoding="utf-8")
+            load(wh, file, received_at=f"2025-07-0{day}", default_currency="EUR")
+            assert _net_amounts(wh) == {"woocommerce:101": Decimal(25)}
+
+
 def test_equal_lines_and_numbers_used_again_of_shopify_count_once_each_in_every_delivery(
     tmp_path: Path,
 ) -> None:
