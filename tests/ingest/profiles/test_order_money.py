@@ -44,7 +44,12 @@ def test_equal_lines_and_numbers_used_again_of_shopify_count_once_each_in_every_
 ) -> None:
     """The same export again changes nothing; one with an order more and a quantity corrected changes both."""
     file = FILES / "shopify_order.numbers_anew.csv"
-    net = [("shopify:#1001", 20), ("shopify:#1001", 28), ("shopify:#1006", 20), ("shopify:#1007", 10)]
+    net: list[tuple[str, Decimal | int]] = [
+        ("shopify:#1001", 20),
+        ("shopify:#1001", 28),
+        ("shopify:#1006", 20),
+        ("shopify:#1007", 10),
+    ]
     text = file.read_text("utf-8").replace(",2,Mug,10.00", ",3,Mug,10.00")
     later = tmp_path / "later.csv"
     later.write_text(f"{text}{text.splitlines()[1].replace('1006', '1008')}\n", encoding="utf-8")
@@ -80,7 +85,7 @@ def _copy(file: Path, path: Path) -> Path:
     return path
 
 
-def _orders(wh: Warehouse) -> list[tuple[str, Decimal]]:
+def _orders(wh: Warehouse) -> list[tuple[str, Decimal | int]]:
     """Number and net amount; one number may stand for several orders."""
     return wh.rows(
         "select order_id, net_amount "
