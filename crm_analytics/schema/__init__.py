@@ -112,7 +112,8 @@ class Column:
         """
         if self.privacy != "none" or "@" in text:
             return False
-        if self.type != "TEXT" and len(_WORD.findall(text)) > (self.type == "CURRENCY"):
+        may_have_a_word = self.type == "CURRENCY" or any(map(str.isdigit, text))  # "5 pcs", "12 May 2024"
+        if self.type != "TEXT" and len(_WORD.findall(text)) > may_have_a_word:
             return False
         return _DAY.match(text) is not None or _TELEPHONE.search(text) is None
 

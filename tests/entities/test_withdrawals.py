@@ -68,13 +68,18 @@ def facts(wh: Warehouse, known_at: datetime) -> dict[str, list[str]]:
     """Every fact as of 2025, with known_at where it takes one; rows in order."""
     found = {}
     for file in FACTS:
-        given = {name: date(2025, 1, 1) for name in file.parameters if name != "known_at"}
-        if "from_on" in given:
-            given["from_on"] = date(2020, 1, 1)
+        given: dict[str, Any] = {name: date(2025, 1, 1) for name in file.parameters if name != "known_at"}
+        others = {
+            "from_on": date(2020, 1, 1),
+            "channel": "email",
+            "segmentation": "rfm",
+            "is_for_sending": True,
+        }
+        given |= {name: value for name, value in others.items() if name in given}
         places = ", ".join("$" + name for name in given)
         if "known_at" in file.parameters:
             places += ", _known_at := $known_at"
-        asked: dict[str, Any] = given | ({"known_at": known_at} if "known_at" in file.parameters else {})
+        asked = given | ({"known_at": known_at} if "known_at" in file.parameters else {})
         rows = wh.arrow(f"select * from facts.{file.path.stem}({places})", **asked).to_pylist()
         found[file.path.stem] = sorted(repr(row) for row in rows)
     return found
