@@ -212,7 +212,7 @@ def test_jalali_sql_agrees_with_the_table_on_every_day() -> None:
     column = entity("orders").column("occurred_at")
     one = Field("x", column, rule, Dialect(), Bindings(), "jalali")
     with Sandbox() as sandbox:
-        sandbox.rows("create table given as select unnest($texts) as x", texts=texts)
+        sandbox.rows("create temp table given as select unnest($texts) as x", texts=texts)
         found = [
             moment and moment.date() for (moment,) in sandbox.rows(f"select {jalali_local(one)} from given")
         ]
