@@ -100,10 +100,9 @@ def _comparison(card: ModelCard) -> str:
     """Say in words what the chosen model catches, and what the simple ones do."""
     found = card.metrics.get(card.chosen)
     if not found:
-        simple = (
-            f" It is one of the simple ways ({_words(card.chosen)})." if card.chosen in card.baselines else ""
-        )
-        return f"Not known: no later window had enough customers to judge it on.{simple}"
+        is_simple = card.chosen in card.baselines
+        told = f" It is one of the simple ways ({_words(card.chosen)})." if is_simple else ""
+        return f"Not known: no later window had enough customers to judge it on.{told}"
     caught = found.get("capture_at_top_decile")
     if caught is None or math.isnan(caught.value):
         return "See the table: the model used, beside the simple answers."
