@@ -139,7 +139,7 @@ def train(
             cutoffs=tuple(_uses(table, choice)),
             features=asked.columns,
             metrics=choice.metrics,
-            baselines=tuple(name for name, one in candidates_for(table).items() if one.is_baseline),
+            baselines=_baselines(table, choice),
             chosen=choice.chosen,
             verdict=choice.verdict,
             notes=(*choice.evidence.notes, *_left_out(odd)),
@@ -148,6 +148,12 @@ def train(
             reliability=choice.evidence.reliability,
         ),
     )
+
+
+def _baselines(table: pd.DataFrame, choice: Choice) -> tuple[str, ...]:
+    """Return the simple ways that were tried; all there are, where nothing could be judged."""
+    simple = (name for name, one in candidates_for(table).items() if one.is_baseline)
+    return tuple(name for name in simple if name in {*choice.metrics, choice.chosen} or not choice.metrics)
 
 
 def _without(rows: pd.DataFrame, odd: frozenset[str]) -> pd.DataFrame:
